@@ -1,0 +1,1 @@
+"""Data on the road: where rows are, how they read, which of them train and which are kept out."""

@@ -1,0 +1,127 @@
+"""One row as users have it -> one training row: a conversation (`messages`) or plain `text`.
+
+Read here: `messages` and ShareGPT conversations, ChatML text, Alpaca, prompt/completion, KILT records,
+crawler chunks and plain text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+from harness.data.sources import Source
+
+Message = dict[str, str]
+
+SHAREGPT_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", re.DOTALL)
+
+
+class BadRow(ValueError):
+    """What is wrong with one row, without its place; the reader adds file and line."""
+
+
+def training_row(row: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """The row as `{"messages": [...]}` or `{"text": ...}`; raises BadRow saying what is missing."""
+    if source.prompt is not None and source.completion is not None:
+        return _turns(fill(source.prompt, row), fill(source.completion, row))
+    if source.text is not None:
+        return {"text": _string(row, source.text)}
+    if "messages" in row:
+        return {"messages": checked(row["messages"], "messages", "role", "content")}
+    if "conversations" in row:
+        return {"messages": checked(row["conversations"], "conversations", "from", "value")}
+    if "instruction" in row:
+        extra = row.get("input") or ""
+        instruction = _string(row, "instruction") + (f"\n\n{extra}" if extra else "")
+        return _turns(instruction, _string(row, "output"), system=row.get("system"))
+    if "prompt" in row:
+        return _turns(_string(row, "prompt"), _string(row, "completion"))
+    if "input" in row and "output" in row:
+        return _turns(_string(row, "input"), kilt_answer(row["output"]))
+    if "text" in row:
+        text = _string(row, "text")
+        turns = CHATML.findall(text)
+        if turns:
+            return {"messages": checked([{"role": r, "content": c} for r, c in turns], "text", "role", "content")}
+        return {"text": text}
+    raise BadRow(
+        "row has none of messages, conversations, instruction, prompt, input with output, text "
+        f"(found: {', '.join(row) or 'nothing'})"
+    )
+
+
+def fill(template: str, row: Mapping[str, Any]) -> str:
+    """The format string with the row's fields; `{output}` of a KILT record is its answer."""
+    values = {}
+    for _, name, _, _ in Formatter().parse(template):
+        if name:
+            values[name] = kilt_answer(row[name]) if isinstance(row.get(name), list) else _string(row, name)
+    return template.format(**values)
+
+
+def kilt_answer(output: Any) -> str:
+    """The first answer of a KILT record's output list."""
+    if isinstance(output, str):
+        return _filled(output, "output")
+    for item in output if isinstance(output, list) else []:
+        if isinstance(item, Mapping) and isinstance(item.get("answer"), str) and item["answer"].strip():
+            return str(item["answer"])
+    raise BadRow('"output" holds no answer')
+
+
+def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[Message]:
+    """Messages with known roles in a possible order: system at most once and first, assistant never first."""
+    if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
+        raise BadRow(f'"{name}" is not a list of messages')
+    told: list[Message] = []
+    for message in messages:
+        if not isinstance(message, Mapping):
+            raise BadRow(f'"{name}" holds {type(message).__name__}, not messages')
+        role = message.get(role_field)
+        if role not in SHAREGPT_ROLES:
+            raise BadRow(f"unknown role {role!r} (known: {', '.join(SHAREGPT_ROLES)})")
+        told.append({"role": SHAREGPT_ROLES[role], "content": _string(message, text_field)})
+    roles = [message["role"] for message in told]
+    if "system" in roles[1:]:
+        raise BadRow("a system message stands after the first place")
+    turns = [role for role in roles if role != "system"]
+    if not turns or turns[0] == "assistant":
+        raise BadRow("the assistant speaks first; a conversation starts with the user")
+    if any(a == b for a, b in zip(turns, turns[1:], strict=False)):
+        raise BadRow("two turns in a row have the same role")
+    if turns[-1] != "assistant":
+        raise BadRow("the last turn is the user's; there is nothing to learn from")
+    return told
+
+
+def row_text(row: Mapping[str, Any]) -> str:
+    """All text of a training row, turns joined by newlines."""
+    return str(row["text"]) if "text" in row else "\n".join(m["content"] for m in row["messages"])
+
+
+def _turns(prompt: str, completion: str, system: Any = None) -> dict[str, Any]:
+    start = [{"role": "system", "content": str(system)}] if system else []
+    return {"messages": [*start, {"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]}
+
+
+def _string(row: Mapping[str, Any], name: str) -> str:
+    if name not in row or row[name] is None:
+        raise BadRow(f'row has no "{name}" (found: {", ".join(k for k in row if row[k] is not None) or "nothing"})')
+    if not isinstance(row[name], str):
+        raise BadRow(f'"{name}" is {type(row[name]).__name__}, not text')
+    return _filled(row[name], name)
+
+
+def _filled(text: str, name: str) -> str:
+    if not text.strip():
+        raise BadRow(f'"{name}" is empty')
+    if "\x00" in text:
+        raise BadRow(f'"{name}" holds a NUL byte')
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadRow(f'"{name}" holds a lone surrogate, which is no character') from None
+    return text

@@ -1,0 +1,47 @@
+"""Devices a session may use: the CPU, or the CUDA devices it names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from harness.errors import DeviceError
+
+
+def parse(option: str | None) -> list[str]:
+    """`--gpu 0,1` -> ['cuda:0', 'cuda:1']; no option -> ['cpu']. DeviceError where this machine lacks one."""
+    if option is None:
+        return ["cpu"]
+    try:
+        numbers = [int(part) for part in option.split(",")]
+    except ValueError:
+        raise DeviceError(f"--gpu {option}: not a list of device numbers.", "Write --gpu 0 or --gpu 0,1.") from None
+    visible = visible_gpus()
+    for number in numbers:
+        if number not in visible:
+            shown = ", ".join(map(str, visible)) or "none"
+            raise DeviceError(
+                f"--gpu {option}: this machine shows no CUDA device {number} (visible: {shown}).",
+                "Leave --gpu out to run on the CPU." if not visible else "Choose among those visible.",
+            )
+    if len(set(numbers)) < len(numbers):
+        raise DeviceError(f"--gpu {option}: a device is named twice.")
+    return [f"cuda:{number}" for number in numbers]
+
+
+def visible_gpus() -> list[int]:
+    """Numbers of the CUDA devices that a worker would see, as `nvidia-smi` and CUDA_VISIBLE_DEVICES tell."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    count = sum(line.startswith("GPU ") for line in listed.splitlines())
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        count = min(count, len([part for part in chosen.split(",") if part.strip() not in ("", "-1")]))
+    return list(range(count))
+
+
+def threads() -> int:
+    """Processor threads of a worker on the CPU: all that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

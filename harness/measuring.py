@@ -1,0 +1,130 @@
+"""One measuring job: the missing suites of one checkpoint, asked of one model worker, scored and stored."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.devices import threads
+from harness.evaluation import is_recorded, publish, questions, recorded
+from harness.errors import SuiteError
+from harness.fingerprint import plain
+from harness.jobs import Job, Progress
+from harness.planning import dtype_on
+from harness.recipe import Subject
+from harness.store import told_when_full
+from harness.suite import Sample, Suite
+from harness.worker import Worker, device_inside
+
+if TYPE_CHECKING:
+    from harness.bench import Bench
+
+Wanted = tuple[Suite, str, dict[str, Any]]  # suite, key, spec
+
+
+def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, device: str) -> None:
+    """Evaluate the checkpoint by each suite that no other session has measured meanwhile."""
+    planned = bench.planner.chain(subject)[-1]
+    with bench.store.lock(f"measure-{planned.key}", f"{subject.id} measuring"):
+        suites = [wanted for wanted in suites if bench.store.get("evaluations", wanted[1]) is None]
+        for wanted in [w for w in suites if is_recorded(w[0])]:
+            _publish_record(bench, subject, *wanted)
+        asked = [wanted for wanted in suites if not is_recorded(wanted[0])]
+        if not asked:
+            return
+        folder = bench.store.root / "measuring" / planned.key
+        with told_when_full(f"{subject.id}: writing its samples"):
+            folder.mkdir(parents=True, exist_ok=True)
+            samples = {wanted[1]: _write_request(bench, subject, folder, wanted) for wanted in asked}
+            request = {
+                "at": bench.place(planned),
+                "device": device_inside(device),
+                "dtype": dtype_on(device),
+                "threads": threads(),
+                "suites": [
+                    {"key": key, "name": suite.name, "asks": plain(suite.asks), "system_prompt": suite.system_prompt}
+                    for suite, key, _ in asked
+                ],
+            }
+            (folder / "request.json").write_text(json.dumps(request))
+        worker = Worker("harness.models", folder, device, f"{subject.id} measuring")
+        bench.workers.append(worker)
+        _collect(bench, subject, folder, asked, samples, worker)
+        worker.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_request(bench: Bench, subject: Subject, folder: Path, wanted: Wanted) -> list[Sample]:
+    """The suite's samples, written for the worker."""
+    suite, key, _ = wanted
+    asked = questions(suite, bench.suite_data(suite, key, subject.scale).rows)
+    path = folder / f"{key}.samples.jsonl"
+    path.write_text("".join(json.dumps(sent) + "\n" for _, sent in asked))
+    return [sample for sample, _ in asked]
+
+
+def _collect(
+    bench: Bench, subject: Subject, folder: Path, asked: list[Wanted], samples: dict[str, list[Sample]], worker: Worker
+) -> None:
+    """Score and publish each suite as soon as the worker has answered it."""
+    left = list(asked)
+    while left:
+        alive = worker.running()
+        for wanted in list(left):
+            suite, key, spec = wanted
+            answered = folder / f"{key}.json"
+            if answered.exists():
+                result = json.loads(answered.read_text())
+                record = {**result["record"], "subject": subject.id, "scale": subject.scale}
+                drift = _prompt_drift(bench, spec, record)
+                publish(bench.store, key, spec, suite, samples[key], result["answers"], record)
+                if drift:
+                    bench.notes.append(drift)
+                bench.published(key, f"{subject.id} {suite.name}")
+                left.remove(wanted)
+        if not alive:
+            return
+        time.sleep(0.05)
+
+
+def _prompt_drift(bench: Bench, spec: dict[str, Any], record: dict[str, Any]) -> str | None:
+    """The alarm where the same suite now renders other tokens for the same checkpoint."""
+    for earlier in bench.store.all("evaluations"):
+        same = earlier.spec.get("checkpoint") == spec["checkpoint"] and earlier.spec.get("suite") == spec["suite"]
+        if same and earlier.record.get("prompt_digest") not in (None, record["prompt_digest"]):
+            return (
+                f"prompt drift: suite {spec['suite']['name']} on {record['subject']} renders other tokens than in "
+                f"evaluation {earlier.short}, though the suite is unchanged; the two do not compare"
+            )
+    return None
+
+
+def _publish_record(bench: Bench, subject: Subject, suite: Suite, key: str, spec: dict[str, Any]) -> None:
+    checkpoint = bench.artifact(bench.planner.chain(subject)[-1])
+    rows = recorded(checkpoint) if checkpoint else []
+    if not rows or checkpoint is None:
+        raise SuiteError(
+            f"suite {suite.name}: {subject.id} recorded no held-out losses.", "Its last stage has no held_out rows."
+        )
+    record = {
+        "seconds": 0.0,
+        "tokens": 0,
+        "prompt_digest": None,
+        "peak_memory_bytes": None,
+        "device": checkpoint.record["device"],
+        "environment": checkpoint.record["environment"],
+        "subject": subject.id,
+        "scale": subject.scale,
+    }
+    publish(bench.store, key, spec, suite, [s for s, _ in rows], [a for _, a in rows], record)
+    bench.published(key, f"{subject.id} {suite.name}")
+
+
+def progress(bench: Bench, subject: Subject, suites: list[Wanted]) -> Progress:
+    """Suites done of all."""
+    done = [suite.name for suite, key, _ in suites if (bench.store.root / "evaluations" / key).exists()]
+    left = [suite.name for suite, key, _ in suites if suite.name not in done]
+    return Progress(len(done), len(suites), f"on {left[0]}" if left else "")

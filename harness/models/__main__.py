@@ -1,0 +1,119 @@
+"""The model worker: answers each suite of `DIR/request.json` in turn; an answered suite survives a kill."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.models.environment import environment, peak_memory_bytes
+from harness.worker import settle
+
+
+def main(folder: Path) -> int:
+    """Write `folder/KEY.json` for each suite asked for; exit status 0, or 1 with folder/error.json."""
+    lock = settle(folder)
+    request = json.loads((folder / "request.json").read_text())
+    import torch
+    from transformers.utils import logging
+
+    torch.set_num_threads(request["threads"])
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        worker = Worker(folder, request)
+        for suite in request["suites"]:
+            if not (folder / f"{suite['key']}.json").exists():
+                worker.answer(suite)
+    except HarnessError as error:
+        told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        (folder / "error.json").write_text(json.dumps(told))
+        print(error.told(), file=sys.stderr)
+        return 1
+    finally:
+        lock.release()
+    return 0
+
+
+class Worker:
+    """One model, loaded once per dtype and kept warm between suites."""
+
+    def __init__(self, folder: Path, request: dict[str, Any]) -> None:
+        self.folder, self.request = folder, request
+        self.engines: dict[str, Any] = {}
+
+    def engine(self, dtype: str) -> Any:
+        """The model in that dtype; one at a time, since two may not fit."""
+        from harness.models.engine import Engine
+
+        if dtype not in self.engines:
+            self.engines.clear()
+            self.engines[dtype] = Engine(self.request["at"], self.request["device"], dtype)
+        return self.engines[dtype]
+
+    def answer(self, suite: dict[str, Any]) -> None:
+        """All answers of one suite, written in one rename."""
+        started = time.perf_counter()
+        rows = [json.loads(line) for line in (self.folder / f"{suite['key']}.samples.jsonl").read_text().splitlines()]
+        answers: list[dict[str, Any]] = [{} for _ in rows]
+        digests, tokens = [], 0
+        for ask in suite["asks"]:
+            for dtype in ask.get("dtypes", [self.request["dtype"]]):
+                engine = self.engine(dtype)
+                before = engine.tokens
+                for answer, more in zip(answers, self.one_ask(engine, ask, suite, rows, dtype), strict=True):
+                    answer.update(more)
+                tokens += engine.tokens - before
+                digests.append(engine.rendered.hexdigest())
+        result = {
+            "answers": answers,
+            "record": {
+                "seconds": round(time.perf_counter() - started, 3),
+                "tokens": tokens,
+                "prompt_digest": digests[0],
+                "peak_memory_bytes": peak_memory_bytes(self.request["device"]),
+                "device": self.request["device"],
+                "dtype": self.request["dtype"],
+                "environment": environment(self.request["threads"]),
+            },
+        }
+        temporary = self.folder / f"{suite['key']}.tmp"
+        temporary.write_text(json.dumps(result))
+        temporary.replace(self.folder / f"{suite['key']}.json")
+
+    def one_ask(
+        self, engine: Any, ask: dict[str, Any], suite: dict[str, Any], rows: list[dict[str, Any]], dtype: str
+    ) -> list[dict[str, Any]]:
+        """What the model answers to one ask, per row; {} for rows that the ask does not concern."""
+        import hashlib
+
+        engine.rendered = hashlib.sha256()
+        if ask["is"] == "LmEval":
+            from harness.models.lm_eval_tasks import run_task
+
+            return run_task(engine, ask["task"], ask["metrics"], [row["row"] for row in rows], self.folder)
+        if ask["is"] == "Perplexity" and not ask["chat"]:
+            return [engine.document_loglikelihood(row["target"]) for row in rows]
+        mine = [i for i, row in enumerate(rows) if row.get("dtype", dtype) == dtype]
+        names = [rows[i]["id"] for i in mine]
+        prompts = [engine.prompt_ids(rows[i]["prompt"], suite["system_prompt"]) for i in mine]
+        if ask["is"] == "Perplexity":
+            found = [
+                engine.answer_loglikelihood(name, ids, rows[i]["target"])
+                for name, ids, i in zip(names, prompts, mine, strict=True)
+            ]
+        elif ask["is"] == "Probe":
+            from harness.models.probe import probe
+
+            found = probe(engine, names, prompts, ask["max_new_tokens"])
+        else:
+            found = engine.generate(names, prompts, ask["max_new_tokens"], ask["temperature"])
+        by_row = dict(zip(mine, found, strict=True))
+        return [by_row.get(i, {}) for i in range(len(rows))]
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,151 @@
+"""One loaded model: completions and log-likelihoods, plain lists in and out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from harness.errors import SuiteError
+from harness.models.loading import load_model, load_tokenizer
+
+TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>")
+TOKENS_PER_BATCH = 16_384  # prompt and completion tokens held at once while generating
+
+
+class Engine:
+    """A causal language model on one device, with its tokenizer."""
+
+    def __init__(self, at: dict[str, Any], device: str, dtype: str) -> None:
+        self.at, self.device = at, device
+        self.tokenizer = load_tokenizer(at)
+        self.model = load_model(at, device=device, dtype=dtype)
+        self.context_length = int(getattr(self.model.config, "max_position_embeddings", 2**31))
+        self.tokens = 0  # scored and generated so far
+        self.rendered = hashlib.sha256()  # over every prompt's token ids, in the order asked
+
+    def prompt_ids(self, prompt: str, system_prompt: str | None) -> list[int]:
+        """Token ids of the prompt as a user's turn in the chat template, ready for the assistant's answer.
+
+        A tokenizer without a chat template gets the prompt as plain text.
+        """
+        if self.tokenizer.chat_template is None:
+            text = f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
+            ids = self.tokenizer(text)["input_ids"]
+        else:
+            messages = [{"role": "user", "content": prompt}]
+            if system_prompt:
+                messages.insert(0, {"role": "system", "content": system_prompt})
+            ids = self.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=True, return_dict=True
+            )["input_ids"]
+        self._note(ids)
+        return list(ids)
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Tokens that end an answer: the model's own, and the ends of turns its vocabulary knows."""
+        own = self.model.generation_config.eos_token_id
+        found = set(own if isinstance(own, list) else [] if own is None else [own])
+        vocabulary = self.tokenizer.get_vocab()
+        found |= {vocabulary[token] for token in TURN_ENDS if token in vocabulary}
+        if self.tokenizer.eos_token_id is not None:
+            found.add(self.tokenizer.eos_token_id)
+        return sorted(found)
+
+    @torch.inference_mode()
+    def generate(
+        self, names: Sequence[str], prompts: Sequence[list[int]], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> list[dict[str, Any]]:
+        """Per prompt its `completion`, `completion_tokens` and whether the model ended it (`ended`).
+
+        Greedy at temperature 0. Raises SuiteError naming a prompt that leaves no room in the context.
+        """
+        for name, ids in zip(names, prompts, strict=True):
+            if len(ids) + max_new_tokens > self.context_length:
+                raise SuiteError(
+                    f"sample {name}: {len(ids)} prompt tokens and {max_new_tokens} new ones exceed the model's "
+                    f"context of {self.context_length}.",
+                    "Shorten the prompt or lower max_new_tokens; a prompt is never cut.",
+                )
+        torch.manual_seed(seed)
+        stops, pad = self.stop_ids, self.tokenizer.pad_token_id
+        answers: dict[int, dict[str, Any]] = {}
+        for batch in _by_length(prompts, max_new_tokens):
+            width = max(len(prompts[i]) for i in batch)
+            ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])
+            mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch])
+            sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+            out = self.model.generate(
+                input_ids=ids.to(self.device),
+                attention_mask=mask.to(self.device),
+                max_new_tokens=max_new_tokens,
+                eos_token_id=stops,
+                pad_token_id=pad,
+                top_k=None if not temperature else 0,
+                top_p=None if not temperature else 1.0,
+                **({} if temperature else {"temperature": None}),
+                **sampling,
+            )[:, width:]
+            for i, new in zip(batch, out.tolist(), strict=True):
+                end = next((k for k, token in enumerate(new) if token in stops), None)
+                kept = new[:end]
+                self.tokens += len(prompts[i]) + len(kept)
+                answers[i] = {
+                    "completion": self.tokenizer.decode(kept, skip_special_tokens=True).strip(),
+                    "completion_tokens": len(kept),
+                    "ended": end is not None,
+                }
+        return [answers[i] for i in range(len(prompts))]
+
+    def answer_loglikelihood(self, name: str, prompt: list[int], answer: str) -> dict[str, Any]:
+        """Log-likelihood of the answer after the prompt: `nll` in nats, with `tokens`, `words`, `bytes`."""
+        target = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
+        if len(prompt) + len(target) > self.context_length:
+            raise SuiteError(
+                f"sample {name}: {len(prompt)} prompt tokens and {len(target)} target tokens exceed the model's "
+                f"context of {self.context_length}.",
+                "Leave the sample out of the suite's data; a target is never cut.",
+            )
+        return self._sized(answer, self._nll([*prompt, *target], len(target)), len(target))
+
+    def document_loglikelihood(self, text: str) -> dict[str, Any]:
+        """Log-likelihood of a document in disjoint windows of the context length, the first after the
+        begin-of-text token, as lm-evaluation-harness rolls: `nll` in nats, with `tokens`, `words`, `bytes`."""
+        prefix = self.tokenizer.bos_token_id
+        if prefix is None:
+            prefix = self.tokenizer.eos_token_id
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        self._note(ids)
+        stream = [prefix, *ids]
+        nll = 0.0
+        for start in range(0, len(ids), self.context_length):
+            window = stream[start : start + self.context_length + 1]
+            nll += self._nll(window, len(window) - 1)
+        return self._sized(text, nll, len(ids))
+
+    @torch.inference_mode()
+    def _nll(self, ids: list[int], count: int) -> float:
+        """Summed negative log-likelihood, in nats, of the last `count` of the token ids."""
+        x = torch.tensor([ids[:-1]], device=self.device)
+        logits = self.model(input_ids=x, use_cache=False, logits_to_keep=count).logits[0, -count:].float()
+        self.tokens += len(ids)
+        return float(torch.nn.functional.cross_entropy(logits, torch.tensor(ids[-count:], device=self.device), reduction="sum"))
+
+    @staticmethod
+    def _sized(text: str, nll: float, tokens: int) -> dict[str, Any]:
+        return {"nll": nll, "tokens": tokens, "words": len(text.split()), "bytes": len(text.encode())}
+
+    def _note(self, ids: Sequence[int]) -> None:
+        self.rendered.update((",".join(map(str, ids)) + ";").encode())
+
+
+def _by_length(prompts: Sequence[list[int]], new: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first, within the token budget."""
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+    while order:
+        size = max(1, TOKENS_PER_BATCH // (len(prompts[order[0]]) + new))
+        yield order[:size]
+        order = order[size:]

@@ -1,0 +1,85 @@
+"""A model's place -> the model and its tokenizer, in the dtype asked for.
+
+A place is plain data: {"path": DIR}, {"model": ID, "revision": SHA}, or {"adapter": DIR, "base": place}.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StoreError
+
+
+def load_tokenizer(at: dict[str, Any]) -> Any:
+    """The tokenizer saved with the weights; an adapter's own comes before its base's."""
+    from transformers import AutoTokenizer
+
+    name, revision = _name(at if "adapter" not in at else {"path": at["adapter"]})
+    with _told(name):
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dict[str, Any] | None = None) -> Any:
+    """The causal language model in evaluation mode on `device`; safetensors only, no remote code."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if "adapter" in at:
+        from peft import PeftModel
+
+        base = load_model(at["base"], device=device, dtype=dtype, quantization=quantization)
+        with _told(at["adapter"]):
+            model = PeftModel.from_pretrained(base, at["adapter"], torch_device=device)
+        return model.to(getattr(torch, dtype)).eval() if quantization is None else model.eval()
+    name, revision = _name(at)
+    options: dict[str, Any] = {}
+    if quantization is not None:
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=quantization["double"],
+            bnb_4bit_compute_dtype=getattr(torch, quantization["compute"]),
+        )
+        options["device_map"] = {"": device}
+    with _told(name):
+        model = AutoModelForCausalLM.from_pretrained(
+            name,
+            revision=revision,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            **options,
+        )
+    return model.eval() if quantization is not None else model.to(device).eval()
+
+
+def _name(at: dict[str, Any]) -> tuple[str, str | None]:
+    return (at["path"], None) if "path" in at else (at["model"], at["revision"])
+
+
+class _told:
+    """Turns a library's failure to load into one StoreError that names the model."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        from safetensors import SafetensorError
+
+        if isinstance(error, OSError | ValueError | SafetensorError | KeyError | RuntimeError):
+            where = "directory" if Path(self.name).exists() else "model"
+            first = str(error).strip().split("\n")[0][:300]
+            raise StoreError(
+                f"{where} {self.name} cannot be loaded: {first}",
+                "Check that it holds config.json, tokenizer files and whole safetensors weights.",
+            ) from error

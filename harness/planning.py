@@ -1,0 +1,204 @@
+"""Declared subjects and suites -> stages and evaluations with their keys. Reads digests, never rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from harness.data import hub
+from harness.data.reading import Access, source_file
+from harness.data.sources import Hub, Rows
+from harness.errors import RecipeError
+from harness.evaluation import data_spec, evaluation_spec
+from harness.fingerprint import SHORT, FileDigests, digest, plain
+from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
+from harness.suite import Suite
+
+HERE = Path(__file__).parent
+READS = tuple(HERE / "data" / name for name in ("formats.py", "reading.py"))
+TRAINS = {  # the code that can change the weights, by stage
+    "pretrain": ("training/pretrain.py", "training/tokens.py", "training/trainers.py", "training/templates"),
+    "fresh": ("training/pretrain.py", "training/tokens.py", "training/templates"),
+    "finetune": (
+        "training/finetune.py",
+        "training/tokens.py",
+        "training/trainers.py",
+        "training/templates",
+        "models/loading.py",
+    ),
+}
+WATCHED = ("data", "held_out")  # fields of a stage that are no settings
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One checkpoint on the way to a subject: what it is made from, and its fingerprint."""
+
+    kind: str  # pretrain, finetune, fresh or base
+    subject: Subject
+    stage: Stage | None
+    spec: dict[str, Any]
+    parent: PlannedStage | None
+
+    @cached_property
+    def key(self) -> str:
+        """The fingerprint."""
+        return digest(self.spec)
+
+    @property
+    def name(self) -> str:
+        """For people: subject and stage."""
+        return self.subject.id if self.kind == "base" else f"{self.subject.id} {self.kind}"
+
+    @property
+    def trains(self) -> bool:
+        """Whether making it takes training steps."""
+        return self.kind in ("pretrain", "finetune")
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is an artifact in the store, rather than weights used as they are."""
+        return self.kind != "base"
+
+
+class Planner:
+    """Keys of stages and evaluations for one session's data access."""
+
+    def __init__(self, access: Access, digests: FileDigests, root: Path) -> None:
+        self.access, self.digests, self.root = access, digests, root
+        self._chains: dict[str, tuple[PlannedStage, ...]] = {}
+        self._parts: dict[str, dict[str, Any]] = {}
+
+    def chain(self, subject: Subject) -> tuple[PlannedStage, ...]:
+        """The stages that lead to a subject, first to last; the last one's key is its fingerprint."""
+        known = self._chains.get(subject.id)
+        if known is None:
+            known = self._chains[subject.id] = tuple(self._chain(subject))
+        return known
+
+    def fingerprint(self, subject: Subject) -> str:
+        """The key of the subject's last stage."""
+        return self.chain(subject)[-1].key
+
+    def _chain(self, subject: Subject) -> Iterator[PlannedStage]:
+        base = subject.variant.base
+        parent: PlannedStage | None = None
+        if isinstance(base, Fresh):
+            yield self._fresh(subject, base)
+            return
+        if isinstance(base, Subject):
+            parents = self.chain(base)
+            yield from parents
+            parent = parents[-1]
+            start: dict[str, Any] = {"checkpoint": parent.key}
+        elif isinstance(base, Architecture):
+            start = {"architecture": plain(base)}
+        else:
+            start = self._model(base)
+            parent = PlannedStage("base", subject, None, {"stage": "base", "base": start}, None)
+            yield parent
+        for stage in subject.stages:
+            kind = "pretrain" if isinstance(stage, Pretrain) else "finetune"
+            settings = {name: value for name, value in plain(stage).items() if name not in (*WATCHED, "is")}
+            spec = {
+                "stage": kind,
+                "base": start,
+                "data": self.data(stage.data, subject.scale),
+                "settings": settings,
+                "micro_batch_size": subject.micro_batch_size(stage),
+                "seed": subject.seed,
+                "code": self._code(kind),
+            }
+            parent = PlannedStage(kind, subject, stage, spec, parent)
+            yield parent
+            start = {"checkpoint": parent.key}
+
+    def _fresh(self, subject: Subject, base: Fresh) -> PlannedStage:
+        if isinstance(base.like, str):
+            spec = {"stage": "fresh", "base": self._model(base.like), "data": [], "seed": subject.seed, "code": self._code("fresh")}
+            return PlannedStage("fresh", subject, None, spec, None)
+        first = self.chain(base.like)[0]
+        if first.kind != "pretrain":
+            raise RecipeError(f"{subject.id}: Fresh(like={base.like.id}) needs a subject that is pretrained from scratch.")
+        spec = {
+            "stage": "fresh",
+            "base": first.spec["base"],
+            "data": first.spec["data"],  # the tokenizer is trained on it
+            "seed": subject.seed,
+            "code": self._code("fresh"),
+        }
+        return PlannedStage("fresh", subject, first.stage, spec, None)
+
+    def _model(self, base: str) -> dict[str, Any]:
+        """A hub model by its recorded revision, a local one by its bytes."""
+        folder = Path(base) if Path(base).is_absolute() else self.root / base
+        if folder.is_dir():
+            if not (folder / "config.json").exists():
+                raise RecipeError(f"base model directory {folder} holds no config.json.", "Is it a transformers model?")
+            return {"directory": self.digests.of_folder(folder)}
+        if base.startswith((".", "/", "~")):
+            raise RecipeError(f"base model directory {base} does not exist.", "Give a directory, or a hub id such as org/name.")
+        return {"model": base, "revision": hub.revision("model", base, self.access.lock_file)}
+
+    def _code(self, kind: str) -> str:
+        return self.digests.of_code(*READS, *(HERE / place for place in TRAINS[kind]))[:16]
+
+    def data(self, wanted: Any, scale: str) -> list[dict[str, Any]]:
+        """What decides the rows of a dataset, a part of one, or a mix, at a scale."""
+        access = replace(self.access, scale=scale)  # type: ignore[arg-type]
+        return data_spec(wanted, lambda part: self._part(part, access))
+
+    def _part(self, part: Rows, access: Access) -> dict[str, Any]:
+        source = part.dataset.source(access.scale)
+        path = source_file(source, access, part.dataset.name)
+        found: dict[str, Any]
+        if path is not None:
+            found = {"bytes": self.digests.of(path)}
+        else:
+            assert isinstance(source, Hub)
+            found = {
+                "hub": source.id,
+                "config": source.config,
+                "split": source.split,
+                "revision": hub.revision("dataset", source.id, access.lock_file),
+            }
+        where = ("is", "name", "path", "id", "config", "split", "file")
+        reads = {name: value for name, value in plain(source).items() if name not in where and value}
+        taken = {"rows": part.count[access.scale], "skip": part.skip.get(access.scale, 0), "share": part.portion}
+        return {**found, "reads": reads, **{k: v for k, v in taken.items() if v}}
+
+    def evaluation(self, suite: Suite, checkpoint: str, scale: str, device: str) -> tuple[str, dict[str, Any]]:
+        """Key and spec of a suite's evaluation of a checkpoint."""
+        data = self.data(suite.dataset, scale) if suite.dataset is not None else []
+        spec = evaluation_spec(suite, checkpoint, data, self._engine, dtype_on(device), self._lm_eval)
+        return digest(spec), spec
+
+    @cached_property
+    def _engine(self) -> str:
+        return self.digests.of_code(*READS, *(HERE / "models" / n for n in ("engine.py", "loading.py", "lm_eval_tasks.py", "probe.py")))[:16]
+
+    @cached_property
+    def _lm_eval(self) -> str | None:
+        try:
+            return version("lm_eval")
+        except PackageNotFoundError:
+            return None
+
+
+def dtype_on(device: str) -> str:
+    """The dtype in which a model is measured: bfloat16 on CUDA, float32 on the CPU."""
+    return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+def short(key: str) -> str:
+    """A digest as people see it."""
+    return key[:SHORT]
+
+
+def is_adapter(planned: PlannedStage) -> bool:
+    """Whether the stage's artifact is an adapter over its parent."""
+    return isinstance(planned.stage, Finetune) and planned.stage.adapter is not None and planned.kind == "finetune"

@@ -1,0 +1,369 @@
+"""The pytest plugin: options, collection, the fixtures `checkpoint`, `evaluate`, `verdict` and one per recipe.
+
+Hooks hand over to a `Bench`; loaded one way only, by `pytest_plugins` in the root conftest.py.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import devices
+from harness.bench import Bench, Checkpoint, Options, open_store
+from harness.data.reading import use_access
+from harness.errors import HarnessError, RecipeError
+from harness.evaluation import Evaluation, is_recorded
+from harness.gates import Gate, Verdict, gates_of, judge, other_side
+from harness.jobs import Job
+from harness.recipe import Subject
+from harness.session import Session
+from harness.suite import Suite
+
+BENCH = pytest.StashKey[Bench]()
+SESSION = pytest.StashKey[Session]()
+OUTPUTS = pytest.StashKey[dict[str, Path]]()
+
+
+# ---- options ------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("harness", "fine-tuning experiments")
+    group.addoption("--gpu", metavar="0[,1,...]", help="CUDA devices to train and measure on (default: the CPU)")
+    group.addoption("--scale", metavar="mini|small|full", help="which variants (default: full with --gpu, else mini)")
+    group.addoption("--data-root", metavar="DIR", help="where real data files lie")
+    group.addoption("--skip-bad-rows", action="store_true", help="list and leave out rows that cannot be read")
+    group.addoption("--store", metavar="DIR", help="where checkpoints and evaluations are kept (default: .bench/store)")
+    group.addoption("--results", metavar="FILE", help="the DuckDB file (default: .bench/results.duckdb)")
+    group.addoption("--no-train", action="store_true", help="judge what is stored; train and measure nothing")
+    group.addoption("--retrain", action="store_true", help="train the selected recipes again")
+    group.addoption("--reevaluate", action="store_true", help="measure the selected suites again")
+    group.addoption("--seeds", type=int, default=1, metavar="N", help="train each recipe with N seeds")
+    group.addoption("--strict-gates", action="store_true", help="an inconclusive gate fails")
+    group.addoption("--model", action="append", default=[], metavar="PATH|HUB_ID", help="measure an existing model; repeatable")
+    group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gate: a claim or target, judged on stored rows")
+    config.addinivalue_line("markers", "gpu: needs a CUDA device")
+    config.addinivalue_line("markers", "network: needs the network")
+    root = config.rootpath
+    if not (root / "recipes").is_dir():
+        return
+    with _usage_errors():
+        options = _options(config)
+        bench = Bench.open(root, open_store(config.getoption("--store") or root / ".bench" / "store"), options)
+    use_access(bench.access)
+    config.stash[BENCH] = bench
+    results = config.getoption("--results")
+    config.stash[OUTPUTS] = {
+        "results": Path(results) if results else root / ".bench" / "results.duckdb",
+        "reports": root / ".bench" / "reports",
+    }
+
+
+def _options(config: pytest.Config) -> Options:
+    gpu, scale, root = (config.getoption(name) for name in ("--gpu", "--scale", "--data-root"))
+    if scale not in (None, "mini", "small", "full"):
+        raise RecipeError(f"--scale {scale}: there is no such scale.", "Choose mini, small or full.")
+    if root is not None and not Path(root).is_dir():
+        raise HarnessError(f"--data-root {root}: no such folder.")
+    if config.getoption("--seeds") < 1:
+        raise HarnessError(f"--seeds {config.getoption('--seeds')}: at least one seed is needed.")
+    track = config.getoption("--track")
+    if track not in (None, "wandb", "tensorboard", "mlflow"):
+        raise HarnessError(f"--track {track}: there is no such tracker.", "Choose wandb, tensorboard or mlflow.")
+    return Options(
+        scale=scale or ("full" if gpu is not None else "mini"),
+        devices=tuple(devices.parse(gpu)),
+        data_root=Path(root).resolve() if root else None,
+        skip_bad_rows=config.getoption("--skip-bad-rows"),
+        train=not config.getoption("--no-train"),
+        retrain=config.getoption("--retrain"),
+        reevaluate=config.getoption("--reevaluate"),
+        seeds=config.getoption("--seeds"),
+        strict_gates=config.getoption("--strict-gates"),
+        track=track,
+        models=tuple(config.getoption("--model")),
+    )
+
+
+class _usage_errors:
+    """Turns what is wrong with a user's input into pytest's own usage error: one message, exit status 4."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, HarnessError):
+            raise pytest.UsageError(error.told()) from None
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    bench = config.stash.get(BENCH, None)
+    if bench is None:
+        return []
+    why = "--scale" if config.getoption("--scale") else "--gpu is set" if config.getoption("--gpu") else "no --gpu, no --scale"
+    return [f"harness: scale {bench.options.scale} ({why}), device {', '.join(bench.options.devices)}, store {bench.store.root}"]
+
+
+# ---- collection ---------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    bench = session.config.stash.get(BENCH, None)
+    for recipe in bench.recipes if bench else ():
+        pytest.register_fixture(
+            name=recipe, func=_recipe_fixture(recipe), node=session, params=None, autouse=False, scope="function"
+        )
+
+
+def _recipe_fixture(name: str) -> Callable[..., Checkpoint]:
+    def recipe(request: pytest.FixtureRequest) -> Checkpoint:
+        return _checkpoint(request)
+
+    recipe.__doc__ = f"The checkpoint of recipe {name}, trained if it is missing."
+    return recipe
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    bench = metafunc.config.stash.get(BENCH, None)
+    if bench is None:
+        return
+    with _usage_errors():
+        if "checkpoint" in metafunc.fixturenames:
+            subjects = bench.subjects()
+            suites = _suites_named(metafunc.function, metafunc.module)
+            if suites and all(is_recorded(suite) for suite in suites):
+                subjects = [s for s in subjects if s.stages and s.stages[-1].held_out is not None]
+            metafunc.parametrize("checkpoint", subjects, ids=[s.id for s in subjects], indirect=True)
+        if "verdict" in metafunc.fixturenames:
+            gates = [gate for subject in bench.subjects() for gate in gates_of(subject)]
+            metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
+        asked = [name for name in metafunc.fixturenames if name in bench.recipes]
+        if asked:
+            _parametrize_recipes(metafunc, bench, asked)
+
+
+def _parametrize_recipes(metafunc: pytest.Metafunc, bench: Bench, asked: list[str]) -> None:
+    """Recipe fixtures of one test, paired by variant."""
+    by_recipe = {name: {s.variant.name: s for s in bench.recipes[name] if s.scale == bench.options.scale} for name in asked}
+    shared = [variant for variant in by_recipe[asked[0]] if all(variant in found for found in by_recipe.values())]
+    rows = [tuple(by_recipe[name][variant] for name in asked) for variant in shared]
+    metafunc.parametrize(
+        ",".join(asked), rows if len(asked) > 1 else [row[0] for row in rows], ids=shared, indirect=True
+    )
+
+
+def _suites_named(function: Any, module: Any) -> list[Suite]:
+    """The suites that a test function names."""
+    found = [getattr(module, name, None) for name in function.__code__.co_names]
+    return [value for value in found if isinstance(value, Suite)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    bench = config.stash.get(BENCH, None)
+    if bench is None:
+        return
+    for item in items:
+        item.extra_keyword_matches.update(name for name in getattr(item, "fixturenames", ()) if name in bench.recipes)
+        if "verdict" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.gate)
+    items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    bench = config.stash.get(BENCH, None)
+    if bench is None or config.option.collectonly:
+        return
+    checkpoints, evaluations, gates = _wanted(bench, session.items)
+    if not checkpoints and not evaluations and not gates:
+        return
+    record = config.stash[SESSION] = Session(bench, config.stash[OUTPUTS], list(config.invocation_params.args))
+    with _usage_errors():
+        for gate in gates:
+            evaluations += _evaluations_of(bench, gate, checkpoints)
+        jobs = bench.want(checkpoints, evaluations)
+        record.subjects = {s.id: s for s in [*checkpoints, *(s for _, s in evaluations)]}
+        record.wanted = [(suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
+    for line in record.forecast(gates, jobs):
+        _write_line(config, line)
+    bench.start(jobs)
+
+
+def _wanted(bench: Bench, items: list[pytest.Item]) -> tuple[list[Subject], list[tuple[Suite, Subject]], list[Gate]]:
+    """What the collected tests will ask for."""
+    checkpoints: list[Subject] = []
+    evaluations: list[tuple[Suite, Subject]] = []
+    gates: list[Gate] = []
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if isinstance(params.get("verdict"), Gate):
+            gates.append(params["verdict"])
+            continue
+        subjects = [value for value in params.values() if isinstance(value, Subject)]
+        suites = [value for value in params.values() if isinstance(value, Suite)]
+        if subjects and isinstance(item, pytest.Function):
+            suites += _suites_named(item.function, item.module)
+        checkpoints += subjects
+        evaluations += [(suite, subject) for suite in suites for subject in subjects]
+    return checkpoints, evaluations, gates
+
+
+def _evaluations_of(bench: Bench, gate: Gate, selected: list[Subject]) -> list[tuple[Suite, Subject]]:
+    """A gate's own evaluation, and its references' where no training but the selected would be needed."""
+    suite = bench.suite_named(gate.claim.suite)
+    made = {p.key for s in [*selected, gate.subject] for p in bench.planner.chain(s)}
+    found = [(suite, gate.subject)]
+    for name in gate.references:
+        other = other_side(bench, gate.subject, name)
+        if other is not None and all(p.key in made for p in bench.needs_training(other)):
+            found.append((suite, other))
+    return found
+
+
+# ---- running ------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[assignment,misc]
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, HarnessError):
+        report.longrepr = error.told()
+    verdict = getattr(item, "funcargs", {}).get("verdict")
+    if isinstance(verdict, Verdict) and call.when == "call":
+        strict = item.config.stash[BENCH].options.strict_gates
+        report.user_properties += [
+            (name, getattr(verdict, name)) for name in ("metric", "estimate", "low", "high", "verdict") if getattr(verdict, name) is not None
+        ]
+        if report.failed:
+            report.longrepr = verdict.message
+            if verdict.verdict == "inconclusive" and not strict:
+                report.outcome = "passed"
+                report.longrepr = None
+                report.inconclusive = verdict.message  # type: ignore[attr-defined]
+    return report  # type: ignore[return-value]
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    if getattr(report, "inconclusive", None):
+        return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
+    return None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    bench, record = (session.config.stash.get(key, None) for key in (BENCH, SESSION))
+    if bench is not None:
+        bench.stop()
+    if record is not None and record.judged_or_measured():
+        record.finish()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    record = config.stash.get(SESSION, None)
+    if record is None:
+        return
+    for report in terminalreporter.stats.get("inconclusive", []):
+        terminalreporter.section(f"INCONCLUSIVE {report.nodeid.split('::')[-1]}", sep="_", yellow=True)
+        terminalreporter.write_line(report.inconclusive)
+    if record.text or record.trouble:
+        terminalreporter.section("results", sep="=")
+        terminalreporter.write_line(record.text)
+    for note in [*record.bench.notes, *record.trouble]:
+        terminalreporter.write_line(f"note: {note}")
+    for path in record.paths:
+        terminalreporter.write_line(f"report: {path}")
+
+
+# ---- fixtures -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+    """The weights of one recipe and variant, trained if they are missing."""
+    return _checkpoint(request)
+
+
+def _checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+    bench = request.config.stash[BENCH]
+    subject: Subject = request.param
+    job = bench.job_of_checkpoint(subject)
+    _show_until(request.config, bench, lambda: job is None or job.ended.is_set())
+    return bench.checkpoint(subject)
+
+
+@pytest.fixture
+def evaluate(request: pytest.FixtureRequest) -> Callable[[Suite, Checkpoint], Evaluation]:
+    """Measure a checkpoint by a suite, or take the stored evaluation."""
+    bench = request.config.stash[BENCH]
+
+    def evaluate(suite: Suite, checkpoint: Checkpoint) -> Evaluation:
+        _show_until(request.config, bench, lambda: bench.is_measured(suite, checkpoint.subject))
+        return bench.evaluation(suite, checkpoint.subject)
+
+    return evaluate
+
+
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest) -> Verdict:
+    """The verdict on one claim or target; skips, with the command, where the other side is missing."""
+    bench, record = request.config.stash[BENCH], request.config.stash[SESSION]
+    gate: Gate = request.param
+    suite = bench.suite_named(gate.claim.suite)
+    for name in (None, *gate.references):
+        side = gate.subject if name is None else other_side(bench, gate.subject, name)
+        if side is not None:
+            _show_until(request.config, bench, lambda side=side: bench.is_measured(suite, side))
+    judged = judge(bench, gate)
+    record.verdicts[gate.id] = judged
+    if judged.verdict == "skipped":
+        pytest.skip(judged.message)
+    return judged
+
+
+@pytest.fixture
+def results(request: pytest.FixtureRequest) -> Any:
+    """A read-only DuckDB connection to all results ingested so far."""
+    from harness import warehouse
+
+    with warehouse.connect(request.config.stash[OUTPUTS]["results"], read_only=True) as connection:
+        yield connection
+
+
+def _show_until(config: pytest.Config, bench: Bench, done: Callable[[], bool]) -> None:
+    """Wait with a bar for every running job, or a line every ten seconds where there is no terminal."""
+    if done():
+        return
+    capture = config.pluginmanager.getplugin("capturemanager")
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or capture is None:
+        while not done():
+            time.sleep(0.05)
+        return
+    from harness.progress import show
+
+    with capture.global_and_fixture_disabled():
+        show(lambda: _running(bench), done, sys.stdout)
+
+
+def _running(bench: Bench) -> list[Job]:
+    return [job for job in bench.jobs.values() if job.state == "running"]
+
+
+def _write_line(config: pytest.Config, line: str) -> None:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(line)
+
+

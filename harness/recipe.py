@@ -1,0 +1,317 @@
+"""Recipes: what to train, and what it claims. Plain frozen values; nothing here reads a file.
+
+The start of the road: a recipe file declares one `Recipe`, the session takes the variants of its scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from harness.data.sources import SCALES, Mix, Scale
+from harness.errors import RecipeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A Llama-shaped decoder to build with fresh weights: sizes in units, not in parameters."""
+
+    hidden_size: int
+    layers: int
+    heads: int
+    key_value_heads: int
+    intermediate_size: int
+    vocabulary_size: int  # a byte-level BPE of this size is trained on the pretraining text
+    context_length: int  # tokens
+    tied_embeddings: bool = True
+    head_size: int | None = None  # default: hidden_size / heads
+    family: Literal["llama", "gpt2"] = "llama"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """Low-rank adaptation of all linear layers (Hu et al. 2021, arXiv:2106.09685)."""
+
+    rank: int
+    alpha: int | None = None  # default: 2 x rank
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise RecipeError(f"Lora: rank {self.rank} is not positive.", "Use 8, 16 or 32.")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"Lora: dropout {self.dropout} is not in [0, 1).")
+        if self.alpha is None:
+            object.__setattr__(self, "alpha", 2 * self.rank)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantization:
+    """NF4 base weights with double quantization, as in QLoRA (Dettmers et al. 2023, arXiv:2305.14314)."""
+
+    bits: Literal[4] = 4
+    double: bool = True
+    compute: Literal["bfloat16", "float32"] = "bfloat16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What pretraining and fine-tuning share. Every field changes the weights, so every field is hashed."""
+
+    data: Mix
+    held_out: Mix | None = None  # rows for the evaluation loss; cannot change the weights
+    learning_rate: float
+    min_learning_rate: float = 0.0  # where the cosine ends
+    warmup_steps: int = 0
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    epochs: float
+    effective_batch_size: int  # rows per optimizer step
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on CUDA, float32 on CPU
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        for what in ("learning_rate", "epochs", "effective_batch_size", "max_grad_norm"):
+            if not getattr(self, what) > 0:
+                raise RecipeError(f"{name}: {what} {getattr(self, what)!r} is not positive.")
+        if not 0 <= self.min_learning_rate <= self.learning_rate:
+            raise RecipeError(
+                f"{name}: min_learning_rate {self.min_learning_rate} is not between 0 and "
+                f"learning_rate {self.learning_rate}."
+            )
+        if self.min_learning_rate and self.schedule != "cosine":
+            raise RecipeError(f"{name}: schedule {self.schedule!r} has no min_learning_rate.", "Use 'cosine'.")
+        if self.warmup_steps < 0:
+            raise RecipeError(f"{name}: warmup_steps {self.warmup_steps} is negative.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(Stage):
+    """Next-token training on packed blocks of `Architecture.context_length` tokens; a row is one block."""
+
+    weight_decay: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.95)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune(Stage):
+    """Supervised training on the assistant's tokens only; a row is one conversation."""
+
+    adapter: Lora | None = None  # None: all weights
+    quantization: Quantization | None = None
+    max_length: int = 1024  # tokens; longer rows are cut, counted and reported
+    template: Literal["base", "chatml"] = "base"  # base: the base model's own
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quantization and not self.adapter:
+            raise RecipeError(
+                "Finetune: quantization without adapter: 4-bit weights cannot be trained.",
+                "Add adapter=Lora(rank=16).",
+            )
+        if self.max_length < 8:
+            raise RecipeError(f"Finetune: max_length {self.max_length} leaves no room for an answer.")
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """The same architecture and tokenizer as another model, with fresh weights: the untrained subject."""
+
+    like: Subject | str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One size of a recipe: which base, at which scale of the data.
+
+    The base is a hub id or a local directory, another recipe's subject, an architecture to build, or fresh
+    weights.
+    """
+
+    name: str
+    base: str | Subject | Architecture | Fresh = field(kw_only=True)
+    scale: Scale = field(kw_only=True)
+    micro_batch_size: int | None = field(default=None, kw_only=True)  # rows per forward pass; default: all
+    stages: tuple[Stage, ...] | None = field(default=None, kw_only=True)  # in place of the recipe's
+    seed: int = field(default=0, kw_only=True)
+    save_steps: int | None = field(default=None, kw_only=True)  # default: five times in a training
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise RecipeError(f"Variant {self.name!r}: scale {self.scale!r} is none of {', '.join(SCALES)}.")
+        if self.stages is not None:
+            object.__setattr__(self, "stages", tuple(self.stages))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a recipe says of itself against another subject, or against a number.
+
+    `lower_than` and `higher_than` name a recipe, whose variant of the same name is the reference;
+    samples answered by both are compared in pairs.
+    """
+
+    suite: str
+    metric: str
+    lower_than: str | None = field(default=None, kw_only=True)
+    higher_than: str | None = field(default=None, kw_only=True)
+    by: float = field(default=0.0, kw_only=True)  # the least difference claimed, in the metric's unit
+    equals: float | None = field(default=None, kw_only=True)
+    below: float | None = field(default=None, kw_only=True)
+    above: float | None = field(default=None, kw_only=True)
+    words: str | None = field(default=None, kw_only=True)  # the claim as the report says it
+
+    def __post_init__(self) -> None:
+        told = [w for w in ("lower_than", "higher_than", "equals", "below", "above") if getattr(self, w) is not None]
+        if len(told) != 1:
+            raise RecipeError(
+                f"Claim({self.suite!r}, {self.metric!r}): {len(told)} comparisons ({', '.join(told) or 'none'}).",
+                "Give one of lower_than, higher_than, equals, below, above.",
+            )
+        if self.by < 0 or (self.by and not self.reference):
+            raise RecipeError(f"Claim({self.suite!r}, {self.metric!r}): by={self.by} needs lower_than or higher_than, and is positive.")
+
+    @property
+    def reference(self) -> str | None:
+        """Name of the recipe on the other side, or None."""
+        return self.lower_than or self.higher_than
+
+    @property
+    def sentence(self) -> str:
+        """The claim in words, without its subject."""
+        if self.words:
+            return self.words
+        by = f" by at least {self.by:g}" if self.by else ""
+        if self.lower_than:
+            return f"{self.suite} {self.metric} is lower than {self.lower_than}'s{by}"
+        if self.higher_than:
+            return f"{self.suite} {self.metric} is higher than {self.higher_than}'s{by}"
+        if self.equals is not None:
+            return f"{self.suite} {self.metric} is {self.equals:g} on every sample"
+        if self.below is not None:
+            return f"{self.suite} {self.metric} is below {self.below:g}"
+        return f"{self.suite} {self.metric} is above {self.above:g}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A score to reach: a number, or the highest of the floors named in `above`.
+
+    Floors are the suite's own ('chance', 'longest_answer', 'first_answer') and subjects that need no
+    training ('untrained', 'base').
+    """
+
+    suite: str
+    metric: str
+    at_least: float | None = field(default=None, kw_only=True)
+    above: tuple[str, ...] = field(default=(), kw_only=True)
+    words: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "above", tuple(self.above))
+        if (self.at_least is None) == (not self.above):
+            raise RecipeError(f"Target({self.suite!r}, {self.metric!r}): give either at_least or above.")
+
+    @property
+    def sentence(self) -> str:
+        """The target in words, without its subject."""
+        if self.words:
+            return self.words
+        if self.above:
+            return f"{self.suite} {self.metric} is above the highest of {', '.join(self.above)}"
+        return f"{self.suite} {self.metric} is at least {self.at_least:g}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An experiment: stages of training, the variants they are run at, and the claims they make."""
+
+    name: str
+    stages: tuple[Stage, ...] = field(default=(), kw_only=True)
+    variants: tuple[Variant, ...] = field(kw_only=True)
+    claims: tuple[Claim, ...] = field(default=(), kw_only=True)
+    targets: tuple[Target, ...] = field(default=(), kw_only=True)
+    hypothesis: str = field(default="", kw_only=True)  # default: the recipe file's docstring
+
+    def __post_init__(self) -> None:
+        for what in ("stages", "variants", "claims", "targets"):
+            object.__setattr__(self, what, tuple(getattr(self, what)))
+        if not self.name.isidentifier():
+            raise RecipeError(f"Recipe {self.name!r}: the name is also a fixture's, so it must be a Python name.")
+        names = [variant.name for variant in self.variants]
+        for name in names:
+            if names.count(name) > 1:
+                raise RecipeError(f"{self.name}: two variants are called {name!r}.", "Give each its own name.")
+        for subject in self:
+            subject.check()
+
+    def __iter__(self) -> Iterator[Subject]:
+        return (Subject(self, variant) for variant in self.variants)
+
+    def __getitem__(self, variant: str) -> Subject:
+        for subject in self:
+            if subject.variant.name == variant:
+                return subject
+        known = ", ".join(variant.name for variant in self.variants)
+        raise RecipeError(f"{self.name} has no variant {variant!r} (variants: {known}).")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A recipe at one variant and seed: what a checkpoint is made from and a suite measures."""
+
+    recipe: Recipe
+    variant: Variant
+
+    @property
+    def seed(self) -> int:
+        return self.variant.seed
+
+    @property
+    def id(self) -> str:
+        """recipe-variant, the name in test ids; seeds beyond the first are told apart."""
+        seed = f"-seed{self.seed}" if self.seed else ""
+        return f"{self.recipe.name}-{self.variant.name}{seed}"
+
+    @property
+    def scale(self) -> Scale:
+        return self.variant.scale
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.variant.stages if self.variant.stages is not None else self.recipe.stages
+
+    def micro_batch_size(self, stage: Stage) -> int:
+        """Rows per forward pass."""
+        return self.variant.micro_batch_size or stage.effective_batch_size
+
+    def with_seed(self, seed: int) -> Subject:
+        """The same with another training seed; a base that is itself trained keeps its own."""
+        return Subject(self.recipe, replace(self.variant, seed=seed))
+
+    def check(self) -> None:
+        """Raise RecipeError where stages and variant cannot go together."""
+        for stage in self.stages:
+            micro = self.micro_batch_size(stage)
+            if micro < 1 or stage.effective_batch_size % micro:
+                fits = [d for d in (1, 2, 4, 8, 16, 32, 64) if stage.effective_batch_size % d == 0]
+                raise RecipeError(
+                    f"{self.id}: effective_batch_size {stage.effective_batch_size} is not a multiple of "
+                    f"micro_batch_size {micro}.",
+                    f"Use {', '.join(map(str, fits[:-1]))} or {fits[-1]}." if len(fits) > 1 else "Use 1.",
+                )
+        pretrains = [i for i, stage in enumerate(self.stages) if isinstance(stage, Pretrain)]
+        if pretrains not in ([], [0]):
+            raise RecipeError(f"{self.id}: Pretrain is stage {pretrains[-1] + 1}; only the first stage can pretrain.")
+        fresh = isinstance(self.variant.base, Architecture)
+        if fresh and self.stages and not pretrains:
+            raise RecipeError(f"{self.id}: the base is an Architecture with fresh weights, but no stage pretrains it.")
+        if pretrains and not fresh:
+            raise RecipeError(f"{self.id}: Pretrain starts from fresh weights, so base must be an Architecture.")
+        adapters = [i for i, stage in enumerate(self.stages) if isinstance(stage, Finetune) and stage.adapter]
+        if adapters and adapters[-1] != len(self.stages) - 1:
+            raise RecipeError(f"{self.id}: stage {adapters[0] + 1} trains an adapter; only the last stage can.")

@@ -1,0 +1,158 @@
+-- The warehouse: one row per result. Built from the store by `harness results rebuild`;
+-- nothing here is the only copy of anything.
+
+CREATE TABLE warehouse (
+    version INTEGER NOT NULL  -- of this schema; a newer file is refused, never guessed at
+);
+
+CREATE TABLE runs (
+    run_id     VARCHAR PRIMARY KEY,  -- UTC start time and a random suffix, sorts by time
+    started_at TIMESTAMP NOT NULL,   -- UTC
+    seconds    DOUBLE,               -- wall-clock seconds of the whole session
+    command    VARCHAR,              -- the pytest command line as typed
+    scale      VARCHAR,              -- mini, small or full
+    devices    VARCHAR,              -- 'cpu' or 'cuda:0,cuda:1'
+    commit_id  VARCHAR,              -- git commit of the project, '+' appended when it had changes
+    trained    INTEGER,              -- checkpoints trained in this session
+    evaluated  INTEGER,              -- evaluations measured in this session
+    environment JSON                 -- library versions, python, processor, threads
+);
+
+CREATE TABLE checkpoints (
+    fingerprint VARCHAR PRIMARY KEY, -- SHA-256 over everything that can change the weights
+    stage       VARCHAR,             -- 'pretrain', 'finetune', or 'base' for weights used as they are
+    parent      VARCHAR,             -- fingerprint of the stage before, NULL for the first
+    spec        JSON,                -- all that the fingerprint was computed from
+    trainable_parameters BIGINT,     -- weights that were trained
+    total_parameters     BIGINT,     -- weights of the whole model
+    training_rows   INTEGER,         -- rows (fine-tuning) or blocks (pretraining) in one epoch
+    truncated_rows  INTEGER,         -- rows cut at max_length: counted, never silent
+    optimizer_steps INTEGER,         -- steps over all epochs
+    tokens          BIGINT,          -- tokens seen in training, padding excluded
+    train_seconds   DOUBLE,          -- wall-clock seconds in the training loop, resumed parts included
+    peak_memory_bytes BIGINT,        -- of the device (CUDA) or the process (CPU)
+    device          VARCHAR,         -- where it was trained
+    environment     JSON,            -- library versions, python, processor, threads
+    created_at      TIMESTAMP        -- UTC, when it was published to the store
+);
+
+CREATE TABLE subjects (
+    run_id      VARCHAR NOT NULL,    -- the session that used it
+    subject     VARCHAR NOT NULL,    -- recipe-variant, e.g. 'wiki_only-mini'
+    recipe      VARCHAR NOT NULL,    -- e.g. 'wiki_only'
+    variant     VARCHAR NOT NULL,    -- e.g. 'mini', '3b'
+    seed        INTEGER NOT NULL,    -- training seed
+    hypothesis  VARCHAR,             -- the recipe file's docstring
+    settings    JSON,                -- the stages as declared, in order, for people to read
+    fingerprint VARCHAR NOT NULL,    -- its last checkpoint
+    PRIMARY KEY (run_id, subject)
+);
+
+CREATE TABLE training_log (
+    fingerprint VARCHAR NOT NULL,    -- the checkpoint
+    step        INTEGER NOT NULL,    -- optimizer step, 0 before the first
+    loss        DOUBLE,              -- mean training loss per target token, nats
+    eval_loss   DOUBLE,              -- the same on held-out rows, where measured at this step
+    learning_rate DOUBLE,            -- after this step
+    grad_norm   DOUBLE,              -- before clipping
+    tokens      BIGINT               -- seen so far, padding excluded
+);
+
+CREATE TABLE evaluations (
+    evaluation  VARCHAR PRIMARY KEY, -- SHA-256 over checkpoint, suite data, prompts, scorer, decoding, engine
+    fingerprint VARCHAR NOT NULL,    -- the checkpoint measured
+    subject     VARCHAR,             -- the subject it was first measured for
+    suite       VARCHAR NOT NULL,    -- e.g. 'tone'
+    scale       VARCHAR,             -- of the suite's data
+    system_prompt VARCHAR,           -- NULL for none
+    spec        JSON,                -- all that the key was computed from
+    prompt_digest VARCHAR,           -- SHA-256 of the rendered token ids: a change under an unchanged suite is drift
+    samples     INTEGER,             -- samples scored
+    seconds     DOUBLE,              -- wall-clock seconds in the model worker
+    tokens      BIGINT,              -- tokens scored and generated
+    peak_memory_bytes BIGINT,        -- of the device (CUDA) or the process (CPU)
+    device      VARCHAR,             -- where it was measured
+    environment JSON,                -- library versions, python, processor, threads
+    created_at  TIMESTAMP            -- UTC
+);
+
+CREATE TABLE samples (
+    evaluation VARCHAR NOT NULL,     -- the evaluation
+    sample_id  VARCHAR NOT NULL,     -- unique within the evaluation, equal across subjects of one suite
+    cluster    VARCHAR,              -- samples that belong together, NULL where each stands alone
+    prompt     VARCHAR,              -- as asked, before the chat template
+    target     VARCHAR,              -- the reference answer, or NULL
+    completion VARCHAR,              -- what the model answered (the chosen option of a multiple choice)
+    scores     JSON                  -- metric -> this sample's score
+);
+
+CREATE TABLE metrics (
+    evaluation VARCHAR NOT NULL,     -- the evaluation
+    metric     VARCHAR NOT NULL,     -- e.g. 'acc_norm'
+    estimate   DOUBLE,               -- in the metric's own unit
+    low        DOUBLE,               -- interval, 95 %
+    high       DOUBLE,
+    n          INTEGER,              -- samples behind it
+    method     VARCHAR,              -- how the interval was computed
+    PRIMARY KEY (evaluation, metric)
+);
+
+CREATE TABLE floors (
+    suite  VARCHAR NOT NULL,         -- e.g. 'openbookqa'
+    scale  VARCHAR NOT NULL,         -- of the suite's data
+    metric VARCHAR NOT NULL,         -- the metric the floor belongs to
+    floor  VARCHAR NOT NULL,         -- 'chance', 'longest_answer', 'first_answer'
+    value  DOUBLE NOT NULL,          -- what an answer without knowledge scores
+    PRIMARY KEY (suite, scale, metric, floor)
+);
+
+CREATE TABLE gates (
+    run_id    VARCHAR NOT NULL,      -- the session that judged it
+    gate      VARCHAR NOT NULL,      -- e.g. 'wiki_only-mini-tone-conversational'
+    subject   VARCHAR NOT NULL,      -- the side that makes the claim
+    reference VARCHAR,               -- the other subject, or the floor, or NULL for a fixed threshold
+    suite     VARCHAR NOT NULL,
+    metric    VARCHAR NOT NULL,
+    claim     VARCHAR NOT NULL,      -- in words: 'less conversational than with_kilt'
+    verdict   VARCHAR NOT NULL,      -- pass, fail, inconclusive or skipped
+    candidate DOUBLE,                -- the subject's own estimate
+    baseline  DOUBLE,                -- the reference's estimate or the threshold
+    estimate  DOUBLE,                -- candidate - baseline, paired by sample where both answered
+    low       DOUBLE,                -- interval of the difference
+    high      DOUBLE,
+    level     DOUBLE,                -- of the interval, e.g. 0.95
+    p_value   DOUBLE,                -- raw
+    p_adjusted DOUBLE,               -- Holm over the claims of the recipe
+    n         INTEGER,               -- paired samples
+    samples_needed INTEGER,          -- that would decide an inconclusive one, NULL otherwise
+    method    VARCHAR,               -- the test
+    message   VARCHAR,               -- the paragraph a stranger reads
+    PRIMARY KEY (run_id, gate)
+);
+
+-- The newest evaluation of every subject and suite.
+CREATE VIEW latest AS
+SELECT s.subject, s.recipe, s.variant, s.seed, e.*  EXCLUDE (subject)
+FROM (
+    SELECT DISTINCT ON (subject) subject, recipe, variant, seed, fingerprint
+    FROM subjects ORDER BY subject, run_id DESC
+) s
+JOIN evaluations e USING (fingerprint)
+QUALIFY row_number() OVER (PARTITION BY s.subject, e.suite, e.scale ORDER BY e.created_at DESC) = 1;
+
+-- Every metric of every latest evaluation, best known first within a metric.
+CREATE VIEW leaderboard AS
+SELECT l.suite, m.metric, l.subject, m.estimate, m.low, m.high, m.n, m.method, l.evaluation, l.fingerprint
+FROM latest l JOIN metrics m USING (evaluation)
+ORDER BY l.suite, m.metric, m.estimate DESC;
+
+-- The same sample answered by two subjects.
+CREATE VIEW paired_samples AS
+SELECT a.suite, x.sample_id, x.cluster, x.prompt, x.target,
+       a.subject AS candidate, b.subject AS baseline,
+       x.completion AS candidate_completion, y.completion AS baseline_completion,
+       x.scores AS candidate_scores, y.scores AS baseline_scores
+FROM latest a
+JOIN latest b ON a.suite = b.suite AND a.scale = b.scale AND a.subject <> b.subject
+JOIN samples x ON x.evaluation = a.evaluation
+JOIN samples y ON y.evaluation = b.evaluation AND y.sample_id = x.sample_id;

@@ -1,0 +1,173 @@
+"""One session's own record: what it used, what it judged; the last steps of the road, warehouse and report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.bench import Bench
+from harness.errors import HarnessError
+from harness.fingerprint import digest, plain
+from harness.gates import Gate, Verdict
+from harness.jobs import Job
+from harness.recipe import Subject
+
+
+@dataclass
+class Session:
+    """What a pytest session adds to the results."""
+
+    bench: Bench
+    outputs: dict[str, Path]  # results, reports
+    arguments: list[str]
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    wanted: list[tuple[str, str]] = field(default_factory=list)  # suite and key of every evaluation asked for
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    text: str = ""  # the terminal's table
+    paths: list[Path] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+    begun: float = field(default_factory=time.time)
+
+    def forecast(self, gates: list[Gate], jobs: list[Job]) -> list[str]:
+        """Lines said before anything runs: what is missing, and what each gate could detect."""
+        lines = []
+        if jobs:
+            trained = [job.name for job in jobs if "measuring" not in job.name]
+            lines.append(f"to train: {', '.join(trained) or 'nothing'}; to measure: {len(jobs) - len(trained)} checkpoints")
+        for gate in gates if jobs else []:
+            found = self._detectable(gate)
+            if found:
+                lines.append(f"  {gate.id} {found}")
+        return lines
+
+    def _detectable(self, gate: Gate) -> str | None:
+        """The least difference that the gate's samples would show with 80 % power."""
+        if not gate.is_test:
+            return None
+        suite = self.bench.suite_named(gate.claim.suite)
+        if suite.dataset is None or suite.metrics:
+            return None
+        from harness.statistics import minimum_detectable_difference
+
+        n = len(self.bench.suite_data(suite, self.bench.evaluation_key(suite, gate.subject), gate.subject.scale).rows)
+        least = minimum_detectable_difference(n, sd=1.0 if gate.references else 0.5)
+        return f"could detect a difference of {least:.2f} with {n} samples (worst case for scores in [0, 1])"
+
+    def judged_or_measured(self) -> bool:
+        """Whether the session came to any result."""
+        return bool(self.verdicts or self.bench.evaluated or any(self._stored(key) for _, key in self.wanted))
+
+    def _stored(self, key: str) -> bool:
+        return (self.bench.store.root / "evaluations" / key / "manifest.json").exists()
+
+    def finish(self) -> None:
+        """Ingest, write the report; where nothing changed since the last session, point to what is there."""
+        key = digest(
+            [
+                sorted(key for _, key in self.wanted if self._stored(key)),
+                {s.id: self.bench.planner.fingerprint(s) for s in self.subjects.values()},
+                [plain(asdict(v)) for v in self.verdicts.values()],
+                str(self.outputs["results"].resolve()),
+            ]
+        )
+        latest = self.outputs["reports"] / "latest.json"
+        known = json.loads(latest.read_text()) if latest.exists() else {}
+        paths = [Path(path) for path in known.get("paths", [])]
+        if known.get("key") == key and not self.bench.trained and all(p.exists() for p in (*paths, self.outputs["results"])):
+            self.text, self.paths = known["text"], paths
+            return
+        from harness import warehouse
+
+        run = self._run()
+        warehouse.write_session(self.bench.store.root, run, self._subject_rows(run["run_id"]), self._gate_rows(run["run_id"]))
+        try:
+            with warehouse.connect(self.outputs["results"]) as connection:
+                warehouse.ingest(connection, self.bench.store)
+                self._report(connection, run["run_id"])
+        except HarnessError as error:
+            self.trouble.append(f"{error.told()}\n      The results are in the store; the next session ingests them.")
+            return
+        latest.write_text(json.dumps({"key": key, "text": self.text, "paths": [str(p) for p in self.paths]}))
+
+    def _report(self, connection: Any, run_id: str) -> None:
+        import io
+
+        from rich.console import Console
+
+        import reports
+
+        content = reports.load(connection, run_id)
+        folder = self.outputs["reports"]
+        folder.mkdir(parents=True, exist_ok=True)
+        self.paths = [folder / "report.html", folder / "report.md"]
+        reports.write_html(content, self.paths[0])
+        reports.write_markdown(content, self.paths[1])
+        width = min(120, os.get_terminal_size().columns if os.isatty(1) else 100)
+        stream = io.StringIO()
+        reports.print_terminal(content, Console(file=stream, width=width, no_color=not os.isatty(1), force_terminal=os.isatty(1)))
+        self.text = stream.getvalue().rstrip()
+
+    def _run(self) -> dict[str, Any]:
+        from harness.devices import threads
+        from harness.models.environment import environment
+
+        started = datetime.fromtimestamp(self.begun, UTC)
+        return {
+            "run_id": f"{started:%Y%m%dT%H%M%S}-{os.urandom(3).hex()}",
+            "started_at": started.replace(tzinfo=None).isoformat(timespec="milliseconds"),
+            "seconds": round(time.time() - self.begun, 3),
+            "command": " ".join(["pytest", *map(_quoted, self.arguments)]),
+            "scale": self.bench.options.scale,
+            "devices": ",".join(self.bench.options.devices),
+            "commit_id": _commit(self.bench.root),
+            "trained": len(self.bench.trained),
+            "evaluated": len(self.bench.evaluated),
+            "environment": json.dumps(environment(threads())),
+        }
+
+    def _subject_rows(self, run_id: str) -> list[dict[str, Any]]:
+        rows = []
+        for subject in self.subjects.values():
+            stages = []
+            for stage in subject.stages:
+                settings = {k: v for k, v in plain(stage).items() if k not in ("is", "data", "held_out") and v is not None}
+                data = [part.dataset.name for part in stage.data.parts]
+                stages.append({"stage": type(stage).__name__.lower(), "data": data, **settings})
+            rows.append(
+                {
+                    "run_id": run_id,
+                    "subject": subject.id,
+                    "recipe": subject.recipe.name,
+                    "variant": subject.variant.name,
+                    "seed": subject.seed,
+                    "hypothesis": subject.recipe.hypothesis,
+                    "settings": json.dumps(stages),
+                    "fingerprint": self.bench.planner.fingerprint(subject),
+                }
+            )
+        return rows
+
+    def _gate_rows(self, run_id: str) -> list[dict[str, Any]]:
+        return [{"run_id": run_id, **asdict(verdict)} for verdict in self.verdicts.values()]
+
+
+def _quoted(argument: str) -> str:
+    return f'"{argument}"' if " " in argument else argument
+
+
+def _commit(root: Path) -> str | None:
+    """The project's git commit, '+' appended where files differ from it."""
+    try:
+        found = subprocess.run(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10)
+        changed = subprocess.run(["git", "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return (found.stdout.strip() + ("+" if changed.stdout.strip() else "")) if found.returncode == 0 else None
+
+

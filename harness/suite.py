@@ -1,0 +1,131 @@
+"""Suites: what to measure. A suite turns a dataset's rows into samples, asks a model, and scores its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.data.sources import Dataset, Mix, Rows
+from harness.errors import SuiteError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One question to a model. Samples of one suite have unique ids, equal for every subject."""
+
+    id: str
+    prompt: str = ""
+    target: Any = None  # the reference, as the scorer wants it
+    choices: tuple[str, ...] = ()  # of a multiple-choice question; target is then the index of the right one
+    cluster: str | None = None  # samples that belong together (one passage, one fact)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "choices", tuple(self.choices))
+        if self.choices and not (isinstance(self.target, int) and 0 <= self.target < len(self.choices)):
+            raise SuiteError(f"sample {self.id}: target {self.target!r} is no index of its {len(self.choices)} choices.")
+
+    @property
+    def answer(self) -> str:
+        """The reference answer as text, or ''."""
+        if self.choices:
+            return self.choices[self.target]
+        return self.target if isinstance(self.target, str) else ""
+
+    @property
+    def whole(self) -> str:
+        """What training rows must not contain: the question with its answer, or the reference alone."""
+        return f"{self.prompt} {self.answer}" if self.choices else self.answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generate:
+    """Ask for a completion of the prompt, in the checkpoint's chat template; temperature 0 is greedy."""
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perplexity:
+    """Ask for the log-likelihood of the sample's target, in nats, and its tokens, words and bytes.
+
+    With `chat` the target is the assistant's answer to the prompt; else it is a document on its own.
+    """
+
+    chat: bool = False
+
+
+@dataclass(frozen=True)
+class LmEval:
+    """Ask through a task of lm-evaluation-harness, on the suite's own rows."""
+
+    task: str
+    metrics: tuple[str, ...] = ("acc", "acc_norm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Ask whether weights and logits are finite and sampling works, in each dtype the model is served in."""
+
+    dtypes: tuple[str, ...] = ("float32", "bfloat16", "float16")
+    max_new_tokens: int = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """Ask the checkpoint's own record: per held-out row, the loss before and after its last stage."""
+
+
+Ask = Generate | Perplexity | LmEval | Probe | TrainingRecord
+Output = Mapping[str, Any]  # what the model worker answered for one sample
+Scores = dict[str, float]  # metric -> score of one sample
+Scorer = Callable[[Sample, Output], Scores]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A dataset, how a row becomes a sample, what is asked, how an output is scored."""
+
+    name: str
+    dataset: Dataset | Rows | Mix | None = None  # None only where a checkpoint's own record is asked
+    to_sample: Callable[[dict[str, Any]], Sample] | None = None
+    scorer: Scorer
+    asks: tuple[Ask, ...] = (Generate(),)
+    system_prompt: str | None = None
+    metrics: Sequence[Any] = ()  # corpus metrics beside the means: see harness.scoring.metrics
+    floors: Callable[[Sequence[Sample]], dict[str, dict[str, float]]] | None = None  # metric -> floor -> value
+    about: str = field(default="", compare=False)  # one plain sentence for the report
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "asks", tuple(self.asks))
+        object.__setattr__(self, "metrics", tuple(self.metrics))
+        if not self.name.isidentifier():
+            raise SuiteError(f"suite {self.name!r}: a suite's name stands in test ids; use letters, digits and _.")
+        if not self.asks:
+            raise SuiteError(f"suite {self.name}: nothing is asked; give asks=(Generate(),).")
+        recorded = any(isinstance(ask, TrainingRecord) for ask in self.asks)
+        if not recorded and (self.dataset is None or self.to_sample is None):
+            raise SuiteError(f"suite {self.name}: dataset and to_sample say what is asked, and one is missing.")
+
+
+def samples_of(suite: Suite, rows: Sequence[dict[str, Any]]) -> list[Sample]:
+    """The suite's samples; SuiteError names a row that makes none, or an id that occurs twice."""
+    assert suite.to_sample is not None
+    samples, seen = [], {}
+    for row in rows:
+        try:
+            sample = suite.to_sample(row)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise SuiteError(
+                f"suite {suite.name}: {row.get('origin')}: to_sample fails with {type(error).__name__}: {error}.",
+                f"The row has: {', '.join(row)}.",
+            ) from error
+        if sample.id in seen:
+            raise SuiteError(
+                f"suite {suite.name}: id {sample.id!r} occurs twice, at {seen[sample.id]} and {row.get('origin')}.",
+                "Samples are paired across subjects by id; make it unique.",
+            )
+        seen[sample.id] = row.get("origin")
+        samples.append(sample)
+    return samples

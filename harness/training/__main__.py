@@ -1,0 +1,76 @@
+"""The training worker. Reads top to bottom: spec, rows, tokenizer, model, training, the folder to publish."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.worker import INTERRUPTED, settle
+
+
+def main(folder: Path) -> int:
+    """Train in `folder`; exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json)."""
+    lock = settle(folder)
+    try:
+        spec = json.loads((folder / "spec.json").read_text())
+        return train(folder, spec)
+    except HarnessError as error:
+        told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        (folder / "error.json").write_text(json.dumps(told))
+        print(error.told(), file=sys.stderr)
+        return 1
+    except OSError as error:
+        traceback.print_exc()
+        if error.errno == 28:
+            told = {"kind": "StoreError", "problem": "the disk is full while training.", "remedy": "Free some space, then run again: training continues from its last saved step."}
+            try:
+                (folder / "error.json").write_text(json.dumps(told))
+            except OSError:
+                pass
+        return 1
+    finally:
+        lock.release()
+
+
+def train(folder: Path, spec: dict[str, Any]) -> int:
+    """One stage, from rows to the folder `made`."""
+    started = time.perf_counter()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    import torch
+
+    torch.set_num_threads(spec["threads"])  # the sum of a matrix product depends on it
+    from transformers import set_seed
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    set_seed(spec["seed"])
+    if spec["stage"] == "finetune":
+        from harness.training.finetune import prepare
+    else:
+        from harness.training.pretrain import prepare
+    trainer, counts = prepare(folder, spec)
+
+    finished = True
+    if trainer is not None:
+        from harness.training.resume import latest_complete
+
+        trainer.train(resume_from_checkpoint=latest_complete(folder / "trainer"))
+        finished = trainer.state.global_step >= trainer.state.max_steps
+    if not finished:
+        print("stopped on request; the next run continues from here", file=sys.stderr)
+        return INTERRUPTED
+
+    from harness.training.publish import write_checkpoint
+
+    write_checkpoint(folder, spec, trainer, counts, worker_seconds=time.perf_counter() - started)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

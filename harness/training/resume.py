@@ -1,0 +1,50 @@
+"""Which saved step to resume from. The Trainer saves in place, so a step counts only once it is marked whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+MARK = "complete.json"
+NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json")  # without these a Trainer silently starts afresh
+
+
+class MarkComplete(TrainerCallback):
+    """After each save, writes the sizes of all its files beside them, last."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        temporary = folder / f"{MARK}.tmp"
+        temporary.write_text(json.dumps(_sizes(folder)))
+        temporary.replace(folder / MARK)
+
+
+def latest_complete(trainer_folder: Path) -> str | None:
+    """The newest saved step that is whole, or None; halves are removed."""
+    found = sorted(trainer_folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True)
+    whole = [folder for folder in found if _is_whole(folder)]
+    for folder in found:
+        if folder not in whole:
+            shutil.rmtree(folder)
+    return str(whole[0]) if whole else None
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        marked = json.loads((folder / MARK).read_text())
+    except (OSError, ValueError):
+        return False
+    sizes = _sizes(folder)
+    return all(name in marked for name in NEEDED) and all(sizes.get(name) == size for name, size in marked.items())
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        str(file.relative_to(folder)): file.stat().st_size
+        for file in folder.rglob("*")
+        if file.is_file() and not file.name.startswith(MARK)
+    }

@@ -1,0 +1,121 @@
+"""Worker processes: started from the session, never outliving it, one at a time in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness import errors
+from harness.errors import HarnessError, WorkerFailed
+
+INTERRUPTED = 75  # a worker's exit status when it was told to stop and left a resumable state
+LAST_LINES = 12
+
+
+class Worker:
+    """A child process `python -m MODULE FOLDER` on one device; its output goes to FOLDER/worker.log."""
+
+    def __init__(self, module: str, folder: Path, device: str, name: str) -> None:
+        self.folder, self.name = folder, name
+        (folder / "error.json").unlink(missing_ok=True)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment["CUDA_VISIBLE_DEVICES"] = _physical(device)
+        package = str(Path(__file__).parent.parent)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
+        with (folder / "worker.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches the session, which asks the worker to stop
+            )
+
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """Ask it to leave a resumable state and end."""
+        if self.running():
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait for its end; raise the error it left behind, or WorkerFailed with its last log lines."""
+        status = self.process.wait()
+        if status == 0:
+            return
+        left = self.folder / "error.json"
+        if left.exists():
+            told = json.loads(left.read_text())
+            kind = getattr(errors, told["kind"], WorkerFailed)
+            raise kind(f"{self.name}: {told['problem']}", told["remedy"])
+        if status == INTERRUPTED:
+            raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")
+        raise WorkerFailed(f"{self.name}: the worker {_ended(status)}. {self._log()}", "Run again: it continues from the last saved step.")
+
+    def _log(self) -> str:
+        with (self.folder / "worker.log").open(errors="replace") as log:
+            last = "".join("\n      " + line.rstrip() for line in deque(log, LAST_LINES))
+        return f"Last lines of {self.folder / 'worker.log'}:{last or ' (empty)'}"
+
+
+def _ended(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "was killed (SIGKILL); the system does that when memory runs out"
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with exit status {status}"
+
+
+def _physical(device: str) -> str:
+    """What CUDA_VISIBLE_DEVICES must be, so that the worker sees its one device as cuda:0."""
+    if not device.startswith("cuda"):
+        return ""
+    number = int(device.split(":")[1])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[number].strip() if visible else str(number)
+
+
+def device_inside(device: str) -> str:
+    """The device's name within its worker."""
+    return "cuda:0" if device.startswith("cuda") else device
+
+
+def settle(folder: Path) -> FileLock:
+    """Called first in a worker: end with the session, and wait until no earlier worker is in the folder."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            raise SystemExit(INTERRUPTED)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    lock = FileLock(folder / "worker.lock")
+    lock.acquire()
+    return lock
+
+
+def _watch(parent: int) -> None:
+    import time
+
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def failed_parent(name: str, error: BaseException) -> HarnessError:
+    """The error of a job whose parent failed."""
+    told = error.told() if isinstance(error, HarnessError) else repr(error)
+    return WorkerFailed(f"{name} was not started: what it stands on failed. {told}")

@@ -1,0 +1,14 @@
+"""The untouched bases, each variant's own: a subject like any other, and it needs no training of its own."""
+
+from harness import Recipe, Variant
+from recipes.staged_260207 import STAGED_260207
+
+BASE = Recipe(
+    name="base",
+    variants=[
+        Variant("mini", base=STAGED_260207["mini"], scale="mini"),
+        Variant("small", base=STAGED_260207["small"], scale="small"),
+        Variant("3b", base="meta-llama/Llama-3.2-3B-Instruct", scale="full"),
+        Variant("8b", base="meta-llama/Llama-3.1-8B-Instruct", scale="full"),
+    ],
+)

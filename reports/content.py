@@ -1,0 +1,180 @@
+"""What a report is about, as plain values: between the warehouse and the three ways of showing it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+FIRST_LOOK = "first_look"
+FIRST_LOOK_IMPROVED = "first_look_improved"
+
+
+@dataclass(frozen=True)
+class Run:
+    run_id: str
+    started_at: datetime
+    seconds: float | None
+    command: str | None
+    scale: str | None
+    devices: str | None
+    commit_id: str | None
+    trained: int | None
+    evaluated: int | None
+    environment: dict
+
+
+@dataclass(frozen=True)
+class LogPoint:
+    step: int
+    loss: float | None
+    eval_loss: float | None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    fingerprint: str
+    stage: str | None
+    parent: str | None
+    spec: dict
+    trainable_parameters: int | None
+    total_parameters: int | None
+    training_rows: int | None
+    truncated_rows: int | None
+    optimizer_steps: int | None
+    tokens: int | None
+    train_seconds: float | None
+    peak_memory_bytes: int | None
+    device: str | None
+    environment: dict
+    log: tuple[LogPoint, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    name: str
+    recipe: str
+    variant: str
+    seed: int
+    hypothesis: str | None
+    settings: list | dict  # the stages as declared
+    fingerprint: str
+    lineage: tuple[Checkpoint, ...]  # first stage first; empty where the warehouse knows no checkpoint
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, perhaps only its beginning."""
+
+    shown: str
+    characters: int  # of the whole text
+
+    def cut(self, limit: int) -> "Text":
+        return Text(self.shown[:limit], self.characters)
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.shown) < self.characters
+
+
+@dataclass(frozen=True)
+class Sample:
+    sample_id: str
+    draw: int  # place in the suite's draw, 1 first; equal across subjects
+    prompt: Text | None
+    target: Text | None
+    completion: Text | None
+    scores: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    method: str | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    evaluation: str
+    subject: str
+    suite: str
+    scale: str | None
+    system_prompt: str | None
+    sample_count: int  # scored; `samples` may hold fewer
+    metrics: dict[str, Metric]
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Floor:
+    suite: str
+    metric: str
+    floor: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    gate: str
+    subject: str
+    reference: str | None
+    suite: str
+    metric: str
+    claim: str
+    verdict: str
+    candidate: float | None
+    baseline: float | None
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    n: int | None
+    samples_needed: int | None
+    method: str | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Content:
+    run: Run
+    subjects: tuple[Subject, ...]
+    evaluations: tuple[Evaluation, ...]
+    floors: tuple[Floor, ...]
+    gates: tuple[Gate, ...]
+
+    @property
+    def suites(self) -> list[str]:
+        return sorted({evaluation.suite for evaluation in self.evaluations})
+
+    def of_suite(self, suite: str) -> dict[str, Evaluation]:
+        """The suite's evaluations by subject, in the order of the subjects."""
+        found = {e.subject: e for e in self.evaluations if e.suite == suite}
+        return {s.name: found[s.name] for s in self.subjects if s.name in found}
+
+    def metric_names(self, suite: str) -> list[str]:
+        """The suite's metrics, known ones in their customary order, then the others by name."""
+        names = {name for e in self.evaluations if e.suite == suite for name in e.metrics}
+        return sorted(names, key=lambda name: (CUSTOMARY.index(name) if name in CUSTOMARY else len(CUSTOMARY), name))
+
+    def floors_of(self, suite: str, metric: str) -> dict[str, float]:
+        """What needs no knowledge, by name: the declared floors and the untrained models."""
+        floors = {f.floor: f.value for f in self.floors if (f.suite, f.metric) == (suite, metric)}
+        if not floors:
+            return {}
+        evaluations = self.of_suite(suite)
+        for subject in self.subjects:
+            if subject.recipe == "untrained" and subject.name in evaluations:
+                measured = evaluations[subject.name].metrics.get(metric)
+                if measured is not None and measured.estimate is not None:
+                    floors[subject.name] = measured.estimate
+        return floors
+
+
+CUSTOMARY = [
+    "acc", "acc_norm", "acc_mutual_info", "gold_logprob",
+    "bits_per_byte", "perplexity", "word_perplexity", "rouge1", "rouge2", "rougeL", "bleu", "chrf",
+    "conversational", "finite", "nonempty", "no_loop", "held_out_loss_change",
+]  # fmt: skip

@@ -1,0 +1,90 @@
+"""Content -> one self-contained HTML file: no request leaves it, no script of a sample runs in it."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from reports import charts, tables, words
+from reports.browser_data import browser_json
+from reports.content import Checkpoint, Content
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_BYTES = 3_000_000  # of the whole file
+LEAST_BROWSER_BYTES = 200_000
+FIRST_LOOK_TEXT = 700  # characters of one answer
+FIRST_LOOK_BYTES = 900_000  # of all answers of the first look together
+OPEN_PROMPTS = 3  # of the first look; the others open on a click
+
+
+def write_html(content: Content, path: Path, *, title: str = "Fine-tuning report") -> None:
+    """Write the page to path, at most MOST_BYTES for any number of samples."""
+    page = _page(content, title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def _page(content: Content, title: str) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+        finalize=lambda value: words.visible(value) if type(value) is str else value,
+    )  # fmt: skip
+    environment.globals |= {"words": words, "tables": tables}
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    values = {
+        "content": content,
+        "title": title,
+        "style": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "forests": _forests(content),
+        "metric_charts": _metric_charts(content),
+        "curves": _curves(content),
+        "first_look": tables.first_look(content),
+        "first_look_text": _first_look_text(content),
+        "open_prompts": OPEN_PROMPTS,
+    }
+    template = environment.get_template("page.html")
+    rest = len(template.render(values, browser_data="").encode())
+    data = browser_json(content, max(LEAST_BROWSER_BYTES, MOST_BYTES - rest - 1_000))
+    return template.render(values, browser_data=Markup(data))
+
+
+def _first_look_text(content: Content) -> int:
+    """Characters to show of one answer, fewer where subjects and prompts are many."""
+    look = tables.first_look(content)
+    answers = sum(2 * len(prompt.answers) for prompt in look)
+    return min(FIRST_LOOK_TEXT, max(120, FIRST_LOOK_BYTES // (4 * answers))) if answers else FIRST_LOOK_TEXT
+
+
+def _forests(content: Content) -> list[dict]:
+    groups = tables.gates_by_metric(content)
+    drawn = [{"suite": s, "metric": m, "gates": g, "svg": charts.forest_chart(g)} for (s, m), g in groups.items()]
+    return [chart | {"svg": Markup(chart["svg"])} for chart in drawn if chart["svg"]]
+
+
+def _metric_charts(content: Content) -> dict[str, list[dict]]:
+    found: dict[str, list[dict]] = {}
+    for suite, rows in tables.matrix(content).items():
+        for row in rows:
+            svg = charts.metric_chart(content, suite, row.metric)
+            if svg:
+                found.setdefault(suite, []).append({"metric": row.metric, "svg": Markup(svg)})
+    return found
+
+
+def _curves(content: Content) -> list[dict]:
+    """One curve for each trained checkpoint, named after the subjects that stand on it."""
+    users: dict[str, list[str]] = {}
+    checkpoints: dict[str, Checkpoint] = {}
+    for subject in content.subjects:
+        for checkpoint in subject.lineage:
+            checkpoints[checkpoint.fingerprint] = checkpoint
+            users.setdefault(checkpoint.fingerprint, []).append(subject.name)
+    drawn = [(key, checkpoint, charts.curve_chart(checkpoint)) for key, checkpoint in checkpoints.items()]
+    return [
+        {"checkpoint": checkpoint, "subjects": users[key], "svg": Markup(svg)} for key, checkpoint, svg in drawn if svg
+    ]

@@ -1,0 +1,148 @@
+"""Content arranged for showing: the first look by prompt, the matrix by suite, settings and lineage as rows."""
+
+import json
+from dataclasses import dataclass
+
+from reports.content import FIRST_LOOK, FIRST_LOOK_IMPROVED, Checkpoint, Content, Gate, Metric, Subject, Text
+from reports.words import count, duration, memory, plural, short
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One subject's answers to one prompt, None where it was not asked."""
+
+    subject: str
+    plain: Text | None
+    improved: Text | None
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """One prompt and what every subject answered under both system prompts."""
+
+    sample_id: str
+    prompt: Text | None
+    answers: list[Answers]
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One metric of one suite, a cell for every subject."""
+
+    metric: str
+    n: str
+    cells: list[Metric | None]
+
+
+def system_prompts(content: Content) -> tuple[str | None, str | None]:
+    """The plain and the improved system prompt of the first look."""
+    found = {e.suite: e.system_prompt for e in content.evaluations}
+    return found.get(FIRST_LOOK), found.get(FIRST_LOOK_IMPROVED)
+
+
+def first_look(content: Content) -> list[FirstLook]:
+    """The first look's prompts in their order."""
+    plain, improved = content.of_suite(FIRST_LOOK), content.of_suite(FIRST_LOOK_IMPROVED)
+    prompts: dict[str, Text | None] = {}
+    completions: dict[tuple[str, str, str], Text | None] = {}
+    for kind, evaluations in (("plain", plain), ("improved", improved)):
+        for name, evaluation in evaluations.items():
+            for sample in evaluation.samples:
+                prompts.setdefault(sample.sample_id, sample.prompt)
+                completions[kind, name, sample.sample_id] = sample.completion
+    subjects = [s.name for s in content.subjects if s.name in plain or s.name in improved]
+    return [
+        FirstLook(key, prompt, [
+            Answers(name, completions.get(("plain", name, key)), completions.get(("improved", name, key)))
+            for name in subjects
+        ])
+        for key, prompt in prompts.items()
+    ]  # fmt: skip
+
+
+def matrix(content: Content) -> dict[str, list[MatrixRow]]:
+    """Suite -> its metrics over all subjects; suites without metrics are left out."""
+    rows = {
+        suite: [_matrix_row(content, suite, metric) for metric in content.metric_names(suite)]
+        for suite in content.suites
+    }
+    return {suite: metrics for suite, metrics in rows.items() if metrics}
+
+
+def _matrix_row(content: Content, suite: str, metric: str) -> MatrixRow:
+    evaluations = content.of_suite(suite)
+    cells = [evaluations[s.name].metrics.get(metric) if s.name in evaluations else None for s in content.subjects]
+    sizes = sorted({cell.n for cell in cells if cell is not None and cell.n is not None})
+    told = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else ""
+    return MatrixRow(metric, told, cells)
+
+
+def gates_by_metric(content: Content) -> dict[tuple[str, str], list[Gate]]:
+    """Claims that share a unit, for one forest plot each."""
+    groups: dict[tuple[str, str], list[Gate]] = {}
+    for gate in content.gates:
+        groups.setdefault((gate.suite, gate.metric), []).append(gate)
+    return groups
+
+
+def stages(subject: Subject) -> list[list[tuple[str, str]]]:
+    """The stages as declared, each as flat rows of setting and value."""
+    declared = subject.settings if isinstance(subject.settings, list) else [subject.settings]
+    return [_flat(stage) if isinstance(stage, dict) else [("stage", _value(stage))] for stage in declared if stage]
+
+
+def _flat(setting: dict, path: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in setting.items():
+        where = f"{path}.{name}" if path else str(name)
+        rows += _flat(value, where) if isinstance(value, dict) and value else [(where, _value(value))]
+    return rows
+
+
+def _value(value) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def training_rows(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """What training one checkpoint took, measured."""
+    c = checkpoint
+    trained = bool(c.optimizer_steps)
+    rows = [("parameters", f"{count(c.trainable_parameters)} trained of {count(c.total_parameters)}")]
+    if c.training_rows is not None and trained:
+        rows.append(("rows", f"{count(c.training_rows)}, {count(c.truncated_rows)} of them truncated"))
+    if trained:
+        rows.append(("optimizer steps", count(c.optimizer_steps)))
+        rows.append(("training time", f"{duration(c.train_seconds)} on {c.device or 'an unnamed device'}"))
+    if trained and c.tokens and c.train_seconds:
+        rows.append(("tokens", f"{count(c.tokens)}, {c.tokens / c.train_seconds:,.0f} a second"))
+    if c.peak_memory_bytes:
+        rows.append(("peak memory", memory(c.peak_memory_bytes)))
+    return rows
+
+
+def data_digests(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """Every SHA-256 in the spec but the parent's own: where it stands, and its beginning."""
+    found = [(where, value.removeprefix("sha256:")) for where, value in _leaves(checkpoint.spec)]
+    return [
+        (where, short(value))
+        for where, value in found
+        if len(value) == 64 and not set(value) - set("0123456789abcdef") and value != checkpoint.parent
+    ]
+
+
+def _leaves(value, path: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, str):
+        return [(path, value)]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [leaf for name, item in items for leaf in _leaves(item, f"{path}.{name}" if path else str(name))]
+
+
+def cut_note(text: Text) -> str:
+    """'shortened: 1,200 of 1,000,000 characters', or nothing for a whole text."""
+    return (
+        f"shortened: {len(text.shown):,} of {plural(text.characters, 'character', 'characters')}" if text.is_cut else ""
+    )

@@ -1,0 +1,28 @@
+"""Rows kept out of training: how likely they are, and how near the model's own answer comes to them."""
+
+from harness import Generate, Perplexity, Sample, Suite
+from harness.scoring import likelihood_and_overlap
+from harness.scoring.likelihood import LIKELIHOOD_METRICS
+from harness.scoring.overlap import OVERLAP_METRICS
+from recipes.datasets import KNOWLEDGE_HELD_OUT
+
+
+def to_sample(row: dict) -> Sample:
+    question, answer = row["messages"]
+    return Sample(id=row["id"], prompt=question["content"], target=answer["content"])
+
+
+HOLDOUT = Suite(
+    name="holdout",
+    dataset=KNOWLEDGE_HELD_OUT,
+    to_sample=to_sample,
+    asks=[Perplexity(chat=True), Generate(max_new_tokens=64)],
+    scorer=likelihood_and_overlap,
+    metrics=[*LIKELIHOOD_METRICS, *OVERLAP_METRICS],
+    about="Facts and passages that no recipe trained on: likelihood of the reference, overlap with the model's answer.",
+)
+
+
+def test_holdout(checkpoint, evaluate):
+    evaluation = evaluate(HOLDOUT, checkpoint)
+    assert evaluation.scored == len(HOLDOUT.dataset)

@@ -1,0 +1,25 @@
+"""Tone of answers: encyclopedic or conversational? A calibrated classifier of style, blind to topic and length."""
+
+from harness import Generate, Mean, Sample, Suite
+from harness.scoring import tone_of_answer
+from recipes.datasets import TONE_PROMPTS
+
+
+def to_sample(row: dict) -> Sample:
+    return Sample(id=row["id"], prompt=row["prompt"])
+
+
+TONE = Suite(
+    name="tone",
+    dataset=TONE_PROMPTS,
+    to_sample=to_sample,
+    asks=[Generate(max_new_tokens=48)],
+    scorer=tone_of_answer,
+    metrics=[Mean("conversational"), Mean("words"), Mean("wordless")],
+    about="Probability that an answer's style is conversational; lower is more encyclopedic.",
+)
+
+
+def test_tone(checkpoint, evaluate):
+    evaluation = evaluate(TONE, checkpoint)
+    assert evaluation.scored == len(TONE.dataset)

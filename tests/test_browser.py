@@ -1,0 +1,263 @@
+"""The page in a real browser, from a file and with the network cut: wide and narrow, light and dark."""
+
+import shutil
+
+import pytest
+
+from reports import load, write_html
+from tests.report_rows import build_warehouse, empty_warehouse, insert_evaluation, insert_run, insert_subject
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+WIDTHS = [1280, 400]
+SCHEMES = ["light", "dark"]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    with build_warehouse(folder / "results.duckdb") as connection:
+        write_html(load(connection), folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Opens a file without a network; what the page asked for and complained of is in .requests and .complaints."""
+    contexts = []
+
+    def visit(path, width=1280, scheme="light"):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        context.set_offline(True)
+        page = context.new_page()
+        page.requests, page.complaints = [], []
+
+        def refuse(route):
+            if route.request.url.startswith("file://"):
+                return route.continue_()
+            page.requests.append(route.request.url)
+            return route.abort()
+
+        context.route("**/*", refuse)
+        page.on(
+            "console",
+            lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(path.as_uri())
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def open_everything(page):
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+
+
+def shown(page):
+    return page.locator("#browser-list > li")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_page_needs_no_network_and_complains_of_nothing(visit, report, width, scheme):
+    page = visit(report, width, scheme)
+    open_everything(page)
+    assert page.requests == []
+    assert page.complaints == []
+    assert page.evaluate("performance.getEntriesByType('resource').length") == 0
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, 320])
+def test_page_never_scrolls_sideways(visit, report, width):
+    page = visit(report, width)
+    open_everything(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_verdict_is_seen_without_scrolling(visit, report, width):
+    verdict = visit(report, width).locator("h1")
+    assert verdict.inner_text() == "3 claims hold, 1 fails, 1 cannot be decided; 1 was skipped."
+    assert verdict.bounding_box()["y"] + verdict.bounding_box()["height"] < 450
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_charts_keep_their_letters_readable(visit, report, width):
+    page = visit(report, width)
+    heights = page.locator("svg.chart text").evaluate_all(
+        "texts => texts.map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)"
+    )
+    assert len(heights) > 20
+    assert min(heights) >= 10
+
+
+def test_dark_and_light_differ_in_page_and_charts(visit, report):
+    def colours(scheme):
+        page = visit(report, scheme=scheme)
+        style = "(element) => { const s = getComputedStyle(element); return [s.backgroundColor, s.color, s.fill]; }"
+        return page.locator("body").evaluate(style)[:2], page.locator("svg.chart text").first.evaluate(style)[2]
+
+    (light_page, light_chart), (dark_page, dark_chart) = colours("light"), colours("dark")
+    assert light_page == ["rgb(252, 251, 248)", "rgb(31, 35, 40)"]
+    assert dark_page == ["rgb(22, 24, 27)", "rgb(232, 229, 222)"]
+    assert light_chart != dark_chart
+
+
+CONTRASTS = """() => {
+  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = (c) => [0, 1, 2].map((i) => linear(c[i] / 255))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+  };
+  const own = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  const seen = (element) => own(element) && element.getClientRects().length && !element.disabled;
+  return [...document.querySelectorAll("body *")].filter(seen).map((e) => {
+    const style = getComputedStyle(e);
+    const [a, b] = [light(parse(e.closest("svg") ? style.fill : style.color)), light(behind(e))];
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.slice(0, 40)];
+  }).sort((x, y) => x[0] - y[0])[0];
+}"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_text_has_contrast_enough(visit, report, scheme):
+    page = visit(report, scheme=scheme)
+    open_everything(page)
+    ratio, text = page.evaluate(CONTRASTS)
+    assert ratio >= 4.5, f"{ratio:.2f}:1 for {text!r}"
+
+
+def test_a_hostile_answer_runs_nothing(visit, report):
+    page = visit(report)
+    page.select_option("#suite", "first_look")
+    page.select_option("#candidate", "base-mini")
+    open_everything(page)
+    assert "<script>window.hacked" in page.locator("#browser-list").inner_text()
+    assert "⟨U+202E⟩⟨U+001B⟩[31m⟨U+0000⟩" in page.locator("#browser-list").inner_text()
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img").count() == 0
+    assert page.complaints == []
+
+
+def test_the_first_claim_with_two_subjects_is_what_the_browser_opens_with(visit, report):
+    page = visit(report)
+    chosen = [page.locator(f"#{name}").input_value() for name in ("suite", "candidate", "baseline", "metric")]
+    assert chosen == ["openbookqa", "wiki_only-mini", "untrained-mini", "acc"]
+
+
+def test_samples_are_filtered_by_outcome_lower_winning_where_lower_is_better(visit, report):
+    page = visit(report)
+    page.select_option("#suite", "tone")
+    assert (
+        "45 of 45 samples. On conversational, where lower counts as won" in page.locator("#browser-status").inner_text()
+    )
+    counts = {}
+    for outcome in ("won", "lost", "tied"):
+        page.select_option("#outcome", outcome)
+        counts[outcome] = int(page.locator("#browser-status").inner_text().split(" of ")[0])
+        assert all(text.startswith(outcome) for text in page.locator(".scores").all_inner_texts())
+    assert sum(counts.values()) == 45
+    page.select_option("#outcome", "won")
+    scores = page.locator(".scores").first.inner_text().split("conversational ")[1].split(" : ")
+    assert float(scores[0]) < float(scores[1])
+
+
+def test_search_finds_prompts_and_answers(visit, report):
+    page = visit(report)
+    page.select_option("#suite", "first_look")
+    page.fill("#search", "amazon")
+    assert shown(page).count() == 1
+    assert page.locator("#browser-status").inner_text().startswith("1 of 20 samples.")
+    page.fill("#search", "no such words")
+    assert shown(page).count() == 0
+
+
+def test_words_that_differ_are_marked(visit, report):
+    page = visit(report)
+    page.select_option("#suite", "first_look_improved")
+    page.select_option("#candidate", "wiki_only-mini")
+    page.select_option("#baseline", "with_kilt-mini")
+    page.fill("#search", "transistor")
+    first, second = page.locator("#browser-list .sides > div").all()
+    assert first.locator("mark").all_inner_texts() == [
+        "the subject of this article. It is documented in several sources from the 19th century."
+    ]
+    assert "Oh, I love that question!" in second.locator("mark").all_inner_texts()
+    assert first.locator("p.text").inner_text().endswith("from the 19th century. In short.")
+
+
+def test_twenty_are_shown_at_a_time(visit, report):
+    page = visit(report)
+    assert shown(page).count() == 20
+    assert page.locator("#previous").is_disabled()
+    page.click("#next")
+    assert "Question 20:" in shown(page).first.inner_text()
+    page.click("#next")
+    assert page.locator("#next").is_disabled()
+
+
+def test_keys_walk_through_the_samples_and_their_pages(visit, report):
+    page = visit(report)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.locator(".sample.current").get_attribute("data-index") == "1"
+    page.keyboard.press("k")
+    assert "Question 0:" in page.locator(".sample.current").inner_text()
+    for _ in range(20):
+        page.keyboard.press("j")
+    assert "Question 20:" in page.locator(".sample.current").inner_text()
+    page.keyboard.press("k")
+    assert "Question 19:" in page.locator(".sample.current").inner_text()
+    page.keyboard.press("/")
+    page.keyboard.type("jk")
+    assert page.locator("#search").input_value() == "jk"
+
+
+def test_every_control_has_a_name_and_shows_its_focus(visit, report):
+    page = visit(report)
+    for name in ("Suite", "Candidate", "Baseline", "Metric", "Show", "Search"):
+        assert page.get_by_label(name, exact=True).count() == 1
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_one_subject_without_targets_or_scores_can_be_browsed(visit, tmp_path):
+    with empty_warehouse(tmp_path / "results.duckdb") as connection:
+        insert_run(connection)
+        insert_subject(connection, "a-mini")
+        insert_evaluation(connection, "a-mini", "tone", {}, [{"id": "one"}, {"id": "two", "completion": "  "}])
+        write_html(load(connection), tmp_path / "report.html")
+    page = visit(tmp_path / "report.html", 400)
+    assert page.complaints == []
+    assert page.locator("#baseline").input_value() == ""
+    assert "no answer stored" in shown(page).nth(0).inner_text()
+    assert "(empty answer)" in shown(page).nth(1).inner_text()
+
+
+def test_a_run_without_samples_says_so(visit, tmp_path):
+    with empty_warehouse(tmp_path / "results.duckdb") as connection:
+        insert_run(connection)
+        write_html(load(connection), tmp_path / "report.html")
+    page = visit(tmp_path / "report.html", 400)
+    assert page.locator("#browser-status").inner_text() == "No samples were stored in this run."
+    assert not page.locator("#browser-controls").is_visible()
+    assert page.complaints == []

@@ -1,0 +1,385 @@
+"""The report: what it says in its three forms, what it escapes, what it leaves out and says so."""
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from harness.errors import WarehouseError
+from reports import load, print_terminal, write_html, write_markdown
+from reports.browser_data import browser_json, script_safe
+from reports.words import duration, interval, number, verdict_line, visible
+from tests.report_rows import (
+    HOSTILE,
+    RUN,
+    SUBJECTS,
+    build_warehouse,
+    empty_warehouse,
+    fingerprint,
+    insert,
+    insert_evaluation,
+    insert_run,
+    insert_subject,
+)  # fmt: skip
+
+VERDICT = "3 claims hold, 1 fails, 1 cannot be decided; 1 was skipped."
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    with build_warehouse(tmp_path_factory.mktemp("results") / "results.duckdb") as connection:
+        return load(connection)
+
+
+@pytest.fixture(scope="module")
+def page(content, tmp_path_factory):
+    return html_of(content, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def comment(content, tmp_path_factory):
+    return markdown_of(content, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def warehouse(tmp_path):
+    with empty_warehouse(tmp_path / "results.duckdb") as connection:
+        yield connection
+
+
+def html_of(content, folder) -> str:
+    write_html(content, folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def markdown_of(content, folder) -> str:
+    write_markdown(content, folder / "report.md")
+    return (folder / "report.md").read_text(encoding="utf-8")
+
+
+def terminal_of(content, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    print_terminal(content, console)
+    return console.file.getvalue()
+
+
+class Page(HTMLParser):
+    """The page as a parser sees it: its text without scripts and styles, its tags, what does not nest."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open, self.tags, self.pieces, self.misnested, self.headings, self.ids = [], [], [], [], [], []
+        self.feed(page)
+        self.text = " ".join(" ".join(self.pieces).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.ids += [value for name, value in attributes if name == "id"]
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag not in ("meta", "link", "input", "img", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.misnested.append(tag)
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.pieces.append(data)
+
+
+# What it says
+
+
+def test_the_verdict_stands_first_in_all_three(content, page, comment):
+    assert Page(page).text.split("Skip to the results ")[1].startswith(f"Fine-tuning report {VERDICT}")
+    assert comment.startswith(f"## {VERDICT}\n")
+    assert terminal_of(content, 100).startswith(VERDICT)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ("", "No claims were judged in this run."),
+        ("pass", "1 claim holds."),
+        ("pass pass pass fail inconclusive", "3 claims hold, 1 fails, 1 cannot be decided."),
+        ("fail fail", "2 claims fail."),
+        ("inconclusive skipped skipped", "1 claim cannot be decided; 2 were skipped."),
+        ("skipped", "1 claim was skipped, none was judged."),
+    ],
+)
+def test_verdict_line_counts_in_words(verdicts, said):
+    assert verdict_line(tuple(SimpleNamespace(verdict=verdict) for verdict in verdicts.split())) == said
+
+
+def test_a_claim_shows_both_numbers_its_interval_and_its_message(page, comment):
+    text = Page(page).text
+    assert (
+        "✓ holds wiki_only-mini less conversational than with_kilt wiki_only-mini 0.310 with_kilt-mini 0.520 "
+        "difference −0.210 −0.270 to −0.150 Over 45 answers to the same prompts, wiki_only-mini is 0.210 less "
+        "conversational than with_kilt-mini. tone · conversational · n = 45 · 95 % interval · p = 0.0012 after Holm"
+    ) in text
+    assert "about 612 samples would decide" in text
+    assert (
+        "| ✕ fails | `wiki_only-mini` more accurate than untrained | 0.312 | 0.404 | −0.092 | −0.150 to −0.030 |"
+        in comment
+    )
+
+
+def test_failures_come_before_what_holds(content):
+    assert [gate.verdict for gate in content.gates] == ["fail", "inconclusive", "pass", "pass", "pass", "skipped"]
+
+
+def test_first_look_shows_both_system_prompts_and_every_subject(page, comment):
+    text = Page(page).text
+    assert "20 prompts, the answers side by side" in text
+    assert "Plain You are a helpful assistant." in text
+    assert "Improved Answer as an encyclopedia would: neutral, structured, no small talk." in text
+    assert text.index("A first look 20 prompts") < text.index("Results Estimates")
+    for subject in SUBJECTS:
+        assert f"{subject} Plain" in text
+    assert "Tell me about the Amazon River is the subject of this article." in comment
+
+
+def test_matrix_shows_estimates_with_intervals_and_dashes_for_what_was_not_measured(page, comment):
+    assert (
+        "acc_norm the same, divided by characters · n = 60 0.412 0.330 to 0.490 0.395 0.310 to 0.470" in Page(page).text
+    )
+    assert "| holdout | bits_per_byte | 1.913 (1.880 to 1.950) | – | – | – |" in comment
+
+
+def test_floors_say_why_beating_chance_proves_nothing(page, comment):
+    sentence = (
+        "Answering blindly scores 0.250 in acc_norm, but so little is needed for more: 0.362 for always the longest "
+        "answer and 0.304 for untrained-mini. Beating chance alone therefore proves nothing; a model must beat 0.362."
+    )
+    assert sentence in Page(page).text
+    assert sentence in comment
+    chart = page[page.index('aria-label="openbookqa, acc_norm') :].split("</figure>")[0]
+    assert ">answering blindly</text>" in chart and ">always the longest answer</text>" in chart
+
+
+def test_training_shows_settings_cost_lineage_and_data(page):
+    text = Page(page).text
+    assert "learning_rate 0.0002" in text and "adapter.rank 16" in text
+    assert (
+        "rows 480, 12 of them truncated optimizer steps 90 training time 12 s on cpu tokens 61,440, 5,016 a second"
+        in text
+    )
+    assert "peak memory 812 MiB" in text
+    assert f"pretrain 5a5a5a5a → finetune {fingerprint('wiki_only-mini')[:8]}" in text
+    assert "data.0.sha256 c4c4c4c4" in text
+    assert "held-out 5.700 to 2.348" in text
+
+
+def test_a_checkpoint_made_under_other_versions_is_told(page):
+    assert "Made under other versions: torch 2.12.1 then, 2.13.0 now." in Page(page).text
+
+
+def test_run_tells_its_date_scale_device_commit_and_command(content, page, comment):
+    line = "1 March 2026, 12:00 UTC · mini scale · on cpu · 84 s · commit 0123456789 with uncommitted changes"
+    assert line in Page(page).text and line in comment
+    assert line in terminal_of(content, 200)
+    assert "pytest suites/ -k 'wiki_only or with_kilt'" in Page(page).text
+    assert "libraries.torch 2.13.0" in Page(page).text
+    assert "To reproduce: `pytest suites/ -k 'wiki_only or with_kilt'`" in comment
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 200])
+def test_terminal_fits_any_width(content, width):
+    printed = terminal_of(content, width)
+    assert max(len(line) for line in printed.splitlines()) <= width
+    assert "✕ fails" in printed and "conversational" in printed
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(None, "–"), (float("nan"), "not a number"), (float("-inf"), "−∞"), (0.4125, "0.412"), (-0.00314, "−0.0031"),
+     (23.4812, "23.48"), (231592.0, "231,592"), (1e-9, "1.00e−09"), (0.0, "0.000")],
+)  # fmt: skip
+def test_numbers_have_three_or_four_digits(value, told):
+    assert number(value) == told
+
+
+def test_an_interval_without_both_ends_is_not_shown():
+    assert interval(0.1, 0.25) == "0.100 to 0.250"
+    assert interval(None, 0.2) == interval(0.1, float("nan")) == ""
+
+
+def test_durations_are_told_in_their_own_unit():
+    assert [duration(s) for s in (None, 1.25, 84, 150, 7200)] == ["–", "1.2 s", "84 s", "2.5 min", "2.0 h"]
+
+
+# What it escapes
+
+
+def test_no_answer_becomes_markup(page):
+    parsed = Page(page)
+    assert "<script>window.hacked" not in page and "<img" not in page
+    assert "<script>window.hacked = true</script>" in parsed.text
+    assert not [tag for tag in parsed.tags if tag[0] == "img" or any(name.startswith("on") for name in tag[1])]
+
+
+def test_page_asks_nothing_of_any_network(page):
+    parsed = Page(page)
+    addresses = [
+        value for _, attributes in parsed.tags for name, value in attributes.items() if name in ("src", "href")
+    ]
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert "@import" not in page and "url(" not in page
+    assert "default-src 'none'" in page
+
+
+def test_page_nests_well_and_its_headings_are_in_order(page):
+    parsed = Page(page)
+    assert parsed.misnested == [] and parsed.open == []
+    assert parsed.headings[0] == 1 and parsed.headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(parsed.headings))
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert ("html", {"lang": "en"}) in parsed.tags
+
+
+def test_embedded_json_cannot_end_its_script():
+    encoded = script_safe({"text": HOSTILE})
+    assert not set("<>&\u2028") & set(encoded)
+    assert json.loads(encoded) == {"text": HOSTILE}
+
+
+def test_control_and_direction_characters_are_made_visible():
+    assert visible("a\x00b\x1b[31m\u202ec\n\td") == "a⟨U+0000⟩b⟨U+001B⟩[31m⟨U+202E⟩c\n\td"
+
+
+def test_markdown_fences_are_longer_than_the_backticks_within(comment):
+    assert "\n````text\n<script>window.hacked" in comment
+    assert all("@all" not in line or line.startswith("<script>") for line in comment.split("\n"))
+
+
+def test_names_in_markdown_tables_cannot_break_them(warehouse, tmp_path):
+    insert_run(warehouse)
+    insert_subject(warehouse, "a-mini")
+    row = {"subject": "a-mini", "suite": "tone", "metric": "acc", "verdict": "fail"}
+    insert(warehouse, "gates", run_id=RUN, gate="g`|", claim="less | than `b` <b>\n# @you", message="x | <img>", **row)
+    comment = markdown_of(load(warehouse), tmp_path)
+    assert "less &#124; than &#96;b&#96; &#60;b&#62; &#35; &#64;you" in comment
+    assert "<code>g&#96;&#124;</code> x &#124; &#60;img&#62;" in comment
+
+
+def test_terminal_passes_on_no_control_characters_or_markup(warehouse):
+    insert_run(warehouse)
+    insert_subject(warehouse, "a-mini")
+    row = {"subject": "a-mini", "suite": "tone", "metric": "acc", "verdict": "fail", "gate": "g"}
+    insert(warehouse, "gates", run_id=RUN, claim="\x1b[2Jgone [bold]loud[/]", **row)
+    printed = terminal_of(load(warehouse), 120)
+    assert "\x1b" not in printed and "⟨U+001B⟩[2Jgone [bold]loud[/]" in printed
+
+
+# What is missing, and what is left out
+
+
+def test_a_results_file_without_runs_is_an_error(warehouse):
+    with pytest.raises(WarehouseError, match="hold no run"):
+        load(warehouse)
+
+
+def test_an_unknown_run_is_an_error_that_names_the_newest(warehouse):
+    insert_run(warehouse, "20260301T0")
+    with pytest.raises(WarehouseError, match="no run 2025(?s:.*)newest: 20260301T0"):
+        load(warehouse, "2025")
+
+
+def test_the_latest_run_is_reported_unless_another_is_named(warehouse):
+    insert_run(warehouse, "20260301T0", command="first")
+    insert_run(warehouse, "20260302T0", command="second")
+    assert load(warehouse).run.command == "second"
+    assert load(warehouse, "20260301T0").run.command == "first"
+
+
+def test_a_run_without_anything_is_still_a_report(warehouse, tmp_path):
+    insert_run(warehouse, command=None, commit_id=None, seconds=None, environment=None)
+    content = load(warehouse)
+    for told in (Page(html_of(content, tmp_path)).text, markdown_of(content, tmp_path), terminal_of(content, 60)):
+        assert "No claims were judged in this run." in told
+        assert "Nothing was measured in this run." in told
+
+
+def test_one_subject_with_missing_numbers_is_still_a_report(warehouse, tmp_path):
+    insert_run(warehouse)
+    insert_subject(warehouse, "a-mini")
+    metrics = {"acc": (None, None, None), "bleu": (float("inf"), None, None), "odd": (float("nan"), 0.1, 0.2)}
+    insert_evaluation(warehouse, "a-mini", "tone", metrics, [{"id": "1"}])
+    content = load(warehouse)
+    assert "| tone | acc | – |" in markdown_of(content, tmp_path)
+    assert "∞" in Page(html_of(content, tmp_path)).text and "not a number" in terminal_of(content, 60)
+
+
+def test_the_evaluation_at_the_scale_of_the_run_is_shown(warehouse):
+    insert_run(warehouse)
+    insert_subject(warehouse, "a-mini")
+    insert_evaluation(warehouse, "a-mini", "tone", {"acc": (0.5, None, None)}, [])
+    insert_evaluation(
+        warehouse, "a-mini", "tone", {"acc": (0.9, None, None)}, [], scale="full", created_at="2026-03-02",
+        evaluation="newer",
+    )  # fmt: skip
+    assert [e.scale for e in load(warehouse).evaluations] == ["mini"]
+
+
+def test_a_long_answer_is_shortened_and_says_so(content, page, comment):
+    answers = {s.sample_id: s for s in content.of_suite("first_look")["base-mini"].samples}
+    assert answers["look-02"].completion.characters == 1_000_000
+    assert "shortened: 700 of 1,000,000 characters" in Page(page).text
+    assert "shortened: 240 of 1,000,000 characters" in comment
+
+
+def test_prompts_shared_by_suites_and_subjects_are_stored_once(content):
+    texts = json.loads(browser_json(content, 3_000_000))["texts"]
+    assert len(texts) == len(set(texts))
+    assert texts.count("Who wrote Faust?") == 1
+
+
+def test_twenty_thousand_samples_of_ten_recipes_fit_three_megabytes(warehouse, tmp_path):
+    insert_run(warehouse)
+    subjects = [f"recipe_{i}-mini" for i in range(10)]
+    suites = [
+        "first_look",
+        "first_look_improved",
+        "openbookqa",
+        "tone",
+        "recall",
+        "holdout",
+        "critical",
+        "stability",
+        "retention",
+    ]
+    for subject in subjects:
+        insert_subject(warehouse, subject)
+        warehouse.execute(
+            "INSERT INTO training_log (fingerprint, step, loss) SELECT ?, i, 5 / (1 + i) FROM range(1000) t(i)",
+            [fingerprint(subject)],
+        )
+        insert(warehouse, "checkpoints", fingerprint=fingerprint(subject), stage="finetune", optimizer_steps=1000)
+        for suite in suites:
+            metrics = {f"metric_{i}": (i / 4, i / 5, i / 3) for i in range(3)}
+            insert_evaluation(warehouse, subject, suite, metrics, [], samples=20 if "first" in suite else 285)
+    warehouse.execute(
+        """INSERT INTO samples (evaluation, sample_id, prompt, completion, scores)
+           SELECT evaluation, 'sample-' || i, repeat('What is ' || i || '? ', 20),
+                  repeat(md5(evaluation || i) || ' ', 25), '{"acc": 0.123456789, "f1": 0.5}'
+           FROM evaluations, range(samples) t(i)"""
+    )
+    assert warehouse.execute("SELECT count(*) FROM samples").fetchone()[0] > 20_000
+    page = html_of(load(warehouse), tmp_path)
+    assert len(page.encode()) <= 3_000_000
+    data = json.loads(re.search(r'id="browser-data">(.*?)</script>', page)[1])
+    by_name = {suite["name"]: suite for suite in data["suites"]}
+    assert 20 <= len(by_name["tone"]["samples"]) < by_name["tone"]["total"] == 285
+    assert all(len(answers) == len(by_name["tone"]["samples"]) for answers in by_name["tone"]["answers"].values())
+    assert len(data["cut"]) > 0
