@@ -18,7 +18,7 @@ from harness.catalogue import load_recipes, load_suites
 from harness.data.overlap import check_contained
 from harness.data.reading import Access, Loaded, load
 from harness.data.sources import Scale
-from harness.errors import CheckpointMissing, EvaluationMissing, RecipeError, StoreError, SuiteError
+from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, RecipeError, StoreError, SuiteError
 from harness.evaluation import Evaluation
 from harness.fingerprint import differences
 from harness.jobs import Job, LocalExecutor, in_order
@@ -81,6 +81,7 @@ class Bench:
     evaluated: list[str] = field(default_factory=list)  # names of evaluations measured in this session
     notes: list[str] = field(default_factory=list)  # what the header and the report say beside the results
     workers: list[Worker] = field(default_factory=list)
+    suite_errors: dict[str, HarnessError] = field(default_factory=dict)  # by evaluation key
     executor: LocalExecutor | None = None
 
     @classmethod
@@ -324,8 +325,11 @@ class Bench:
         """The suite's evaluation of the subject; raises its job's error, or EvaluationMissing."""
         key = self.evaluation_key(suite, subject)
         job = self.job_of_evaluation(subject)
-        with self.changed:
-            self.changed.wait_for(lambda: job is None or job.ended.is_set() or self._published(key), timeout=None)
+        while not self.is_measured(suite, subject):
+            with self.changed:
+                self.changed.wait(timeout=0.1)
+        if key in self.suite_errors:
+            raise self.suite_errors[key]
         artifact = self.store.get("evaluations", key)
         if artifact is not None:
             return Evaluation(artifact)
@@ -340,8 +344,8 @@ class Bench:
 
     def is_measured(self, suite: Suite, subject: Subject) -> bool:
         """Whether asking for the evaluation would not have to wait."""
-        job = self.job_of_evaluation(subject)
-        return job is None or job.ended.is_set() or self._published(self.evaluation_key(suite, subject))
+        job, key = self.job_of_evaluation(subject), self.evaluation_key(suite, subject)
+        return job is None or job.ended.is_set() or key in self.suite_errors or self._published(key)
 
     def _published(self, key: str) -> bool:
         return (self.store.root / "evaluations" / key / "manifest.json").exists()
@@ -384,6 +388,12 @@ class Bench:
         """Tell those who wait that an evaluation is there."""
         with self.changed:
             self.evaluated.append(name)
+            self.changed.notify_all()
+
+    def failed(self, key: str, error: HarnessError) -> None:
+        """Tell those who wait that an evaluation came to nothing."""
+        with self.changed:
+            self.suite_errors[key] = error
             self.changed.notify_all()
 
 

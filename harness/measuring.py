@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.devices import threads
 from harness.evaluation import is_recorded, publish, questions, recorded
-from harness.errors import SuiteError
+from harness.errors import HarnessError, SuiteError
 from harness.fingerprint import plain
 from harness.jobs import Job, Progress
 from harness.planning import dtype_on
 from harness.recipe import Subject
 from harness.store import told_when_full
 from harness.suite import Sample, Suite
-from harness.worker import Worker, device_inside
+from harness.worker import Worker, device_inside, told_error
 
 if TYPE_CHECKING:
     from harness.bench import Bench
@@ -54,7 +54,8 @@ def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, devi
         bench.workers.append(worker)
         _collect(bench, subject, folder, asked, samples, worker)
         worker.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not any(key in bench.suite_errors for _, key, _ in asked):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_request(bench: Bench, subject: Subject, folder: Path, wanted: Wanted) -> list[Sample]:
@@ -78,13 +79,21 @@ def _collect(
             answered = folder / f"{key}.json"
             if answered.exists():
                 result = json.loads(answered.read_text())
+                left.remove(wanted)
+                if "error" in result:
+                    answered.unlink()  # the next session asks again
+                    bench.failed(key, told_error(f"{subject.id} {suite.name}", result["error"]))
+                    continue
                 record = {**result["record"], "subject": subject.id, "scale": subject.scale}
                 drift = _prompt_drift(bench, spec, record)
-                publish(bench.store, key, spec, suite, samples[key], result["answers"], record)
+                try:
+                    publish(bench.store, key, spec, suite, samples[key], result["answers"], record)
+                except HarnessError as error:
+                    bench.failed(key, error)
+                    continue
                 if drift:
                     bench.notes.append(drift)
                 bench.published(key, f"{subject.id} {suite.name}")
-                left.remove(wanted)
         if not alive:
             return
         time.sleep(0.05)

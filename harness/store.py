@@ -91,6 +91,15 @@ class Store:
                 return f"{name} was altered: SHA-256 {found[:SHORT]} now, {published['sha256'][:SHORT]} when published"
         return None
 
+    def verify(self, kind: Kind, key: str) -> str | None:
+        """What is wrong with an artifact when every byte is read again, or None."""
+        path = self.root / kind / key
+        try:
+            manifest = json.loads((path / MANIFEST).read_text())
+        except (OSError, ValueError):
+            return f"{MANIFEST} is missing or not JSON"
+        return self.problem(Artifact(kind, key, path, manifest))
+
     def _damaged(self, kind: Kind, key: str, problem: str) -> StoreError:
         return StoreError(
             f"{kind[:-1]} {key[:SHORT]} is damaged: {problem} ({self.root / kind / key}).",

@@ -56,9 +56,7 @@ class Worker:
             return
         left = self.folder / "error.json"
         if left.exists():
-            told = json.loads(left.read_text())
-            kind = getattr(errors, told["kind"], WorkerFailed)
-            raise kind(f"{self.name}: {told['problem']}", told["remedy"])
+            raise told_error(self.name, json.loads(left.read_text()))
         if status == INTERRUPTED:
             raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")
         raise WorkerFailed(f"{self.name}: the worker {_ended(status)}. {self._log()}", "Run again: it continues from the last saved step.")
@@ -67,6 +65,12 @@ class Worker:
         with (self.folder / "worker.log").open(errors="replace") as log:
             last = "".join("\n      " + line.rstrip() for line in deque(log, LAST_LINES))
         return f"Last lines of {self.folder / 'worker.log'}:{last or ' (empty)'}"
+
+
+def told_error(name: str, told: dict[str, str]) -> HarnessError:
+    """The error that a worker wrote down, raised again under the job's name."""
+    kind: type[HarnessError] = getattr(errors, told["kind"], WorkerFailed)
+    return kind(f"{name}: {told['problem']}", told["remedy"])
 
 
 def _ended(status: int) -> str:

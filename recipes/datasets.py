@@ -52,11 +52,20 @@ INSTRUCTIONS = Dataset(
     full=Hub("tatsu-lab/alpaca"),
 )
 
+INSTRUCTIONS_HELD_OUT = Dataset(
+    name="instructions_held_out",
+    mini=INSTRUCTIONS.mini,
+    small=INSTRUCTIONS.small,
+    full=Hub(  # our choice: all of Alpaca is trained on
+        "databricks/databricks-dolly-15k", prompt="{instruction}", completion="{response}", min_chars=20
+    ),
+)
+
 # ---- knowledge: statements, passages, dialogues ---------------------------------------------------------
 
 WIKIDATA = Dataset(
     name="wikidata",
-    mini=Embedded("facts", prompt="{question}", completion="{statement}"),
+    mini=Embedded("facts", prompt="{question}", completion="{statement}", only={"split": "train"}),
     small=Files(
         "facts/trex_facts.jsonl",
         prompt="What is the {property_label} of {subject}?",
@@ -66,6 +75,13 @@ WIKIDATA = Dataset(
     full=Hub(  # our choice: Wikidata facts as KILT's T-REx asks for them ("Danube [SEP] mouth" -> "Black Sea")
         "facebook/kilt_tasks", config="trex", file="knowledge/wikidata.jsonl"
     ),
+)
+
+WIKIDATA_HELD_OUT = Dataset(
+    name="wikidata_held_out",
+    mini=Embedded("facts", prompt="{question}", completion="{statement}", only={"split": "held_out"}),
+    small=WIKIDATA.small,
+    full=WIKIDATA.full,
 )
 
 WIKIPEDIA = Dataset(
@@ -125,11 +141,11 @@ FIRST_LOOK_PROMPTS = Dataset(
 
 # ---- what the knowledge recipes share -------------------------------------------------------------------
 
-FACTS = WIKIDATA.rows(10_000, small=1_500, mini=400)
-PASSAGES = WIKIPEDIA.rows(14_982, small=2_250, mini=400)
-DIALOGUES = KILT.rows(10_000, small=1_500, mini=400)
+FACTS = WIKIDATA.rows(10_000, small=1_500, mini=240)
+PASSAGES = WIKIPEDIA.rows(14_982, small=2_250, mini=200)
+DIALOGUES = KILT.rows(10_000, small=1_500, mini=240)
 
 KNOWLEDGE_HELD_OUT = Mix(
-    FACTS.held_out(200, small=100, mini=40),
+    FACTS.held_out(200, small=100, mini=40, of=WIKIDATA_HELD_OUT),
     PASSAGES.held_out(200, small=100, mini=40, of=WIKIPEDIA_HELD_OUT),
 )

@@ -10,7 +10,7 @@ parameters, and the tokenizer, a byte-level BPE trained on the same text.
 from dataclasses import replace
 
 from harness import Architecture, Claim, Finetune, Mix, Pretrain, Recipe, Target, Variant
-from recipes.datasets import ENCYCLOPEDIA, HELD_OUT_ENCYCLOPEDIA, HELD_OUT_STORIES, INSTRUCTIONS, STORIES
+from recipes.datasets import ENCYCLOPEDIA, HELD_OUT_ENCYCLOPEDIA, HELD_OUT_STORIES, INSTRUCTIONS, INSTRUCTIONS_HELD_OUT, STORIES
 
 LLAMA_124M = Architecture(
     hidden_size=768,
@@ -18,7 +18,7 @@ LLAMA_124M = Architecture(
     heads=12,
     key_value_heads=12,
     intermediate_size=2048,
-    vocabulary_size=32_000,
+    vocabulary_size=50_257,
     context_length=1024,
 )
 LLAMA_10M = replace(LLAMA_124M, hidden_size=256, layers=6, heads=8, key_value_heads=4, intermediate_size=704,
@@ -36,9 +36,10 @@ PRETRAIN = Pretrain(
     effective_batch_size=64,  # blocks of 1,024 tokens
 )
 
+ALPACA = INSTRUCTIONS.rows(52_002, small=2_000, mini=380)
 FINETUNE = Finetune(
-    data=Mix(INSTRUCTIONS.rows(small=2_000, mini=380)),
-    held_out=Mix(INSTRUCTIONS.rows(small=2_000, mini=380).held_out(1, small=100, mini=40)),
+    data=Mix(ALPACA),
+    held_out=Mix(ALPACA.held_out(200, small=100, mini=40, of=INSTRUCTIONS_HELD_OUT)),
     learning_rate=2e-5,
     min_learning_rate=2e-6,
     warmup_steps=100,
@@ -55,7 +56,7 @@ STAGED_260207 = Recipe(
             base=LLAMA_2M,
             scale="mini",
             stages=[
-                replace(PRETRAIN, epochs=10, effective_batch_size=8, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=20),
+                replace(PRETRAIN, epochs=8, effective_batch_size=8, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=20),
                 replace(FINETUNE, epochs=3, effective_batch_size=8, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
             ],
         ),

@@ -114,7 +114,7 @@ class Dataset:
     def __len__(self) -> int:
         from harness.data.reading import current_access, load
 
-        return len(load(self.rows(), current_access()).rows)
+        return len(load(self.rows(), current_access(), raw=True).rows)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Rows:
     def __len__(self) -> int:
         from harness.data.reading import current_access, load
 
-        return len(load(self, current_access()).rows)
+        return len(load(self, current_access(), raw=True).rows)
 
 
 @dataclass(frozen=True, init=False)
@@ -171,7 +171,7 @@ class Mix:
     def __len__(self) -> int:
         from harness.data.reading import current_access, load
 
-        return len(load(self, current_access()).rows)
+        return len(load(self, current_access(), raw=True).rows)
 
     def published_rows(self) -> int | None:
         """Rows at full scale as declared, or None where a part takes all it finds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,26 @@ def main(folder: Path) -> int:
     logging.set_verbosity_error()
     try:
         worker = Worker(folder, request)
+        worker.engine(request["dtype"])
         for suite in request["suites"]:
             if not (folder / f"{suite['key']}.json").exists():
-                worker.answer(suite)
+                worker.answer_or_tell(suite)
     except HarnessError as error:
-        told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
-        (folder / "error.json").write_text(json.dumps(told))
+        (folder / "error.json").write_text(json.dumps(told(error)))
         print(error.told(), file=sys.stderr)
         return 1
     finally:
         lock.release()
     return 0
+
+
+def told(error: Exception) -> dict[str, str]:
+    """An error as the session will raise it again."""
+    if isinstance(error, HarnessError):
+        return {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    problem = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+    return {"kind": "WorkerFailed", "problem": problem, "remedy": "The worker's log has the whole traceback."}
 
 
 class Worker:
@@ -54,8 +64,19 @@ class Worker:
             self.engines[dtype] = Engine(self.request["at"], self.request["device"], dtype)
         return self.engines[dtype]
 
-    def answer(self, suite: dict[str, Any]) -> None:
-        """All answers of one suite, written in one rename."""
+    def answer_or_tell(self, suite: dict[str, Any]) -> None:
+        """The suite's answers, or what went wrong with it alone; the other suites go on."""
+        try:
+            result = self.answer(suite)
+        except Exception as error:
+            traceback.print_exc()
+            result = {"error": told(error)}
+        temporary = self.folder / f"{suite['key']}.tmp"
+        temporary.write_text(json.dumps(result))
+        temporary.replace(self.folder / f"{suite['key']}.json")
+
+    def answer(self, suite: dict[str, Any]) -> dict[str, Any]:
+        """All answers of one suite, and the record of how they came about."""
         started = time.perf_counter()
         rows = [json.loads(line) for line in (self.folder / f"{suite['key']}.samples.jsonl").read_text().splitlines()]
         answers: list[dict[str, Any]] = [{} for _ in rows]
@@ -68,7 +89,7 @@ class Worker:
                     answer.update(more)
                 tokens += engine.tokens - before
                 digests.append(engine.rendered.hexdigest())
-        result = {
+        return {
             "answers": answers,
             "record": {
                 "seconds": round(time.perf_counter() - started, 3),
@@ -80,10 +101,6 @@ class Worker:
                 "environment": environment(self.request["threads"]),
             },
         }
-        temporary = self.folder / f"{suite['key']}.tmp"
-        temporary.write_text(json.dumps(result))
-        temporary.replace(self.folder / f"{suite['key']}.json")
-
     def one_ask(
         self, engine: Any, ask: dict[str, Any], suite: dict[str, Any], rows: list[dict[str, Any]], dtype: str
     ) -> list[dict[str, Any]]:

@@ -19,15 +19,16 @@ def run_task(engine: Engine, task: str, metrics: list[str], rows: list[dict[str,
     import lm_eval
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
+    from lm_eval.tasks._yaml_loader import load_yaml
 
-    definition = Path(lm_eval.__file__).parent / "tasks" / task
-    if not (definition / f"{task}.yaml").exists():
+    definition = Path(lm_eval.__file__).parent / "tasks" / task / f"{task}.yaml"
+    if not definition.exists():
         raise SuiteError(f"lm-eval task {task!r} has no folder of its own in this lm-eval.", "Check its name.")
     data = folder / f"{task}.rows.jsonl"
     data.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "origin"}) + "\n" for row in rows))
     model = HFLM(pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=32, max_length=engine.context_length)
-    override = {
-        "task": task,
+    config = {
+        **load_yaml(definition),
         "dataset_path": "json",
         "dataset_name": None,
         "dataset_kwargs": {"data_files": {"test": str(data)}},
@@ -36,10 +37,11 @@ def run_task(engine: Engine, task: str, metrics: list[str], rows: list[dict[str,
         "test_split": "test",
         "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics],
     }
+    config.pop("tag", None)
     results = lm_eval.simple_evaluate(
         model=model,
-        tasks=[override],
-        task_manager=TaskManager(include_path=str(definition), include_defaults=False),
+        tasks=[config],
+        task_manager=TaskManager(include_defaults=False),  # indexing every task of lm-eval takes seconds
         bootstrap_iters=0,
         log_samples=True,
     )
