@@ -16,11 +16,12 @@ from typing import Any
 from harness import measuring, training_jobs
 from harness.catalogue import load_recipes, load_suites
 from harness.data.overlap import check_contained
+from harness.devices import slots
 from harness.data.reading import Access, Loaded, load
-from harness.data.sources import Scale
+from harness.data.sources import Mix, Rows, Scale, count_with
 from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, RecipeError, StoreError, SuiteError
 from harness.evaluation import Evaluation
-from harness.fingerprint import differences
+from harness.fingerprint import differences, digest
 from harness.jobs import Job, LocalExecutor, in_order
 from harness.planning import PlannedStage, Planner, is_adapter, short
 from harness.recipe import Recipe, Subject
@@ -94,7 +95,7 @@ class Bench:
             if recipe.name in bench.recipes:
                 raise RecipeError(f"--model {model}: its name {recipe.name!r} is a recipe's already.")
             bench.recipes[recipe.name] = recipe
-        bench.planner = Planner(bench.access, bench.store.digests, root)
+        count_with(bench.count)
         return bench
 
     def __post_init__(self) -> None:
@@ -255,6 +256,13 @@ class Bench:
             self.suite_rows[key] = loaded
         return self.suite_rows[key]
 
+    def count(self, wanted: Rows | Mix) -> int:
+        """Rows of a dataset at the session's scale; counted once for the same bytes."""
+        key = f"rows:{digest(self.planner.data(wanted, self.options.scale))}"
+        if key not in self.store.digests.known:
+            self.store.digests.learn(key, len(load(wanted, self.access, raw=True).rows))
+        return int(self.store.digests.known[key])
+
     def note_left_out(self, who: str, loaded: Loaded) -> None:
         """Say how many rows were left out, and list them in the store's folder."""
         if not loaded.left_out:
@@ -281,7 +289,7 @@ class Bench:
     def start(self, jobs: list[Job]) -> None:
         """Run the jobs beside the session."""
         if jobs:
-            self.executor = LocalExecutor(list(self.options.devices), self._stop_workers)
+            self.executor = LocalExecutor(slots(self.options.devices), self._stop_workers)
             self.executor.start(jobs)
 
     def stop(self) -> None:

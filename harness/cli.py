@@ -11,7 +11,7 @@ import typer
 
 from harness.bench import Bench, Options, open_store
 from harness.catalogue import find_root
-from harness.data.reading import read_file, use_access
+from harness.data.reading import read_file
 from harness.errors import DataError, HarnessError, StoreError, WarehouseError
 from harness.recipe import Subject
 
@@ -52,7 +52,6 @@ def open_bench(scale: str = "mini", data_root: Path | None = None, store: Path |
         train=False,
     )
     bench = Bench.open(root, open_store(store or root / ".bench" / "store"), options)
-    use_access(bench.access)
     return bench
 
 

@@ -45,3 +45,9 @@ def visible_gpus() -> list[int]:
 def threads() -> int:
     """Processor threads of a worker on the CPU: all that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def slots(devices: tuple[str, ...]) -> list[str]:
+    """Jobs that may run at once: one per GPU; two on a CPU of several cores, since one alone leaves cores idle
+    while it imports, tokenizes and scores."""
+    return ["cpu"] * min(2, threads()) if devices == ("cpu",) else list(devices)

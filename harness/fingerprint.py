@@ -15,6 +15,7 @@ import re
 import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -65,7 +66,7 @@ class FileDigests:
 
     def __init__(self, memory: Path | None) -> None:
         self.memory = memory
-        self.known: dict[str, list[Any]] = {}
+        self.known: dict[str, Any] = {}
         self.changed = False
         if memory is not None and memory.exists():
             try:
@@ -81,8 +82,7 @@ class FileDigests:
         if remembered and remembered[:2] == [stat.st_size, stat.st_mtime_ns]:
             return str(remembered[2])
         found = code_tree_digest(path.read_text()) if kind == "code" else sha256(path)
-        self.known[key] = [stat.st_size, stat.st_mtime_ns, found]
-        self.changed = True
+        self.learn(key, [stat.st_size, stat.st_mtime_ns, found])
         return found
 
     def of_folder(self, folder: Path) -> str:
@@ -98,6 +98,11 @@ class FileDigests:
             for path in files:
                 found[path.name] = self.of(path, "code" if path.suffix == ".py" else "bytes")
         return digest(found)
+
+    def learn(self, key: str, value: Any) -> None:
+        """Remember something else that follows from bytes alone."""
+        self.known[key] = value
+        self.changed = True
 
     def remember(self) -> None:
         """Write the memory, if something was learnt."""
@@ -128,6 +133,7 @@ def code_tree_digest(source: str) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
+@cache
 def function_digest(function: Callable[..., Any]) -> str:
     """Digest of a function with the functions, classes and constants it reaches by name.
 

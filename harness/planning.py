@@ -71,7 +71,7 @@ class Planner:
     def __init__(self, access: Access, digests: FileDigests, root: Path) -> None:
         self.access, self.digests, self.root = access, digests, root
         self._chains: dict[str, tuple[PlannedStage, ...]] = {}
-        self._parts: dict[str, dict[str, Any]] = {}
+        self._evaluations: dict[tuple[int, str, str], tuple[str, dict[str, Any]]] = {}
 
     def chain(self, subject: Subject) -> tuple[PlannedStage, ...]:
         """The stages that lead to a subject, first to last; the last one's key is its fingerprint."""
@@ -173,8 +173,12 @@ class Planner:
 
     def evaluation(self, suite: Suite, checkpoint: str, scale: str, device: str) -> tuple[str, dict[str, Any]]:
         """Key and spec of a suite's evaluation of a checkpoint."""
+        known = self._evaluations.get((id(suite), checkpoint, scale))
+        if known is not None:
+            return known
         data = self.data(suite.dataset, scale) if suite.dataset is not None else []
         spec = evaluation_spec(suite, checkpoint, data, self._engine, dtype_on(device), self._lm_eval)
+        self._evaluations[id(suite), checkpoint, scale] = digest(spec), spec
         return digest(spec), spec
 
     @cached_property

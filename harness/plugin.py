@@ -15,7 +15,6 @@ import pytest
 
 from harness import devices
 from harness.bench import Bench, Checkpoint, Options, open_store
-from harness.data.reading import use_access
 from harness.errors import HarnessError, RecipeError
 from harness.evaluation import Evaluation, is_recorded
 from harness.gates import Gate, Verdict, gates_of, judge, other_side
@@ -59,7 +58,6 @@ def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         options = _options(config)
         bench = Bench.open(root, open_store(config.getoption("--store") or root / ".bench" / "store"), options)
-    use_access(bench.access)
     config.stash[BENCH] = bench
     results = config.getoption("--results")
     config.stash[OUTPUTS] = {

@@ -27,6 +27,7 @@ class Worker:
         self.folder, self.name = folder, name
         (folder / "error.json").unlink(missing_ok=True)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two sessions on one machine must not spin against each other
         environment["CUDA_VISIBLE_DEVICES"] = _physical(device)
         package = str(Path(__file__).parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))

@@ -88,7 +88,11 @@ WIKIPEDIA = Dataset(
     name="wikipedia",
     mini=Embedded("passages", prompt="Tell me about {title}.", completion="{text}"),
     small=Files(
-        "wikipedia/chunks.jsonl", prompt="Tell me about {title}.", completion="{text}", only={"split": "train"}
+        "wikipedia/chunks.jsonl",
+        prompt="Tell me about {title}.",
+        completion="{text}",
+        only={"split": "train"},
+        max_chars=1_200,
     ),
     full=Hub(  # our choice of snapshot
         "wikimedia/wikipedia",
@@ -104,7 +108,11 @@ WIKIPEDIA_HELD_OUT = Dataset(
     name="wikipedia_held_out",
     mini=WIKIPEDIA.mini,
     small=Files(
-        "wikipedia/chunks.jsonl", prompt="Tell me about {title}.", completion="{text}", only={"split": "heldout"}
+        "wikipedia/chunks.jsonl",
+        prompt="Tell me about {title}.",
+        completion="{text}",
+        only={"split": "heldout"},
+        max_chars=1_200,
     ),
     full=WIKIPEDIA.full,
 )
@@ -141,9 +149,9 @@ FIRST_LOOK_PROMPTS = Dataset(
 
 # ---- what the knowledge recipes share -------------------------------------------------------------------
 
-FACTS = WIKIDATA.rows(10_000, small=1_500, mini=240)
-PASSAGES = WIKIPEDIA.rows(14_982, small=2_250, mini=200)
-DIALOGUES = KILT.rows(10_000, small=1_500, mini=240)
+FACTS = WIKIDATA.rows(10_000, small=600, mini=240)
+PASSAGES = WIKIPEDIA.rows(14_982, small=900, mini=200)
+DIALOGUES = KILT.rows(10_000, small=600, mini=240)
 
 KNOWLEDGE_HELD_OUT = Mix(
     FACTS.held_out(200, small=100, mini=40, of=WIKIDATA_HELD_OUT),

@@ -21,8 +21,8 @@ LLAMA_124M = Architecture(
     vocabulary_size=50_257,
     context_length=1024,
 )
-LLAMA_10M = replace(LLAMA_124M, hidden_size=256, layers=6, heads=8, key_value_heads=4, intermediate_size=704,
-                    vocabulary_size=8_192, context_length=512)  # fmt: skip
+LLAMA_4M = replace(LLAMA_124M, hidden_size=256, layers=4, heads=8, key_value_heads=4, intermediate_size=704,
+                   vocabulary_size=4_096, context_length=512)  # fmt: skip
 LLAMA_2M = replace(LLAMA_124M, hidden_size=160, layers=4, heads=4, key_value_heads=4, intermediate_size=448,
                    vocabulary_size=2_048, context_length=256)  # fmt: skip
 
@@ -36,7 +36,7 @@ PRETRAIN = Pretrain(
     effective_batch_size=64,  # blocks of 1,024 tokens
 )
 
-ALPACA = INSTRUCTIONS.rows(52_002, small=2_000, mini=380)
+ALPACA = INSTRUCTIONS.rows(52_002, small=1_500, mini=380)
 FINETUNE = Finetune(
     data=Mix(ALPACA),
     held_out=Mix(ALPACA.held_out(200, small=100, mini=40, of=INSTRUCTIONS_HELD_OUT)),
@@ -56,17 +56,17 @@ STAGED_260207 = Recipe(
             base=LLAMA_2M,
             scale="mini",
             stages=[
-                replace(PRETRAIN, epochs=8, effective_batch_size=8, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=20),
-                replace(FINETUNE, epochs=3, effective_batch_size=8, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
+                replace(PRETRAIN, epochs=6, effective_batch_size=4, learning_rate=4e-3, min_learning_rate=4e-4, warmup_steps=20),
+                replace(FINETUNE, epochs=3, effective_batch_size=8, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=10),
             ],
         ),
         Variant(
             "small",
-            base=LLAMA_10M,
+            base=LLAMA_4M,
             scale="small",
             stages=[
-                replace(PRETRAIN, epochs=1, effective_batch_size=8, learning_rate=1.5e-3, min_learning_rate=1.5e-4, warmup_steps=50),
-                replace(FINETUNE, epochs=2, effective_batch_size=16, learning_rate=5e-4, min_learning_rate=5e-5, warmup_steps=10),
+                replace(PRETRAIN, epochs=1, effective_batch_size=8, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=50),
+                replace(FINETUNE, epochs=2, effective_batch_size=16, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
             ],
         ),
         Variant("full", base=LLAMA_124M, scale="full", micro_batch_size=4),

@@ -20,7 +20,7 @@ KNOWLEDGE = Finetune(
     epochs=3,
     effective_batch_size=16,  # rows per optimizer step
 )
-SMALLER = replace(KNOWLEDGE, learning_rate=2e-3, max_length=384)  # models of a few million weights want larger steps
+SMALLER = replace(KNOWLEDGE, learning_rate=4e-3, max_length=512)  # models of a few million weights want larger steps
 
 WIKI_ONLY = Recipe(
     name="wiki_only",

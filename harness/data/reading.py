@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,22 +34,6 @@ class Loaded:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # "file:line: reason"
-
-
-_access: ContextVar[Access] = ContextVar("access")
-
-
-def use_access(access: Access) -> None:
-    """Let `len(dataset)` know the session's scale and data root."""
-    _access.set(access)
-
-
-def current_access() -> Access:
-    """The session's access; DataError outside a session."""
-    try:
-        return _access.get()
-    except LookupError:
-        raise DataError("a dataset has a length only within a session, which knows its scale.") from None
 
 
 def source_file(source: Source, access: Access, what: str) -> Path | None:
@@ -122,7 +105,7 @@ def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[di
             else:
                 left_out.append(f"{origin}: {bad}")
                 continue
-        if len(text) < source.min_chars:
+        if len(text) < source.min_chars or (source.max_chars is not None and len(text) > source.max_chars):
             continue
         rank = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
         if rank in ranked:

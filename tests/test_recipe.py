@@ -1,0 +1,180 @@
+"""Recipes as values: defaults, names and the mistakes that are refused where they are written."""
+
+import pytest
+
+from harness import (
+    Architecture,
+    Claim,
+    Dataset,
+    Embedded,
+    Finetune,
+    Fresh,
+    Lora,
+    Mix,
+    Pretrain,
+    Quantization,
+    Recipe,
+    Target,
+    Variant,
+)
+from harness.errors import DataError, RecipeError
+
+FACTS = Dataset(name="facts", mini=Embedded("facts"))
+OTHER = Dataset(name="other", mini=Embedded("passages"))
+MIX = Mix(FACTS.rows(100, mini=10))
+SMALL = Architecture(
+    hidden_size=64, layers=2, heads=2, key_value_heads=2, intermediate_size=128, vocabulary_size=512, context_length=64
+)
+
+
+def finetune(**changes):
+    return Finetune(**{"data": MIX, "learning_rate": 2e-4, "epochs": 3, "effective_batch_size": 16} | changes)
+
+
+def pretrain(**changes):
+    return Pretrain(**{"data": MIX, "learning_rate": 6e-4, "epochs": 1, "effective_batch_size": 8} | changes)
+
+
+def recipe(name="alpha", base="org/model", stages=(), micro_batch_size=None, **more):
+    variant = Variant("mini", base=base, scale="mini", micro_batch_size=micro_batch_size)
+    return Recipe(name=name, stages=stages, variants=[variant], **more)
+
+
+def test_a_subject_is_named_by_recipe_and_variant_and_by_its_seed_beyond_the_first():
+    subject = recipe()["mini"]
+    assert subject.id == "alpha-mini"
+    assert subject.with_seed(2).id == "alpha-mini-seed2"
+    assert subject.with_seed(0) == subject
+
+
+def test_an_unknown_variant_is_answered_with_those_there_are():
+    with pytest.raises(RecipeError, match=r"alpha has no variant '3b' \(variants: mini\)"):
+        recipe()["3b"]
+
+
+def test_two_variants_of_one_name_are_refused():
+    twice = [Variant("mini", base="org/a", scale="mini"), Variant("mini", base="org/b", scale="mini")]
+    with pytest.raises(RecipeError, match="two variants are called 'mini'"):
+        Recipe(name="alpha", variants=twice)
+
+
+def test_a_variants_own_stages_take_the_place_of_the_recipes():
+    slow, fast = finetune(learning_rate=1e-5), finetune(learning_rate=1e-3)
+    variants = [Variant("a", base="org/m", scale="mini"), Variant("b", base="org/m", scale="mini", stages=[fast])]
+    made = Recipe(name="alpha", stages=[slow], variants=variants)
+    assert made["a"].stages == (slow,)
+    assert made["b"].stages == (fast,)
+
+
+def test_alpha_is_twice_the_rank_unless_it_is_given():
+    assert Lora(rank=16).alpha == 32
+    assert Lora(rank=16, alpha=8).alpha == 8
+
+
+def test_one_forward_pass_takes_the_whole_batch_unless_told_otherwise():
+    stage = finetune(effective_batch_size=16)
+    assert recipe(stages=[stage])["mini"].micro_batch_size(stage) == 16
+    assert recipe(stages=[stage], micro_batch_size=4)["mini"].micro_batch_size(stage) == 4
+
+
+def test_an_effective_batch_that_is_no_multiple_is_refused_with_the_sizes_that_fit():
+    with pytest.raises(RecipeError) as refused:
+        recipe(stages=[finetune(effective_batch_size=16)], micro_batch_size=12)
+    assert refused.value.problem == "alpha-mini: effective_batch_size 16 is not a multiple of micro_batch_size 12."
+    assert refused.value.remedy == "Use 1, 2, 4, 8 or 16."
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate 0.0 is not positive"),
+        ({"learning_rate": float("nan")}, "learning_rate nan is not positive"),
+        ({"epochs": -1}, "epochs -1 is not positive"),
+        ({"effective_batch_size": 0}, "effective_batch_size 0 is not positive"),
+        ({"min_learning_rate": 1e-3}, "min_learning_rate 0.001 is not between 0 and learning_rate 0.0002"),
+        ({"min_learning_rate": 1e-5, "schedule": "linear"}, "schedule 'linear' has no min_learning_rate"),
+        ({"warmup_steps": -1}, "warmup_steps -1 is negative"),
+        ({"quantization": Quantization()}, "quantization without adapter"),
+        ({"max_length": 4}, "max_length 4 leaves no room"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused(changes, told):
+    with pytest.raises(RecipeError, match=told):
+        finetune(**changes)
+
+
+@pytest.mark.parametrize(("fields", "told"), [({"rank": 0}, "rank 0"), ({"rank": 8, "dropout": 1.0}, "dropout 1.0")])
+def test_an_adapter_that_cannot_learn_is_refused(fields, told):
+    with pytest.raises(RecipeError, match=told):
+        Lora(**fields)
+
+
+@pytest.mark.parametrize(
+    ("model", "stages", "told"),
+    [
+        (SMALL, [finetune(), pretrain()], "Pretrain is stage 2; only the first stage can pretrain"),
+        (SMALL, [finetune()], "no stage pretrains it"),
+        ("org/model", [pretrain()], "base must be an Architecture"),
+        (SMALL, [pretrain(), finetune(adapter=Lora(rank=4)), finetune()], "stage 2 trains an adapter; only the last"),
+    ],
+)
+def test_stages_that_cannot_follow_each_other_are_refused(model, stages, told):
+    with pytest.raises(RecipeError, match=told):
+        recipe(base=model, stages=stages)
+
+
+def test_pretraining_then_an_adapter_is_a_recipe():
+    subject = recipe(base=SMALL, stages=[pretrain(), finetune(adapter=Lora(rank=4))])["mini"]
+    assert [type(stage).__name__ for stage in subject.stages] == ["Pretrain", "Finetune"]
+    assert Fresh(subject).like is subject
+
+
+@pytest.mark.parametrize("name", ["wiki-only", "3b", "", "wiki only"])
+def test_a_recipe_whose_name_cannot_be_a_fixture_is_refused(name):
+    with pytest.raises(RecipeError, match="it must be a Python name"):
+        recipe(name=name)
+
+
+def test_a_scale_that_does_not_exist_is_refused():
+    with pytest.raises(RecipeError, match="scale 'tiny' is none of mini, small, full"):
+        Variant("mini", base="org/model", scale="tiny")
+
+
+def test_a_misspelt_field_does_not_pass():
+    with pytest.raises(TypeError, match="learning_rat"):
+        finetune(learning_rat=1e-4)
+
+
+def test_a_claim_makes_exactly_one_comparison():
+    with pytest.raises(RecipeError, match=r"0 comparisons \(none\)"):
+        Claim("tone", "conversational")
+    with pytest.raises(RecipeError, match=r"2 comparisons \(lower_than, below\)"):
+        Claim("tone", "conversational", lower_than="base", below=0.5)
+
+
+def test_a_margin_needs_another_subject():
+    with pytest.raises(RecipeError, match="needs lower_than or higher_than"):
+        Claim("tone", "conversational", below=0.5, by=0.1)
+    assert Claim("tone", "conversational", lower_than="base", by=0.1).sentence == (
+        "tone conversational is lower than base's by at least 0.1"
+    )
+
+
+def test_a_threshold_of_zero_is_a_threshold():
+    assert Claim("training", "held_out_loss_change", below=0.0).sentence == "training held_out_loss_change is below 0"
+    assert Claim("quiz", "acc", equals=0.0).reference is None
+
+
+def test_a_target_is_a_number_or_floors_and_not_both():
+    for fields in ({}, {"at_least": 0.8, "above": ["chance"]}):
+        with pytest.raises(RecipeError, match="give either at_least or above"):
+            Target("quiz", "acc", **fields)
+    assert Target("quiz", "acc", above=["chance", "untrained"]).above == ("chance", "untrained")
+
+
+def test_shares_of_a_mix_make_a_whole():
+    assert len(Mix(FACTS.share(0.5), OTHER.share(0.5)).parts) == 2
+    with pytest.raises(DataError, match=r"0\.5, 0\.4 sum to 0\.9, not 1"):
+        Mix(FACTS.share(0.5), OTHER.share(0.4))
+    with pytest.raises(DataError, match="some parts have a share and some have rows"):
+        Mix(FACTS.share(0.5), OTHER.rows(10))
