@@ -159,7 +159,7 @@ def _read(source: Source, access: Access, what: str, left_out: list[str]) -> Ite
 def read_file(
     path: Path, separator: str | None = None, skip_bad_rows: bool = False, left_out: list[str] | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """("file:line", row) of a .jsonl, .json or .txt file; DataError names the line that cannot be read."""
+    """("file:line", row) of a .jsonl or .json file, or of a text's documents; DataError names the line that cannot be read."""
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
@@ -170,7 +170,7 @@ def read_file(
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if not text.strip():
         raise DataError(f"{path.name} is empty.")
-    if path.suffix == ".txt":
+    if path.suffix not in (".json", ".jsonl"):
         yield from _documents(path.name, text, separator or "\n\n")
         return
     if path.suffix == ".json":

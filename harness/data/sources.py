@@ -62,9 +62,9 @@ class Embedded(Source):
 
 @dataclass(frozen=True)
 class Files(Source):
-    """A file below `--data-root`: .jsonl, .json (a list) or .txt.
+    """A file below `--data-root`: .jsonl, .json (a list), or else text.
 
-    A .txt file holds documents set apart by `separator`; it gives rows with one field, `text`.
+    A text holds documents set apart by `separator` (default: a blank line); it gives rows with one field, `text`.
     """
 
     path: str
