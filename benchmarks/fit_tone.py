@@ -24,13 +24,13 @@ from sklearn.metrics import roc_auc_score
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from harness.scoring import tone   # noqa: E402  (the script runs from any folder)
+from harness.scoring import tone  # noqa: E402  (the script runs from any folder)
 
-BANDS = ((3, 8), (9, 16), (17, 35), (36, 80), (81, 250))   # words
+BANDS = ((3, 8), (9, 16), (17, 35), (36, 80), (81, 250))  # words
 ROWS_PER_SOURCE_AND_BAND = 400
-PRIOR_WORDS = 10.0        # 5 to 15, and penalties 0.02 to 0.2, move the left-out sources' AUC by less than 0.002
+PRIOR_WORDS = 10.0  # 5 to 15, and penalties 0.02 to 0.2, move the left-out sources' AUC by less than 0.002
 INVERSE_PENALTY = 0.02
-CONSTANT_SCALE = 5.0      # large, so that the penalty hardly holds the constant back
+CONSTANT_SCALE = 5.0  # large, so that the penalty hardly holds the constant back
 SEED = 20260207
 LABELLED = ROOT / "harness/data/mini/tone_labelled.jsonl"
 PARAMETERS = ROOT / "harness/scoring/tone.json"
@@ -133,8 +133,11 @@ def draw(sources, rng):
 
 
 def labelled_rows(held_out: bool):
-    return [(f"tone_labelled/{row['source']}", int(row["label"] == "conversational"),
-             band_of(row["text"]), row["text"]) for row in read_rows(LABELLED) if is_held_out(row["id"]) == held_out]
+    return [
+        (f"tone_labelled/{row['source']}", int(row["label"] == "conversational"), band_of(row["text"]), row["text"])
+        for row in read_rows(LABELLED)
+        if is_held_out(row["id"]) == held_out
+    ]
 
 
 def band_of(text: str) -> int:
@@ -146,7 +149,7 @@ def weights_of(rows) -> np.ndarray:
     sizes = Counter((source, label, band) for source, label, band, _ in rows)
     sums = defaultdict(float)
     for (_, label, band), size in sizes.items():
-        sums[label, band] += size ** 0.5
+        sums[label, band] += size**0.5
     weights = np.array([sizes[source, label, band] ** -0.5 / sums[label, band] for source, label, band, _ in rows])
     return weights * len(rows) / weights.sum()
 
@@ -187,8 +190,10 @@ class Fitted:
 
 def family_of(source: str) -> str:
     """The sources that are left out together, because they share their texts or their hand."""
-    same = {"wow": ("tone/wizard-of-wikipedia", "dialogues/joined", "dialogues/one_speaker"),
-            "wikipedia": ("tone/wikipedia", "wikipedia/chunks", "wikitext")}
+    same = {
+        "wow": ("tone/wizard-of-wikipedia", "dialogues/joined", "dialogues/one_speaker"),
+        "wikipedia": ("tone/wikipedia", "wikipedia/chunks", "wikitext"),
+    }
     return next((name for name, members in same.items() if source in members), source.split("/")[0])
 
 
@@ -207,7 +212,8 @@ def left_out(rows, tallies, neither, neither_tallies):
             fitted = Fitted([rows[i] for i in seen] + neither, [tallies[i] for i in seen] + neither_tallies)
             log_odds = fitted.log_odds([tallies[i] for i in unseen])
             pairs[f"{spoken} against {written}"] = figure(
-                roc_auc_score(labels[unseen], log_odds, sample_weight=weights[unseen]))
+                roc_auc_score(labels[unseen], log_odds, sample_weight=weights[unseen])
+            )
             sums[unseen] += log_odds
             times[unseen] += 1
     return sums / times, pairs
@@ -228,10 +234,13 @@ def quality(labels, probabilities, weights) -> dict:
     """AUC, accuracy at 0.5, Brier score and expected calibration error in ten bins of equal width."""
     bins = np.minimum((probabilities * 10).astype(int), 9)
     error = sum(abs(np.sum((weights * (probabilities - labels))[bins == b])) for b in range(10)) / weights.sum()
-    return {"rows": len(labels), "auc": figure(roc_auc_score(labels, probabilities, sample_weight=weights)),
-            "accuracy": figure(np.average((probabilities > 0.5) == labels, weights=weights)),
-            "brier": figure(np.average((probabilities - labels) ** 2, weights=weights)),
-            "calibration_error": figure(error)}
+    return {
+        "rows": len(labels),
+        "auc": figure(roc_auc_score(labels, probabilities, sample_weight=weights)),
+        "accuracy": figure(np.average((probabilities > 0.5) == labels, weights=weights)),
+        "brier": figure(np.average((probabilities - labels) ** 2, weights=weights)),
+        "calibration_error": figure(error),
+    }
 
 
 def report(rows, probabilities) -> dict:
@@ -242,12 +251,21 @@ def report(rows, probabilities) -> dict:
     for name in sorted({row[0] for row in rows}):
         mine = np.array([row[0] == name for row in rows])
         right = np.mean((probabilities[mine] > 0.5) == labels[mine])
-        sources[name] = {"rows": int(mine.sum()), "label": "conversational" if labels[mine][0] else "encyclopedic",
-                         "accuracy": figure(right), "mean_probability": figure(probabilities[mine].mean())}
-    return {"overall": quality(labels, probabilities, weights),
-            "by_length": {f"{low}-{high} words": quality(*(x[bands == band] for x in (labels, probabilities, weights)))
-                          for band, (low, high) in enumerate(BANDS) if len(set(labels[bands == band])) == 2},
-            "by_source": sources}
+        sources[name] = {
+            "rows": int(mine.sum()),
+            "label": "conversational" if labels[mine][0] else "encyclopedic",
+            "accuracy": figure(right),
+            "mean_probability": figure(probabilities[mine].mean()),
+        }
+    return {
+        "overall": quality(labels, probabilities, weights),
+        "by_length": {
+            f"{low}-{high} words": quality(*(x[bands == band] for x in (labels, probabilities, weights)))
+            for band, (low, high) in enumerate(BANDS)
+            if len(set(labels[bands == band])) == 2
+        },
+        "by_source": sources,
+    }
 
 
 def neither_kind(root: Path, probability_of) -> dict:
@@ -256,16 +274,20 @@ def neither_kind(root: Path, probability_of) -> dict:
     texts = {
         "dolly answers": [r["output"] for r in read_rows(root / "instructions/dolly_6k.jsonl")[:1000]],
         "alpaca answers": [r["output"] for r in read_rows(root / "instructions/alpaca_2k.jsonl")[:1000]],
-        "openstax exercises": [r["question"] for r in read_rows(
-            root / "statistics/openstax_statistics_exercises.jsonl")],
+        "openstax exercises": [
+            r["question"] for r in read_rows(root / "statistics/openstax_statistics_exercises.jsonl")
+        ],
         "crossvalidated answers": [r["answer"] for r in read_rows(root / "statistics/crossvalidated_qa.jsonl")],
         "tinystories narration": [re.sub(r'"[^"]*"', "", story) for story in stories],
     }
     found = {}
     for name, members in texts.items():
         values = np.array([probability_of(text) for text in members if re.search(r"\w", text)])
-        found[name] = {"rows": len(values), "mean_probability": figure(values.mean()),
-                       "above_half": figure((values > 0.5).mean())}
+        found[name] = {
+            "rows": len(values),
+            "mean_probability": figure(values.mean()),
+            "above_half": figure((values > 0.5).mean()),
+        }
     return found
 
 
@@ -273,8 +295,11 @@ def fit_and_validate(root: Path) -> dict:
     """Everything tone.json holds."""
     rng = random.Random(SEED)
     rows = draw(read_sources(root), rng) + labelled_rows(held_out=False)
-    neither = [(source, label, band, text) for source, _, band, text in draw(read_narration(root), rng)
-               for label in (ENCYCLOPEDIC, CONVERSATIONAL)]
+    neither = [
+        (source, label, band, text)
+        for source, _, band, text in draw(read_narration(root), rng)
+        for label in (ENCYCLOPEDIC, CONVERSATIONAL)
+    ]
     tallies = [tone.tally(text) for *_, text in rows]
     neither_tallies = [tone.tally(text) for *_, text in neither]
     unseen_log_odds, pairs = left_out(rows, tallies, neither, neither_tallies)
@@ -294,8 +319,9 @@ def fit_and_validate(root: Path) -> dict:
         "weights": dict(zip(tone.WEIGHED, map(figure, fitted.weights))),
         "validation": {
             "left_out_sources": report(rows, probabilities(unseen_log_odds)) | {"auc_of_pairs": pairs},
-            "held_out_labelled": report(held_out, probabilities(
-                fitted.log_odds([tone.tally(text) for *_, text in held_out]))),
+            "held_out_labelled": report(
+                held_out, probabilities(fitted.log_odds([tone.tally(text) for *_, text in held_out]))
+            ),
             "neither_kind": neither_kind(root, lambda text: probabilities(fitted.log_odds([tone.tally(text)]))[0]),
         },
     }
@@ -303,13 +329,13 @@ def fit_and_validate(root: Path) -> dict:
 
 ABOUT = {
     "what": "Logistic regression of conversational against encyclopedic style; harness/scoring/tone.py reads it, "
-            "benchmarks/fit_tone.py wrote it. typical and weights are per 100 words.",
+    "benchmarks/fit_tone.py wrote it. typical and weights are per 100 words.",
     "sources": "Data root: tone, dialogues and tinystories (quoted speech), statistics (Cross Validated questions, "
-               "arXiv abstracts), wikipedia, wikitext, openbookqa, facts. Written for the project: "
-               "harness/data/mini/tone_labelled.jsonl, half of it fitted.",
+    "arXiv abstracts), wikipedia, wikitext, openbookqa, facts. Written for the project: "
+    "harness/data/mini/tone_labelled.jsonl, half of it fitted.",
     "licences": "Wikipedia, WikiText, T-REx, Wizard of Wikipedia, Cross Validated: CC BY-SA; TinyStories: "
-                "CDLA-Sharing-1.0; WebNLG: CC BY-NC-SA 4.0; OpenBookQA: Apache-2.0; arXiv metadata: CC0. "
-                "No text is kept here, only rates of style features.",
+    "CDLA-Sharing-1.0; WebNLG: CC BY-NC-SA 4.0; OpenBookQA: Apache-2.0; arXiv metadata: CC0. "
+    "No text is kept here, only rates of style features.",
     "left_out_sources": "Each row is scored by models that saw neither its source nor one of the other kind.",
     "held_out_labelled": "Never fitted, but written by the same hand as the word lists: read it as an upper bound.",
 }
@@ -318,8 +344,11 @@ ABOUT = {
 def differences(stored, found, path="") -> list[str]:
     """Figures that differ by more than rounding of the solver, one line each."""
     if isinstance(found, dict):
-        return [line for key in sorted(found.keys() | stored.keys())
-                for line in differences(stored.get(key, {}), found.get(key, {}), f"{path}/{key}")]
+        return [
+            line
+            for key in sorted(found.keys() | stored.keys())
+            for line in differences(stored.get(key, {}), found.get(key, {}), f"{path}/{key}")
+        ]
     same = abs(stored - found) < 0.002 if isinstance(found, float) and isinstance(stored, float) else stored == found
     return [] if same else [f"{path}: {stored} in tone.json, {found} now"]
 
@@ -331,8 +360,10 @@ def main() -> int:
     options = parser.parse_args()
     found = fit_and_validate(options.data_root)
     for name in ("left_out_sources", "held_out_labelled"):
-        for part, row in {"overall": found["validation"][name]["overall"],
-                          **found["validation"][name]["by_length"]}.items():
+        for part, row in {
+            "overall": found["validation"][name]["overall"],
+            **found["validation"][name]["by_length"],
+        }.items():
             print(f"{name:18} {part:13}", *(f"{key} {value}" for key, value in row.items()))
     if options.check:
         lines = differences(json.loads(PARAMETERS.read_text())["validation"], found["validation"])

@@ -16,9 +16,9 @@ from typing import Any
 from harness import measuring, training_jobs
 from harness.catalogue import load_recipes, load_suites
 from harness.data.overlap import check_contained
-from harness.devices import slots
 from harness.data.reading import Access, Loaded, load
 from harness.data.sources import Mix, Rows, Scale, count_with
+from harness.devices import slots
 from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, RecipeError, StoreError, SuiteError
 from harness.evaluation import Evaluation
 from harness.fingerprint import differences, digest
@@ -158,7 +158,10 @@ class Bench:
                 return {"path": str(declared if declared.is_absolute() else self.root / declared)}
             from harness.data import hub
 
-            return {"model": base["model"], "revision": base["revision"] or hub.resolve("model", base["model"], self.access.lock_file)}
+            return {
+                "model": base["model"],
+                "revision": base["revision"] or hub.resolve("model", base["model"], self.access.lock_file),
+            }
         if is_adapter(planned):
             assert planned.parent is not None
             return {"adapter": str(artifact.path), "base": self.place(planned.parent)}

@@ -18,7 +18,9 @@ from harness.suite import Suite
 def find_root(start: Path) -> Path:
     """The nearest folder at or above `start` that holds a pyproject.toml or conftest.py beside `recipes/`."""
     for folder in (start, *start.parents):
-        if (folder / "recipes").is_dir() and ((folder / "pyproject.toml").exists() or (folder / "conftest.py").exists()):
+        if (folder / "recipes").is_dir() and (
+            (folder / "pyproject.toml").exists() or (folder / "conftest.py").exists()
+        ):
             return folder
     raise HarnessError(
         f"{start} is in no project: no folder from here upwards holds recipes/ beside a conftest.py or pyproject.toml.",
@@ -36,7 +38,9 @@ def load_recipes(root: Path) -> dict[str, Recipe]:
             if not isinstance(value, Recipe):
                 continue
             if value.name in found and found[value.name] is not value:
-                raise RecipeError(f"recipe {value.name!r} is declared twice: in {declared[value.name]} and {path.name}.")
+                raise RecipeError(
+                    f"recipe {value.name!r} is declared twice: in {declared[value.name]} and {path.name}."
+                )
             if value.name not in found and _declares(path, value.name):
                 if not value.hypothesis:
                     object.__setattr__(value, "hypothesis", (module.__doc__ or "").strip())
@@ -88,7 +92,8 @@ def _import(root: Path, name: str) -> ModuleType:
         if misspelt is None:
             raise
         raise RecipeError(
-            f"{_place(root, error)}: {misspelt[1] or 'it'} has no field {misspelt[2]!r}.", _did_you_mean(*misspelt.groups())
+            f"{_place(root, error)}: {misspelt[1] or 'it'} has no field {misspelt[2]!r}.",
+            _did_you_mean(*misspelt.groups()),
         ) from error
 
 

@@ -38,7 +38,9 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
-def open_bench(scale: str = "mini", data_root: Path | None = None, store: Path | None = None, gpu: str | None = None) -> Bench:
+def open_bench(
+    scale: str = "mini", data_root: Path | None = None, store: Path | None = None, gpu: str | None = None
+) -> Bench:
     """The project's bench, without training."""
     if scale not in ("mini", "small", "full"):
         raise HarnessError(f"--scale {scale}: there is no such scale.", "Choose mini, small or full.")
@@ -119,7 +121,9 @@ def why(
     if as_json:
         return _json(rows)
     for row in rows:
-        print(f"{row['stage']} {str(row['fingerprint'])[:8]}: {'its checkpoint is there' if row['cached'] else row['told']}")
+        print(
+            f"{row['stage']} {str(row['fingerprint'])[:8]}: {'its checkpoint is there' if row['cached'] else row['told']}"
+        )
 
 
 @app.command()
@@ -132,14 +136,30 @@ def status(store: StoreDir = None, as_json: AsJson = False) -> None:
     for holder in sorted((bench.store.root / "locks").glob("*.json")):
         held = json.loads(holder.read_text())
         log = last_line(bench.store.root / "checkpoints" / f"{holder.stem}.partial" / "log.jsonl") or {}
-        rows.append({"state": "running", "job": held["for"], "process": held["pid"], "step": log.get("step"), "steps": log.get("steps")})
+        rows.append(
+            {
+                "state": "running",
+                "job": held["for"],
+                "process": held["pid"],
+                "step": log.get("step"),
+                "steps": log.get("steps"),
+            }
+        )
     running = {holder.stem for holder in (bench.store.root / "locks").glob("*.json")}
     for folder in sorted((bench.store.root / "checkpoints").glob("*.partial")):
         key = folder.name.removesuffix(".partial")
         spec = folder / "spec.json"
         if key not in running and spec.exists():
             log = last_line(folder / "log.jsonl") or {}
-            rows.append({"state": "interrupted", "job": json.loads(spec.read_text())["name"], "process": None, "step": log.get("step"), "steps": log.get("steps")})
+            rows.append(
+                {
+                    "state": "interrupted",
+                    "job": json.loads(spec.read_text())["name"],
+                    "process": None,
+                    "step": log.get("step"),
+                    "steps": log.get("steps"),
+                }
+            )
     if not rows and not as_json:
         print("nothing is running, waiting or interrupted")
         return
@@ -195,7 +215,9 @@ def gate(
     subjects = chosen(bench, recipe) if recipe else bench.subjects()
     verdicts = [judge(bench, g) for subject in subjects for g in gates_of(subject)]
     if not any(v.verdict != "skipped" for v in verdicts):
-        raise HarnessError("no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}")
+        raise HarnessError(
+            "no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}"
+        )
     if as_json:
         _json([asdict(v) for v in verdicts])
     else:
@@ -206,9 +228,13 @@ def gate(
 
 @app.command()
 def report(
-    out: Annotated[Path | None, typer.Option(help="folder; default: .bench/reports")] = None, results: Results = None
+    out: Annotated[Path | None, typer.Option(help="folder; default: .bench/reports")] = None,
+    results: Results = None,
+    check: Annotated[bool, typer.Option("--check", help="only say whether the newest session ran through")] = False,
 ) -> None:
     """Write the report of the newest session again, as HTML and Markdown, and print its tables."""
+    if check:
+        return _check_newest(find_root(Path.cwd()) / ".bench" / "reports")
     from rich.console import Console
 
     import reports
@@ -221,6 +247,21 @@ def report(
     reports.write_markdown(content, folder / "report.md")
     reports.print_terminal(content, Console())
     print(f"report: {folder / 'report.html'}")
+
+
+def _check_newest(folder: Path) -> None:
+    """Exit status 0 where nothing but claims failed in the newest session, and its report is there."""
+    from harness.session import LATEST
+
+    try:
+        newest = json.loads((folder / LATEST).read_text())
+    except (OSError, ValueError):
+        raise WarehouseError(f"no session has written a report to {folder}.") from None
+    if newest["broken"] or not newest["paths"] or not all(Path(path).exists() for path in newest["paths"]):
+        raise WarehouseError(
+            f"the newest session did not run through ({newest['broken']} failures that are no claims)."
+        )
+    print(f"the session ran through; what failed are claims, and the report says which: {newest['paths'][0]}")
 
 
 @results_app.command("rebuild")
@@ -296,7 +337,9 @@ def store_verify(store: StoreDir = None, as_json: AsJson = False) -> None:
 
 @store_app.command("prune")
 def store_prune(
-    damaged: Annotated[str | None, typer.Option(help="remove this damaged artifact (first characters of its key)")] = None,
+    damaged: Annotated[
+        str | None, typer.Option(help="remove this damaged artifact (first characters of its key)")
+    ] = None,
     scale: Scale = "mini",
     data_root: DataRoot = None,
     store: StoreDir = None,
@@ -312,7 +355,9 @@ def store_prune(
             if not folder.name.endswith((".partial", ".removed"))
         ]
         if len(matching) != 1:
-            raise StoreError(f"{len(matching)} artifacts start with {damaged!r}.", "Give more of the key: harness store ls.")
+            raise StoreError(
+                f"{len(matching)} artifacts start with {damaged!r}.", "Give more of the key: harness store ls."
+            )
         kind, key = matching[0]
         if bench.store.verify(kind, key) is None:  # type: ignore[arg-type]
             raise StoreError(f"{kind[:-1]} {key[:8]} is not damaged.", "Use --retrain or --reevaluate to make it anew.")
@@ -325,8 +370,13 @@ def store_prune(
     for artifact in stale:
         if yes:
             bench.store.remove(artifact.kind, artifact.key)
-        print(f"{'removed' if yes else 'would remove'} {artifact.kind[:-1]} {artifact.short} ({artifact.bytes:,} bytes)")
-    print(f"{len(stale)} artifacts that no recipe at {scale} scale leads to" + ("" if yes or not stale else "; --yes removes them"))
+        print(
+            f"{'removed' if yes else 'would remove'} {artifact.kind[:-1]} {artifact.short} ({artifact.bytes:,} bytes)"
+        )
+    print(
+        f"{len(stale)} artifacts that no recipe at {scale} scale leads to"
+        + ("" if yes or not stale else "; --yes removes them")
+    )
 
 
 # ---- tools --------------------------------------------------------------------------------------------
@@ -341,7 +391,10 @@ def tone(file: Annotated[Path, typer.Argument(help="JSON lines with a field `tex
         if not isinstance(row.get("text"), str):
             raise DataError(f'{origin}: row has no "text" (found: {", ".join(row) or "nothing"}).')
         try:
-            scored = {"conversational": classifier.conversational(row["text"]), "features": classifier.features(row["text"])}
+            scored = {
+                "conversational": classifier.conversational(row["text"]),
+                "features": classifier.features(row["text"]),
+            }
         except DataError as error:
             raise DataError(f"{origin}: {error.problem}", error.remedy) from None
         print(json.dumps({**row, **scored}, ensure_ascii=False))
@@ -350,7 +403,9 @@ def tone(file: Annotated[Path, typer.Argument(help="JSON lines with a field `tex
 # ---- printing -----------------------------------------------------------------------------------------
 
 
-def _show(rows: list[dict[str, Any]], columns: dict[str, str], as_json: bool, shown: dict[str, Any] | None = None) -> None:
+def _show(
+    rows: list[dict[str, Any]], columns: dict[str, str], as_json: bool, shown: dict[str, Any] | None = None
+) -> None:
     """Rows as JSON, or as a table of the named columns."""
     if as_json:
         return _json(rows)
@@ -380,5 +435,3 @@ def _gib(size: int | None) -> str:
 
 def _json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
-
-

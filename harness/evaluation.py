@@ -105,12 +105,14 @@ def evaluation_spec(
     }
 
 
-def questions(suite: Suite, rows: Sequence[dict[str, Any]], only_dtype: str | None = None) -> list[tuple[Sample, dict[str, Any]]]:
+def questions(
+    suite: Suite, rows: Sequence[dict[str, Any]], only_dtype: str | None = None
+) -> list[tuple[Sample, dict[str, Any]]]:
     """Each sample with what is sent to the model worker; a probe asks every sample once per dtype."""
     asked = []
     probes = [ask for ask in suite.asks if isinstance(ask, Probe)]
     for row, sample in zip(rows, samples_of(suite, rows), strict=True):
-        sent = {"id": sample.id, "prompt": sample.prompt, "target": sample.answer}
+        sent: dict[str, Any] = {"id": sample.id, "prompt": sample.prompt, "target": sample.answer}
         if any(isinstance(ask, LmEval) for ask in suite.asks):
             sent["row"] = {name: value for name, value in row.items() if name not in ("source", "origin")}
         if not probes:
@@ -163,9 +165,7 @@ def publish(
     found = {}
     for metric in metrics:
         interval = metric.interval(scores, clusters)
-        found[metric.name] = {
-            name: getattr(interval, name) for name in ("estimate", "low", "high", "n", "method")
-        }
+        found[metric.name] = {name: getattr(interval, name) for name in ("estimate", "low", "high", "n", "method")}
     folder = store.work("evaluations", key) / "made"
     folder.mkdir(exist_ok=True)
     _write_samples(folder / SAMPLES, samples, answers, scores)

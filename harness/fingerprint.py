@@ -128,7 +128,11 @@ def code_tree_digest(source: str) -> str:
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and body:
             first = body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
@@ -155,7 +159,9 @@ def _reach(thing: Any, reached: dict[str, str]) -> None:
     except (OSError, TypeError, SyntaxError):
         reached[name] = name
         return
-    functions = [code] if isinstance(code, FunctionType) else [m for m in vars(code).values() if isinstance(m, FunctionType)]
+    functions = (
+        [code] if isinstance(code, FunctionType) else [m for m in vars(code).values() if isinstance(m, FunctionType)]
+    )
     for function in functions:
         for used in sorted(_names(function.__code__)):
             if used in function.__globals__:

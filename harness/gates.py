@@ -189,7 +189,9 @@ def _measured(bench: Bench, gate: Gate) -> Measured | str:
             return f"{other.id} is not measured by {suite.name}; add it: {command(gate.subject, other)}"
         others[name] = found
     memory = bench.store.root / "verdicts"
-    code = bench.store.digests.of_code(*(Path(__file__).parent / n for n in ("gates.py", "statistics.py", "scoring/metrics.py")))
+    code = bench.store.digests.of_code(
+        *(Path(__file__).parent / n for n in ("gates.py", "statistics.py", "scoring/metrics.py"))
+    )
     key = digest([candidate.key, {k: v.key for k, v in others.items()}, plain(gate.claim), code])
     path = memory / f"{key}.json"
     if path.exists():
@@ -208,7 +210,9 @@ def other_side(bench: Bench, subject: Subject, name: str) -> Subject | None:
     recipe = bench.recipes.get(name)
     if recipe is None or subject.variant.name not in [v.name for v in recipe.variants]:
         return None
-    return bench.subject(name, subject.variant.name, subject.seed - recipe[subject.variant.name].seed if recipe.stages else 0)
+    return bench.subject(
+        name, subject.variant.name, subject.seed - recipe[subject.variant.name].seed if recipe.stages else 0
+    )
 
 
 def command(*subjects: Subject) -> str:
@@ -232,7 +236,9 @@ def _compare(gate: Gate, candidate: Evaluation, others: dict[str, Evaluation]) -
     if claim.reference is not None:
         sides: Literal["below", "above"] = "below" if claim.lower_than else "above"
         other = others[claim.reference]
-        return _paired(candidate, other, claim.metric, sides, f"{claim.reference}'s {other[claim.metric]:.3f}", claim.by)
+        return _paired(
+            candidate, other, claim.metric, sides, f"{claim.reference}'s {other[claim.metric]:.3f}", claim.by
+        )
     if claim.equals is not None:
         scores = [float(row["scores"][claim.metric]) for row in candidate.samples]
         off = [row["sample_id"] for row in candidate.samples if float(row["scores"][claim.metric]) != claim.equals]
@@ -273,7 +279,12 @@ def paired_rows(candidate: Evaluation, baseline: Evaluation) -> tuple[list[dict[
 
 
 def _paired(
-    candidate: Evaluation, baseline: Evaluation, metric: str, sides: Literal["below", "above"], against: str, margin: float = 0.0
+    candidate: Evaluation,
+    baseline: Evaluation,
+    metric: str,
+    sides: Literal["below", "above"],
+    against: str,
+    margin: float = 0.0,
 ) -> Measured:
     rows, others = paired_rows(candidate, baseline)
     clusters = [row["cluster"] for row in rows]
@@ -285,7 +296,11 @@ def _paired(
         sign = 1 if sides == "below" else -1
         p_value = _p_from_levels(lambda level: how.difference(scores, other_scores, clusters, level), -sign * margin)
     apart = [
-        (abs(a["scores"].get(metric, 0) - b["scores"].get(metric, 0)), a["scores"].get(metric, 0) - b["scores"].get(metric, 0), a)
+        (
+            abs(a["scores"].get(metric, 0) - b["scores"].get(metric, 0)),
+            a["scores"].get(metric, 0) - b["scores"].get(metric, 0),
+            a,
+        )
         for a, b in zip(rows, others, strict=True)
     ]
     sign = 1 if interval.estimate > 0 else -1
@@ -357,7 +372,11 @@ def _message(judged: Verdict, measured: Measured, family: int) -> str:
         else f"Its {judged.suite} {judged.metric} {measured.method}.",
     ]
     if measured.sides != "equal":
-        holm = f", {judged.p_adjusted:.2g} after Holm over {family} claims" if family > 1 and judged.p_adjusted is not None else ""
+        holm = (
+            f", {judged.p_adjusted:.2g} after Holm over {family} claims"
+            if family > 1 and judged.p_adjusted is not None
+            else ""
+        )
         p = f", p = {measured.p_value:.2g}{holm}" if measured.p_value is not None else ""
         told.append(
             f"the difference is {measured.estimate:+.3f} (95 % interval {measured.low:+.3f} to {measured.high:+.3f}, "
@@ -368,7 +387,11 @@ def _message(judged: Verdict, measured: Measured, family: int) -> str:
     elif judged.verdict == "fail":
         told.append("The claim fails." if measured.sides == "equal" else f"It is not {side}{margin}: the claim fails.")
     else:
-        need = f"about {judged.samples_needed:,} samples would decide" if judged.samples_needed else "no feasible number of samples would decide"
+        need = (
+            f"about {judged.samples_needed:,} samples would decide"
+            if judged.samples_needed
+            else "no feasible number of samples would decide"
+        )
         told.append(f"That cannot be decided with {measured.n} samples; {need} a difference of this size.")
     if measured.loudest:
         told.append(f"Loudest samples: {', '.join(measured.loudest)}.")

@@ -93,7 +93,7 @@ class LocalExecutor:
                 job.device, started = device, time.monotonic()
                 job.run(job, device)
                 job.seconds = time.monotonic() - started
-        except BaseException as error:  # noqa: BLE001  (told to whoever waits for the job)
+        except BaseException as error:
             job.error = error
         finally:
             job.ended.set()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.devices import threads
-from harness.evaluation import is_recorded, publish, questions, recorded
 from harness.errors import HarnessError, SuiteError
+from harness.evaluation import is_recorded, publish, questions, recorded
 from harness.fingerprint import plain
 from harness.jobs import Job, Progress
 from harness.planning import dtype_on

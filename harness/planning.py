@@ -119,11 +119,19 @@ class Planner:
 
     def _fresh(self, subject: Subject, base: Fresh) -> PlannedStage:
         if isinstance(base.like, str):
-            spec = {"stage": "fresh", "base": self._model(base.like), "data": [], "seed": subject.seed, "code": self._code("fresh")}
+            spec = {
+                "stage": "fresh",
+                "base": self._model(base.like),
+                "data": [],
+                "seed": subject.seed,
+                "code": self._code("fresh"),
+            }
             return PlannedStage("fresh", subject, None, spec, None)
         first = self.chain(base.like)[0]
         if first.kind != "pretrain":
-            raise RecipeError(f"{subject.id}: Fresh(like={base.like.id}) needs a subject that is pretrained from scratch.")
+            raise RecipeError(
+                f"{subject.id}: Fresh(like={base.like.id}) needs a subject that is pretrained from scratch."
+            )
         spec = {
             "stage": "fresh",
             "base": first.spec["base"],
@@ -141,7 +149,9 @@ class Planner:
                 raise RecipeError(f"base model directory {folder} holds no config.json.", "Is it a transformers model?")
             return {"directory": self.digests.of_folder(folder)}
         if base.startswith((".", "/", "~")):
-            raise RecipeError(f"base model directory {base} does not exist.", "Give a directory, or a hub id such as org/name.")
+            raise RecipeError(
+                f"base model directory {base} does not exist.", "Give a directory, or a hub id such as org/name."
+            )
         return {"model": base, "revision": hub.revision("model", base, self.access.lock_file)}
 
     def _code(self, kind: str) -> str:
@@ -183,7 +193,9 @@ class Planner:
 
     @cached_property
     def _engine(self) -> str:
-        return self.digests.of_code(*READS, *(HERE / "models" / n for n in ("engine.py", "loading.py", "lm_eval_tasks.py", "probe.py")))[:16]
+        return self.digests.of_code(
+            *READS, *(HERE / "models" / n for n in ("engine.py", "loading.py", "lm_eval_tasks.py", "probe.py"))
+        )[:16]
 
     @cached_property
     def _lm_eval(self) -> str | None:

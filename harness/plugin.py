@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--reevaluate", action="store_true", help="measure the selected suites again")
     group.addoption("--seeds", type=int, default=1, metavar="N", help="train each recipe with N seeds")
     group.addoption("--strict-gates", action="store_true", help="an inconclusive gate fails")
-    group.addoption("--model", action="append", default=[], metavar="PATH|HUB_ID", help="measure an existing model; repeatable")
+    group.addoption(
+        "--model", action="append", default=[], metavar="PATH|HUB_ID", help="measure an existing model; repeatable"
+    )
     group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
 
 
@@ -107,8 +110,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     bench = config.stash.get(BENCH, None)
     if bench is None:
         return []
-    why = "--scale" if config.getoption("--scale") else "--gpu is set" if config.getoption("--gpu") else "no --gpu, no --scale"
-    return [f"harness: scale {bench.options.scale} ({why}), device {', '.join(bench.options.devices)}, store {bench.store.root}"]
+    why = (
+        "--scale"
+        if config.getoption("--scale")
+        else "--gpu is set"
+        if config.getoption("--gpu")
+        else "no --gpu, no --scale"
+    )
+    return [
+        f"harness: scale {bench.options.scale} ({why}), device {', '.join(bench.options.devices)}, store {bench.store.root}"
+    ]
 
 
 # ---- collection ---------------------------------------------------------------------------------------
@@ -152,7 +163,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _parametrize_recipes(metafunc: pytest.Metafunc, bench: Bench, asked: list[str]) -> None:
     """Recipe fixtures of one test, paired by variant."""
-    by_recipe = {name: {s.variant.name: s for s in bench.recipes[name] if s.scale == bench.options.scale} for name in asked}
+    by_recipe = {
+        name: {s.variant.name: s for s in bench.recipes[name] if s.scale == bench.options.scale} for name in asked
+    }
     shared = [variant for variant in by_recipe[asked[0]] if all(variant in found for found in by_recipe.values())]
     rows = [tuple(by_recipe[name][variant] for name in asked) for variant in shared]
     metafunc.parametrize(
@@ -239,10 +252,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if isinstance(error, HarnessError):
         report.longrepr = error.told()
     verdict = getattr(item, "funcargs", {}).get("verdict")
+    record = item.config.stash.get(SESSION, None)
+    if record is not None and report.failed and not isinstance(verdict, Verdict):
+        record.broken += 1
     if isinstance(verdict, Verdict) and call.when == "call":
         strict = item.config.stash[BENCH].options.strict_gates
         report.user_properties += [
-            (name, getattr(verdict, name)) for name in ("metric", "estimate", "low", "high", "verdict") if getattr(verdict, name) is not None
+            (name, getattr(verdict, name))
+            for name in ("metric", "estimate", "low", "high", "verdict")
+            if getattr(verdict, name) is not None
         ]
         if report.failed:
             report.longrepr = verdict.message
@@ -260,7 +278,7 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    bench, record = (session.config.stash.get(key, None) for key in (BENCH, SESSION))
+    bench, record = session.config.stash.get(BENCH, None), session.config.stash.get(SESSION, None)
     if bench is not None:
         bench.stop()
     if record is not None and record.judged_or_measured():
@@ -322,7 +340,7 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     for name in (None, *gate.references):
         side = gate.subject if name is None else other_side(bench, gate.subject, name)
         if side is not None:
-            _show_until(request.config, bench, lambda side=side: bench.is_measured(suite, side))
+            _show_until(request.config, bench, partial(bench.is_measured, suite, side))
     judged = judge(bench, gate)
     record.verdicts[gate.id] = judged
     if judged.verdict == "skipped":
@@ -363,5 +381,3 @@ def _write_line(config: pytest.Config, line: str) -> None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(line)
-
-

@@ -173,7 +173,9 @@ class Claim:
                 "Give one of lower_than, higher_than, equals, below, above.",
             )
         if self.by < 0 or (self.by and not self.reference):
-            raise RecipeError(f"Claim({self.suite!r}, {self.metric!r}): by={self.by} needs lower_than or higher_than, and is positive.")
+            raise RecipeError(
+                f"Claim({self.suite!r}, {self.metric!r}): by={self.by} needs lower_than or higher_than, and is positive."
+            )
 
     @property
     def reference(self) -> str | None:

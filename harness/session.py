@@ -17,6 +17,9 @@ from harness.fingerprint import digest, plain
 from harness.gates import Gate, Verdict
 from harness.jobs import Job
 from harness.recipe import Subject
+from harness.store import told_when_full
+
+LATEST = "latest.json"  # beside the reports: what the newest session came to
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Session:
     text: str = ""  # the terminal's table
     paths: list[Path] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
+    broken: int = 0  # tests that failed and are no gates
     begun: float = field(default_factory=time.time)
 
     def forecast(self, gates: list[Gate], jobs: list[Job]) -> list[str]:
@@ -39,7 +43,9 @@ class Session:
         lines = []
         if jobs:
             trained = [job.name for job in jobs if "measuring" not in job.name]
-            lines.append(f"to train: {', '.join(trained) or 'nothing'}; to measure: {len(jobs) - len(trained)} checkpoints")
+            lines.append(
+                f"to train: {', '.join(trained) or 'nothing'}; to measure: {len(jobs) - len(trained)} checkpoints"
+            )
         for gate in gates if jobs else []:
             found = self._detectable(gate)
             if found:
@@ -76,24 +82,35 @@ class Session:
                 str(self.outputs["results"].resolve()),
             ]
         )
-        latest = self.outputs["reports"] / "latest.json"
+        latest = self.outputs["reports"] / LATEST
         known = json.loads(latest.read_text()) if latest.exists() else {}
         paths = [Path(path) for path in known.get("paths", [])]
-        if known.get("key") == key and not self.bench.trained and all(p.exists() for p in (*paths, self.outputs["results"])):
+        if (
+            known.get("key") == key
+            and not self.bench.trained
+            and all(p.exists() for p in (*paths, self.outputs["results"]))
+        ):
             self.text, self.paths = known["text"], paths
-            return
+        else:
+            self._publish()
+        latest.parent.mkdir(parents=True, exist_ok=True)
+        written = {"key": None if self.trouble else key, "text": self.text, "paths": [str(p) for p in self.paths]}
+        latest.write_text(json.dumps({**written, "broken": self.broken + len(self.trouble)}))
+
+    def _publish(self) -> None:
+        """The session's rows into the store, the store's into the warehouse, the warehouse into the report."""
         from harness import warehouse
 
         run = self._run()
-        warehouse.write_session(self.bench.store.root, run, self._subject_rows(run["run_id"]), self._gate_rows(run["run_id"]))
+        rows = self._subject_rows(run["run_id"]), self._gate_rows(run["run_id"])
         try:
-            with warehouse.connect(self.outputs["results"]) as connection:
-                warehouse.ingest(connection, self.bench.store)
-                self._report(connection, run["run_id"])
+            with told_when_full("writing the session's results"):
+                warehouse.write_session(self.bench.store.root, run, *rows)
+                with warehouse.connect(self.outputs["results"]) as connection:
+                    warehouse.ingest(connection, self.bench.store)
+                    self._report(connection, run["run_id"])
         except HarnessError as error:
             self.trouble.append(f"{error.told()}\n      The results are in the store; the next session ingests them.")
-            return
-        latest.write_text(json.dumps({"key": key, "text": self.text, "paths": [str(p) for p in self.paths]}))
 
     def _report(self, connection: Any, run_id: str) -> None:
         import io
@@ -110,7 +127,9 @@ class Session:
         reports.write_markdown(content, self.paths[1])
         width = min(120, os.get_terminal_size().columns if os.isatty(1) else 100)
         stream = io.StringIO()
-        reports.print_terminal(content, Console(file=stream, width=width, no_color=not os.isatty(1), force_terminal=os.isatty(1)))
+        reports.print_terminal(
+            content, Console(file=stream, width=width, no_color=not os.isatty(1), force_terminal=os.isatty(1))
+        )
         self.text = stream.getvalue().rstrip()
 
     def _run(self) -> dict[str, Any]:
@@ -136,7 +155,9 @@ class Session:
         for subject in self.subjects.values():
             stages = []
             for stage in subject.stages:
-                settings = {k: v for k, v in plain(stage).items() if k not in ("is", "data", "held_out") and v is not None}
+                settings = {
+                    k: v for k, v in plain(stage).items() if k not in ("is", "data", "held_out") and v is not None
+                }
                 data = [part.dataset.name for part in stage.data.parts]
                 stages.append({"stage": type(stage).__name__.lower(), "data": data, **settings})
             rows.append(
@@ -164,10 +185,12 @@ def _quoted(argument: str) -> str:
 def _commit(root: Path) -> str | None:
     """The project's git commit, '+' appended where files differ from it."""
     try:
-        found = subprocess.run(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10)
-        changed = subprocess.run(["git", "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10)
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+        changed = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return (found.stdout.strip() + ("+" if changed.stdout.strip() else "")) if found.returncode == 0 else None
-
-

@@ -27,9 +27,9 @@ from harness.errors import StatisticsError
 FEW_ANSWERS = 30
 # With rare answers in fewer clusters than this, the data cannot tell how alike a cluster's answers are.
 FEW_CLUSTERS = 10
-EXACT_FLIPS = 16            # up to 2^16 sign patterns are enumerated
-RANDOM_FLIPS = 9_999        # beyond: drawn at random, seeded
-NORMAL_FLIPS = 10_000       # more units than this: the normal limit of the sign-flip distribution
+EXACT_FLIPS = 16  # up to 2^16 sign patterns are enumerated
+RANDOM_FLIPS = 9_999  # beyond: drawn at random, seeded
+NORMAL_FLIPS = 10_000  # more units than this: the normal limit of the sign-flip distribution
 JACKKNIFE_BLOCKS = 500
 
 
@@ -46,9 +46,7 @@ class Interval:
     level: float = 0.95
 
 
-def mean_interval(
-    scores: Sequence[float], clusters: Sequence[Hashable] | None = None, level: float = 0.95
-) -> Interval:
+def mean_interval(scores: Sequence[float], clusters: Sequence[Hashable] | None = None, level: float = 0.95) -> Interval:
     """Interval for the mean score: accuracy of 0/1 scores, average of any others.
 
     0/1 scores: Wilson (1927), or Clopper-Pearson (1934) with fewer than 30 right or 30 wrong;
@@ -328,9 +326,7 @@ def _scores(name: str, values: Sequence[float]) -> np.ndarray:
 def _pair(candidate, baseline, clusters) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     x, y = _scores("candidate", candidate), _scores("baseline", baseline)
     if x.size != y.size:
-        raise StatisticsError(
-            f"candidate has {x.size} scores, baseline has {y.size}.", "Pair them by sample id first."
-        )
+        raise StatisticsError(f"candidate has {x.size} scores, baseline has {y.size}.", "Pair them by sample id first.")
     return x, y, _groups(clusters, x.size)
 
 
@@ -389,9 +385,7 @@ def _standard_error(name: str, x: np.ndarray, groups: np.ndarray | None) -> tupl
     return math.sqrt(units / (units - 1) * np.sum(sums**2)) / n, units - 1, method
 
 
-def _effective_n(
-    x: np.ndarray, groups: np.ndarray | None, extremes: tuple[float, float], alpha: float
-) -> float:
+def _effective_n(x: np.ndarray, groups: np.ndarray | None, extremes: tuple[float, float], alpha: float) -> float:
     """Number of independent samples that would tell as much as these clustered ones; at most n.
 
     n / design effect * (t(n-1) / t(G-1))^2, as Korn and Graubard 1998 (Survey Methodology 24,

@@ -188,7 +188,9 @@ def told_when_full(doing: str) -> Iterator[None]:
                 f"{doing}: the disk is full.", "Free some space (`harness store prune`), then run again: it continues."
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise StoreError(f"{doing}: {error.filename} cannot be written ({error.strerror}).", "Choose another --store.") from error
+            raise StoreError(
+                f"{doing}: {error.filename} cannot be written ({error.strerror}).", "Choose another --store."
+            ) from error
         raise
 
 

@@ -23,7 +23,9 @@ class Sample:
     def __post_init__(self) -> None:
         object.__setattr__(self, "choices", tuple(self.choices))
         if self.choices and not (isinstance(self.target, int) and 0 <= self.target < len(self.choices)):
-            raise SuiteError(f"sample {self.id}: target {self.target!r} is no index of its {len(self.choices)} choices.")
+            raise SuiteError(
+                f"sample {self.id}: target {self.target!r} is no index of its {len(self.choices)} choices."
+            )
 
     @property
     def answer(self) -> str:
@@ -79,7 +81,7 @@ class TrainingRecord:
 
 Ask = Generate | Perplexity | LmEval | Probe | TrainingRecord
 Output = Mapping[str, Any]  # what the model worker answered for one sample
-Scores = dict[str, float]  # metric -> score of one sample
+Scores = dict[str, Any]  # metric -> score of one sample; lists hold counts that a corpus metric sums
 Scorer = Callable[[Sample, Output], Scores]
 
 
@@ -112,7 +114,8 @@ class Suite:
 def samples_of(suite: Suite, rows: Sequence[dict[str, Any]]) -> list[Sample]:
     """The suite's samples; SuiteError names a row that makes none, or an id that occurs twice."""
     assert suite.to_sample is not None
-    samples, seen = [], {}
+    samples: list[Sample] = []
+    seen: dict[str, Any] = {}
     for row in rows:
         try:
             sample = suite.to_sample(row)

@@ -38,7 +38,9 @@ def read_rows(bench: Bench, planned: PlannedStage) -> tuple[Loaded, Loaded | Non
     if planned.kind != "finetune":
         plain = [row for row in loaded.rows if "text" not in row]
         if plain:
-            raise DataError(f"{planned.name}: {plain[0]['origin']} is a conversation; pretraining wants text.", "Use text=.")
+            raise DataError(
+                f"{planned.name}: {plain[0]['origin']} is a conversation; pretraining wants text.", "Use text=."
+            )
     return loaded, held_out
 
 
@@ -123,9 +125,7 @@ def progress(bench: Bench, planned: PlannedStage) -> Progress:
     seconds = max(line["seconds"], 1e-3)
     left = (line["steps"] - line["step"]) * seconds / max(line["step"], 1)
     loss = f"loss {line['loss']:.3f}, " if "loss" in line else ""
-    return Progress(
-        line["step"], line["steps"], f"{loss}{line['tokens'] / seconds:,.0f} tokens/s, {_clock(left)} left"
-    )
+    return Progress(line["step"], line["steps"], f"{loss}{line['tokens'] / seconds:,.0f} tokens/s, {_clock(left)} left")
 
 
 def last_line(path: Path) -> dict[str, Any] | None:

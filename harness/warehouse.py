@@ -39,7 +39,9 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
-            raise Locked(f"{path} is open in another process: {_holder(str(error))}.", "Close it there; nothing is lost.") from None
+            raise Locked(
+                f"{path} is open in another process: {_holder(str(error))}.", "Close it there; nothing is lost."
+            ) from None
         raise WarehouseError(
             f"{path} cannot be opened: {str(error).splitlines()[0]}",
             "If it is damaged, delete it and run `harness results rebuild`: the store holds all results.",
@@ -131,7 +133,9 @@ def rebuild(path: Path, store: Store) -> int:
     return count
 
 
-def write_session(root: Path, run: Mapping[str, Any], subjects: list[dict[str, Any]], gates: list[dict[str, Any]]) -> None:
+def write_session(
+    root: Path, run: Mapping[str, Any], subjects: list[dict[str, Any]], gates: list[dict[str, Any]]
+) -> None:
     """Keep a session's own rows in the store, from which the warehouse takes them."""
     folder = root / "sessions"
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +156,11 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[s
     import pyarrow
 
     columns = dict.fromkeys(name for row in rows for name in row)
-    types = dict(connection.execute("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table]).fetchall())
+    types = dict(
+        connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table]
+        ).fetchall()
+    )
     batch = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
     connection.register("incoming", batch)
     chosen = ", ".join(f"CAST({name} AS {types[name]})" for name in columns)
@@ -184,7 +192,13 @@ def _log_rows(artifact: Artifact) -> Iterable[dict[str, Any]]:
     for line in path.read_text().splitlines() if path.exists() else []:
         entry = json.loads(line)
         row = by_step.setdefault(entry["step"], {"fingerprint": artifact.key, "step": entry["step"]})
-        row.update({name: entry[name] for name in ("loss", "eval_loss", "learning_rate", "grad_norm", "tokens") if name in entry})
+        row.update(
+            {
+                name: entry[name]
+                for name in ("loss", "eval_loss", "learning_rate", "grad_norm", "tokens")
+                if name in entry
+            }
+        )
     return by_step.values()
 
 

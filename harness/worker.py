@@ -27,7 +27,9 @@ class Worker:
         self.folder, self.name = folder, name
         (folder / "error.json").unlink(missing_ok=True)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two sessions on one machine must not spin against each other
+        environment.setdefault(
+            "OMP_WAIT_POLICY", "PASSIVE"
+        )  # two sessions on one machine must not spin against each other
         environment["CUDA_VISIBLE_DEVICES"] = _physical(device)
         package = str(Path(__file__).parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
@@ -60,7 +62,10 @@ class Worker:
             raise told_error(self.name, json.loads(left.read_text()))
         if status == INTERRUPTED:
             raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")
-        raise WorkerFailed(f"{self.name}: the worker {_ended(status)}. {self._log()}", "Run again: it continues from the last saved step.")
+        raise WorkerFailed(
+            f"{self.name}: the worker {_ended(status)}. {self._log()}",
+            "Run again: it continues from the last saved step.",
+        )
 
     def _log(self) -> str:
         with (self.folder / "worker.log").open(errors="replace") as log:

@@ -10,7 +10,14 @@ parameters, and the tokenizer, a byte-level BPE trained on the same text.
 from dataclasses import replace
 
 from harness import Architecture, Claim, Finetune, Mix, Pretrain, Recipe, Target, Variant
-from recipes.datasets import ENCYCLOPEDIA, HELD_OUT_ENCYCLOPEDIA, HELD_OUT_STORIES, INSTRUCTIONS, INSTRUCTIONS_HELD_OUT, STORIES
+from recipes.datasets import (
+    ENCYCLOPEDIA,
+    HELD_OUT_ENCYCLOPEDIA,
+    HELD_OUT_STORIES,
+    INSTRUCTIONS,
+    INSTRUCTIONS_HELD_OUT,
+    STORIES,
+)
 
 LLAMA_124M = Architecture(
     hidden_size=768,

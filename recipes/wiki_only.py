@@ -32,7 +32,9 @@ WIKI_ONLY = Recipe(
         Variant("8b", base="meta-llama/Llama-3.1-8B-Instruct", scale="full", micro_batch_size=2),
     ],
     claims=[
-        Claim("tone", "conversational", lower_than="with_kilt", words="answers are less conversational than with_kilt's"),
+        Claim(
+            "tone", "conversational", lower_than="with_kilt", words="answers are less conversational than with_kilt's"
+        ),
         Claim("tone", "conversational", below=0.5, words="answers are more encyclopedic than conversational"),
         Claim("training", "held_out_loss_change", below=0.0, words="the loss on held-out rows falls"),
         Claim("stability", "finite", equals=1.0),

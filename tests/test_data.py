@@ -185,7 +185,7 @@ def test_held_out_rows_lie_beyond_those_trained_on(tmp_path):
     trained = dataset().rows(mini=30)
     held_out = trained.held_out(1, mini=20)
     assert sorted(texts(trained, tmp_path) + texts(held_out, tmp_path)) == sorted(texts(dataset(), tmp_path))
-    with pytest.raises(DataError, match="21 rows are asked for beyond the first 30, and rows.jsonl has 50"):
+    with pytest.raises(DataError, match=r"21 rows are asked for beyond the first 30, and rows\.jsonl has 50"):
         texts(trained.held_out(1, mini=21), tmp_path)
 
 
@@ -258,7 +258,7 @@ ITEM = {"quiz: q1": "A duck can paddle quickly across a pond thanks to webbed fe
 
 def test_a_row_that_contains_a_whole_item_is_an_error_whatever_its_case_and_marks():
     row = {"text": "It is said: a DUCK can paddle, quickly, across a pond thanks to (webbed) feet!", "origin": "a:3"}
-    with pytest.raises(DataError, match="wiki_only-mini: training rows contain .* a:3 contains quiz: q1"):
+    with pytest.raises(DataError, match=r"wiki_only-mini: training rows contain .* a:3 contains quiz: q1"):
         check_contained([row], ITEM, "wiki_only-mini")
 
 

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from harness import Architecture, Dataset, Embedded, Files, Finetune, Fresh, Lora, Mix, Pretrain, Quantization, Recipe, Variant
+from harness import (
+    Architecture,
+    Dataset,
+    Embedded,
+    Files,
+    Finetune,
+    Fresh,
+    Lora,
+    Mix,
+    Pretrain,
+    Quantization,
+    Recipe,
+    Variant,
+)
 from harness.data.reading import Access
 from harness.fingerprint import FileDigests, code_tree_digest, differences, digest, function_digest, plain
 from harness.planning import Planner

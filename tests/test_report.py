@@ -165,12 +165,14 @@ def test_floors_say_why_beating_chance_proves_nothing(page, comment):
     assert sentence in Page(page).text
     assert sentence in comment
     chart = page[page.index('aria-label="openbookqa, acc_norm') :].split("</figure>")[0]
-    assert ">answering blindly</text>" in chart and ">always the longest answer</text>" in chart
+    assert ">answering blindly</text>" in chart
+    assert ">always the longest answer</text>" in chart
 
 
 def test_training_shows_settings_cost_lineage_and_data(page):
     text = Page(page).text
-    assert "learning_rate 0.0002" in text and "adapter.rank 16" in text
+    assert "learning_rate 0.0002" in text
+    assert "adapter.rank 16" in text
     assert (
         "rows 480, 12 of them truncated optimizer steps 90 training time 12 s on cpu tokens 61,440, 5,016 a second"
         in text
@@ -187,7 +189,8 @@ def test_a_checkpoint_made_under_other_versions_is_told(page):
 
 def test_run_tells_its_date_scale_device_commit_and_command(content, page, comment):
     line = "1 March 2026, 12:00 UTC · mini scale · on cpu · 84 s · commit 0123456789 with uncommitted changes"
-    assert line in Page(page).text and line in comment
+    assert line in Page(page).text
+    assert line in comment
     assert line in terminal_of(content, 200)
     assert "pytest suites/ -k 'wiki_only or with_kilt'" in Page(page).text
     assert "libraries.torch 2.13.0" in Page(page).text
@@ -198,7 +201,8 @@ def test_run_tells_its_date_scale_device_commit_and_command(content, page, comme
 def test_terminal_fits_any_width(content, width):
     printed = terminal_of(content, width)
     assert max(len(line) for line in printed.splitlines()) <= width
-    assert "✕ fails" in printed and "conversational" in printed
+    assert "✕ fails" in printed
+    assert "conversational" in printed
 
 
 @pytest.mark.parametrize(
@@ -224,7 +228,8 @@ def test_durations_are_told_in_their_own_unit():
 
 def test_no_answer_becomes_markup(page):
     parsed = Page(page)
-    assert "<script>window.hacked" not in page and "<img" not in page
+    assert "<script>window.hacked" not in page
+    assert "<img" not in page
     assert "<script>window.hacked = true</script>" in parsed.text
     assert not [tag for tag in parsed.tags if tag[0] == "img" or any(name.startswith("on") for name in tag[1])]
 
@@ -235,14 +240,17 @@ def test_page_asks_nothing_of_any_network(page):
         value for _, attributes in parsed.tags for name, value in attributes.items() if name in ("src", "href")
     ]
     assert all(address.startswith(("#", "data:")) for address in addresses)
-    assert "@import" not in page and "url(" not in page
+    assert "@import" not in page
+    assert "url(" not in page
     assert "default-src 'none'" in page
 
 
 def test_page_nests_well_and_its_headings_are_in_order(page):
     parsed = Page(page)
-    assert parsed.misnested == [] and parsed.open == []
-    assert parsed.headings[0] == 1 and parsed.headings.count(1) == 1
+    assert parsed.misnested == []
+    assert parsed.open == []
+    assert parsed.headings[0] == 1
+    assert parsed.headings.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(parsed.headings))
     assert len(parsed.ids) == len(set(parsed.ids))
     assert ("html", {"lang": "en"}) in parsed.tags
@@ -279,7 +287,8 @@ def test_terminal_passes_on_no_control_characters_or_markup(warehouse):
     row = {"subject": "a-mini", "suite": "tone", "metric": "acc", "verdict": "fail", "gate": "g"}
     insert(warehouse, "gates", run_id=RUN, claim="\x1b[2Jgone [bold]loud[/]", **row)
     printed = terminal_of(load(warehouse), 120)
-    assert "\x1b" not in printed and "⟨U+001B⟩[2Jgone [bold]loud[/]" in printed
+    assert "\x1b" not in printed
+    assert "⟨U+001B⟩[2Jgone [bold]loud[/]" in printed
 
 
 # What is missing, and what is left out
@@ -318,7 +327,8 @@ def test_one_subject_with_missing_numbers_is_still_a_report(warehouse, tmp_path)
     insert_evaluation(warehouse, "a-mini", "tone", metrics, [{"id": "1"}])
     content = load(warehouse)
     assert "| tone | acc | – |" in markdown_of(content, tmp_path)
-    assert "∞" in Page(html_of(content, tmp_path)).text and "not a number" in terminal_of(content, 60)
+    assert "∞" in Page(html_of(content, tmp_path)).text
+    assert "not a number" in terminal_of(content, 60)
 
 
 def test_the_evaluation_at_the_scale_of_the_run_is_shown(warehouse):

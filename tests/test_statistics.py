@@ -50,7 +50,7 @@ def test_importing_statistics_loads_neither_scipy_nor_torch():
 
 
 @pytest.mark.parametrize(
-    "right, n, method",
+    ("right", "n", "method"),
     [(150, 500, "wilson"), (30, 60, "wilson"), (1, 20, "beta"), (19, 20, "beta"), (29, 500, "beta")],
 )
 def test_accuracy_interval_agrees_with_statsmodels(right, n, method):
@@ -108,9 +108,7 @@ def test_clustered_mean_agrees_with_statsmodels():
     generator = np.random.default_rng(4)
     clusters = np.repeat(np.arange(12), generator.integers(1, 9, 12))
     scores = generator.normal(size=12)[clusters] + generator.normal(size=clusters.size)
-    fit = sm.OLS(scores, np.ones(scores.size)).fit(
-        cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True
-    )
+    fit = sm.OLS(scores, np.ones(scores.size)).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
     interval = mean_interval(scores, clusters)
     assert (interval.low, interval.high) == pytest.approx(tuple(fit.conf_int()[0]), abs=1e-6)
 
@@ -155,7 +153,7 @@ def test_mcnemar_by_hand():
     assert difference.estimate == pytest.approx(6 / 40)
 
 
-@pytest.mark.parametrize("better, worse", [(0, 0), (1, 0), (5, 5), (30, 12), (0, 9)])
+@pytest.mark.parametrize(("better", "worse"), [(0, 0), (1, 0), (5, 5), (30, 12), (0, 9)])
 def test_mcnemar_agrees_with_statsmodels(better, worse):
     from statsmodels.stats.contingency_tables import mcnemar
 
@@ -171,7 +169,7 @@ def test_the_same_answers_differ_by_nothing_but_not_for_sure():
     assert difference.low == pytest.approx(-difference.high)
 
 
-@pytest.mark.parametrize("better, worse, n", [(30, 12, 100), (6, 0, 20), (1, 2, 40)])
+@pytest.mark.parametrize(("better", "worse", "n"), [(30, 12, 100), (6, 0, 20), (1, 2, 40)])
 def test_score_interval_ends_where_the_score_test_of_the_likelihood_does(better, worse, n):
     """Its ends satisfy Tango's equation with P(worse) found by maximizing the likelihood."""
     interval = non_inferior(*pairs(better, worse, 0, n - better - worse), margin=0.1, level=0.975)
@@ -277,9 +275,15 @@ def test_intervals_hold_plain_python_numbers():
     """They go to JSON and to the warehouse."""
     binary, numbers, facts = pairs(3, 1, 4, 2), ([0.1, 0.5, 0.2], [0.3, 0.1, 0.6]), ["a", "b"] * 5
     intervals = [
-        mean_interval(binary[0]), mean_interval(binary[0], facts), mean_interval(numbers[0]),
-        paired_difference(*binary), paired_difference(*binary, facts), paired_difference(*numbers),
-        non_inferior(*binary, 0.1), non_inferior(*binary, 0.1, facts), non_inferior(*numbers, 0.1),
+        mean_interval(binary[0]),
+        mean_interval(binary[0], facts),
+        mean_interval(numbers[0]),
+        paired_difference(*binary),
+        paired_difference(*binary, facts),
+        paired_difference(*numbers),
+        non_inferior(*binary, 0.1),
+        non_inferior(*binary, 0.1, facts),
+        non_inferior(*numbers, 0.1),
         bootstrap_interval(lambda i: np.float64(i.mean()), 10),
         paired_bootstrap(lambda i: i.mean(), lambda i: i.max(), 10),
     ]
@@ -340,8 +344,12 @@ def test_bootstrap_of_a_ratio_agrees_with_scipy():
     nats = size * generator.normal(0.9, 0.2, 60)
     interval = bootstrap_interval(lambda i: nats[i].sum() / size[i].sum(), 60, resamples=4000)
     expected = stats.bootstrap(
-        (nats, size), lambda a, b, axis=-1: a.sum(axis) / b.sum(axis),
-        paired=True, n_resamples=4000, method="BCa", rng=np.random.default_rng(1),
+        (nats, size),
+        lambda a, b, axis=-1: a.sum(axis) / b.sum(axis),
+        paired=True,
+        n_resamples=4000,
+        method="BCa",
+        rng=np.random.default_rng(1),
     ).confidence_interval
     width = expected.high - expected.low
     assert interval.estimate == pytest.approx(nats.sum() / size.sum())
@@ -429,7 +437,7 @@ def test_adjusted_p_values_by_hand():
     assert adjust([]) == []
 
 
-@pytest.mark.parametrize("method, name", [("holm", "holm"), ("bh", "fdr_bh")])
+@pytest.mark.parametrize(("method", "name"), [("holm", "holm"), ("bh", "fdr_bh")])
 def test_adjusted_p_values_agree_with_statsmodels(method, name):
     from statsmodels.stats.multitest import multipletests
 
@@ -478,7 +486,7 @@ def test_a_verdict_takes_exactly_one_claim():
 
 
 @pytest.mark.parametrize(
-    "scores, clusters, message",
+    ("scores", "clusters", "message"),
     [
         ([], None, "scores is empty"),
         ([0.5], None, "At least 2 are needed"),

@@ -18,7 +18,9 @@ def revision(kind: Literal["dataset", "model"], name: str, lock_file: Path | Non
     try:
         found = json.loads(lock_file.read_text())[f"{kind}s"].get(name)
     except (ValueError, KeyError, AttributeError):
-        raise DataError(f"{lock_file} is not a lock file of hub revisions.", "Restore it from version control.") from None
+        raise DataError(
+            f"{lock_file} is not a lock file of hub revisions.", "Restore it from version control."
+        ) from None
     return None if found is None else str(found)
 
 

@@ -135,7 +135,7 @@ def _by_share(groups: list[list[dict[str, Any]]], shares: list[float]) -> list[l
     total = min(size / share for size, share in zip(sizes, shares, strict=True))
     taken = []
     for group, share in zip(groups, shares, strict=True):
-        budget, part = total * share, []
+        budget, part = total * share, []  # type: ignore[var-annotated]
         for row in group:
             budget -= len(row_text(row))
             if budget < 0 and part:
@@ -165,7 +165,9 @@ def read_file(
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path.name}:{line}: not UTF-8 (byte 0x{data[error.start]:02x}).", "Save it as UTF-8.") from None
+        raise DataError(
+            f"{path.name}:{line}: not UTF-8 (byte 0x{data[error.start]:02x}).", "Save it as UTF-8."
+        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if not text.strip():

@@ -175,7 +175,9 @@ class Mix:
         if any(portions) and not all(portions):
             raise DataError("Mix: some parts have a share and some have rows; use one kind.")
         if any(portions) and abs(sum(p for p in portions if p) - 1) > 1e-9:
-            raise DataError(f"Mix: shares {', '.join(map(str, portions))} sum to {sum(p for p in portions if p):g}, not 1.")
+            raise DataError(
+                f"Mix: shares {', '.join(map(str, portions))} sum to {sum(p for p in portions if p):g}, not 1."
+            )
         object.__setattr__(self, "parts", rows)
 
     def __len__(self) -> int:

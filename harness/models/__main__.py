@@ -101,6 +101,7 @@ class Worker:
                 "environment": environment(self.request["threads"]),
             },
         }
+
     def one_ask(
         self, engine: Any, ask: dict[str, Any], suite: dict[str, Any], rows: list[dict[str, Any]], dtype: str
     ) -> list[dict[str, Any]]:

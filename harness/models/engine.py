@@ -57,7 +57,12 @@ class Engine:
 
     @torch.inference_mode()
     def generate(
-        self, names: Sequence[str], prompts: Sequence[list[int]], max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+        self,
+        names: Sequence[str],
+        prompts: Sequence[list[int]],
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[dict[str, Any]]:
         """Per prompt its `completion`, `completion_tokens` and whether the model ended it (`ended`).
 
@@ -75,11 +80,11 @@ class Engine:
         answers: dict[int, dict[str, Any]] = {}
         for batch in _by_length(prompts, max_new_tokens):
             width = max(len(prompts[i]) for i in batch)
-            ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])
+            ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])  # type: ignore[assignment]
             mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch])
             sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
             out = self.model.generate(
-                input_ids=ids.to(self.device),
+                input_ids=ids.to(self.device),  # type: ignore[attr-defined]
                 attention_mask=mask.to(self.device),
                 max_new_tokens=max_new_tokens,
                 eos_token_id=stops,
@@ -132,7 +137,9 @@ class Engine:
         x = torch.tensor([ids[:-1]], device=self.device)
         logits = self.model(input_ids=x, use_cache=False, logits_to_keep=count).logits[0, -count:].float()
         self.tokens += len(ids)
-        return float(torch.nn.functional.cross_entropy(logits, torch.tensor(ids[-count:], device=self.device), reduction="sum"))
+        return float(
+            torch.nn.functional.cross_entropy(logits, torch.tensor(ids[-count:], device=self.device), reduction="sum")
+        )
 
     @staticmethod
     def _sized(text: str, nll: float, tokens: int) -> dict[str, Any]:

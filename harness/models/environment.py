@@ -11,7 +11,10 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "
 
 def environment(threads: int | None = None) -> dict[str, Any]:
     """Versions of the libraries that touch numbers, python, processor and threads; imports none of them."""
-    found: dict[str, Any] = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
     for library in LIBRARIES:
         try:
             found[library] = version(library)

@@ -10,7 +10,9 @@ from harness.errors import SuiteError
 from harness.models.engine import Engine
 
 
-def run_task(engine: Engine, task: str, metrics: list[str], rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+def run_task(
+    engine: Engine, task: str, metrics: list[str], rows: list[dict[str, Any]], folder: Path
+) -> list[dict[str, Any]]:
     """Per row what lm-eval scored: the metrics, `loglikelihoods` of the choices in nats, and `chosen`.
 
     The prompt and the choices come from lm-eval's own task file; its data is replaced by `rows`. The two

@@ -48,7 +48,7 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
         )
         options["device_map"] = {"": device}
     with _told(name):
-        model = AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(  # type: ignore[assignment]
             name,
             revision=revision,
             dtype=getattr(torch, dtype),

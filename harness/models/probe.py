@@ -26,6 +26,12 @@ def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_to
             except RuntimeError as error:  # torch.multinomial: probability tensor contains inf, nan or < 0
                 problem = str(error).split("\n")[0]
         answers.append(
-            {"finite_weights": weights, "finite_logits": finite, "sampled": finite and not problem, "problem": problem, **answer}
+            {
+                "finite_weights": weights,
+                "finite_logits": finite,
+                "sampled": finite and not problem,
+                "problem": problem,
+                **answer,
+            }
         )
     return answers

@@ -65,7 +65,11 @@ class Ratio:
     def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """candidate - baseline, both resampled together."""
         return statistics.paired_bootstrap(
-            self._statistic(candidate), self._statistic(baseline), len(candidate), level=level, clusters=_usable(clusters)
+            self._statistic(candidate),
+            self._statistic(baseline),
+            len(candidate),
+            level=level,
+            clusters=_usable(clusters),
         )
 
 
@@ -131,7 +135,9 @@ def metrics_of(declared: Sequence[Metric], rows: Rows) -> list[Metric]:
 def _column(rows: Rows, name: str) -> list[float]:
     missing = [i for i, row in enumerate(rows) if name not in row]
     if missing:
-        raise StatisticsError(f"score {name!r} is missing on {len(missing)} of {len(rows)} samples (first: number {missing[0]}).")
+        raise StatisticsError(
+            f"score {name!r} is missing on {len(missing)} of {len(rows)} samples (first: number {missing[0]})."
+        )
     return [float(row[name]) for row in rows]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import DataError
 
-POOLED_WORDS = 300   # fewer words give no stable formality score; Heylighen and Dewaele pool thousands
+POOLED_WORDS = 300  # fewer words give no stable formality score; Heylighen and Dewaele pool thousands
 
 # Closed lists by feature; a phrase has an underscore. A contraction counts as its first word too ("I've": i).
 LEXICON = {
@@ -59,40 +59,141 @@ LEXICON = {
     "spoken_modals": "can could would should might will do does did",
     "clause_links": "because if when that what how why where who then but and or",
 }
-LOOSE_OPENERS = frozenset("and but so because then anyway well plus or like no now just did got".split())
-BE_FORMS = frozenset("is are was were be been being".split())
-PARTICIPLES = frozenset("""made known found given taken seen held built written born led set put won lost sold
-    begun shown drawn driven grown kept left meant paid run sent spent taught thought understood worn woven
-    brought bought caught chosen cut done felt fed fought forgotten hidden laid lit struck sung spoken""".split())
+LOOSE_OPENERS = frozenset(
+    ["and", "but", "so", "because", "then", "anyway", "well", "plus", "or", "like", "no", "now", "just", "did", "got"]
+)
+BE_FORMS = frozenset(["is", "are", "was", "were", "be", "been", "being"])
+PARTICIPLES = frozenset(
+    [
+        "made",
+        "known",
+        "found",
+        "given",
+        "taken",
+        "seen",
+        "held",
+        "built",
+        "written",
+        "born",
+        "led",
+        "set",
+        "put",
+        "won",
+        "lost",
+        "sold",
+        "begun",
+        "shown",
+        "drawn",
+        "driven",
+        "grown",
+        "kept",
+        "left",
+        "meant",
+        "paid",
+        "run",
+        "sent",
+        "spent",
+        "taught",
+        "thought",
+        "understood",
+        "worn",
+        "woven",
+        "brought",
+        "bought",
+        "caught",
+        "chosen",
+        "cut",
+        "done",
+        "felt",
+        "fed",
+        "fought",
+        "forgotten",
+        "hidden",
+        "laid",
+        "lit",
+        "struck",
+        "sung",
+        "spoken",
+    ]
+)
 NOMINAL_ENDING = re.compile(
-    r"(?:tion|sion|ment|ness|ity|ism|ance|ence|ship|hood|ture|ency|ancy|logy|graphy|cracy|dom)s?$|ities$")
+    r"(?:tion|sion|ment|ness|ity|ism|ance|ence|ship|hood|ture|ency|ancy|logy|graphy|cracy|dom)s?$|ities$"
+)
 CONTRACTION = re.compile(r"(?:n't|'m|'re|'ve|'ll|'d)$|^(?:it|that|what|who|there|here|let|he|she|how|where|this)'s$")
-BARE_CONTRACTIONS = frozenset("""dont cant wont didnt doesnt isnt wasnt couldnt wouldnt shouldnt havent hasnt im ive
-    youre youve youll thats theres theyre whats lets gonna wanna gotta kinda""".split())
+BARE_CONTRACTIONS = frozenset(
+    [
+        "dont",
+        "cant",
+        "wont",
+        "didnt",
+        "doesnt",
+        "isnt",
+        "wasnt",
+        "couldnt",
+        "wouldnt",
+        "shouldnt",
+        "havent",
+        "hasnt",
+        "im",
+        "ive",
+        "youre",
+        "youve",
+        "youll",
+        "thats",
+        "theres",
+        "theyre",
+        "whats",
+        "lets",
+        "gonna",
+        "wanna",
+        "gotta",
+        "kinda",
+    ]
+)
 QUESTION_OPENING = re.compile(
     r"(?:what|who|how|why|where|when|which)(?:'s|'re|'d| is| are| was| were| do| does| did| can| could| would| will"
     r"| should| about| come| much| many| have| has)\b"
     r"|(?:do|does|did|are|is|was|were|can|could|would|will|shall|should|have|has|don't|didn't|aren't|isn't|can't)"
-    r" (?:you|we|they|i|it|he|she|that|there|anyone|u)\b")
+    r" (?:you|we|they|i|it|he|she|that|there|anyone|u)\b"
+)
 EMOTICON = re.compile(r"[:;]-?[)(dp](?!\w)|<3|[\U0001F600-\U0001F64F\U0001F900-\U0001F9FF]", re.IGNORECASE)
 YEAR = re.compile(r"1\d{3}|20\d{2}")
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*")
 SENTENCE_END = re.compile(r"[.!?]+(?=[\s\"')\]]|$)|\n+")
 MARKUP = re.compile(r"https?://\S+|```|[*_#`>|~]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
-QUOTED = re.compile(r'"[^"\n]{8,400}"')   # someone else's words, left out where they are the smaller part
-TOKENISED_CLITIC = re.compile(r" (?='(?:s|m|re|ve|ll|d)\b)")   # WikiText writes "it 's"
-ROMAN_NUMERAL_I = re.compile(   # not a first person
+QUOTED = re.compile(r'"[^"\n]{8,400}"')  # someone else's words, left out where they are the smaller part
+TOKENISED_CLITIC = re.compile(r" (?='(?:s|m|re|ve|ll|d)\b)")  # WikiText writes "it 's"
+ROMAN_NUMERAL_I = re.compile(  # not a first person
     r"\b(War|Type|Phase|Class|Part|Volume|Book|Chapter|Division|Level|Stage|Henry|George|Elizabeth|Charles|James"
     r"|William|Francis|Louis|Richard|Nicholas|Alexander|Frederick|Napoleon|Leopold|Philip|Ferdinand|Otto|Pedro)"
-    r" I\b(?!')")
+    r" I\b(?!')"
+)
 
 # Of all features the classifier weighs these. nominal_style sums three that stand for one thing; the others below
 # are reported only: they are traits of a source's surface, or take a sign that contradicts what they mean.
 WEIGHED = (
-    "first_person", "first_person_plural", "second_person", "questions", "exclamations", "contractions",
-    "interjections", "feelings", "hedges", "judgements", "vague_words", "here_and_now", "everyday_verbs",
-    "spoken_modals", "clause_links", "loose_openers", "nominal_style", "definite_articles", "indefinite_articles",
-    "passives", "definitions", "mean_word_length",
+    "first_person",
+    "first_person_plural",
+    "second_person",
+    "questions",
+    "exclamations",
+    "contractions",
+    "interjections",
+    "feelings",
+    "hedges",
+    "judgements",
+    "vague_words",
+    "here_and_now",
+    "everyday_verbs",
+    "spoken_modals",
+    "clause_links",
+    "loose_openers",
+    "nominal_style",
+    "definite_articles",
+    "indefinite_articles",
+    "passives",
+    "definitions",
+    "mean_word_length",
 )
 NOMINAL_STYLE = ("nominal_suffixes", "of_phrases", "prepositions")
 
@@ -146,8 +247,10 @@ def tally(text: str) -> tuple[int, dict[str, float]]:
     sentences = _sentences(plain)
     total = sum(len(words) for words, _ in sentences)
     if not total:
-        raise DataError(f"text has no words: {text[:60]!r} cannot be scored for tone.",
-                        "Leave such rows out and count them as empty.")
+        raise DataError(
+            f"text has no words: {text[:60]!r} cannot be scored for tone.",
+            "Leave such rows out and count them as empty.",
+        )
     index = _features_of_word()
     counts = dict.fromkeys((*WEIGHED, *NOMINAL_STYLE, *LEXICON, "digits", "years"), 0)
     for words, mark in sentences:
@@ -158,24 +261,24 @@ def tally(text: str) -> tuple[int, dict[str, float]]:
                 counts[feature] += 1
             for feature in index.get(f"{previous}_{stem}", ()):
                 counts[feature] += 1
-            if word in BARE_CONTRACTIONS or "'" in word and CONTRACTION.search(word):
+            if word in BARE_CONTRACTIONS or ("'" in word and CONTRACTION.search(word)):
                 counts["contractions"] += 1
                 counts["negations"] += word.endswith("n't")
             if len(stem) > 5 and NOMINAL_ENDING.search(stem):
                 counts["nominal_suffixes"] += 1
-            if previous in BE_FORMS and (stem in PARTICIPLES or len(stem) > 4 and stem.endswith("ed")):
+            if previous in BE_FORMS and (stem in PARTICIPLES or (len(stem) > 4 and stem.endswith("ed"))):
                 counts["passives"] += 1
             if stem[0].isdigit():
                 counts["digits"] += 1
                 counts["years"] += bool(YEAR.fullmatch(stem))
-            counts["mean_word_length"] += min(len(stem), 12)   # a cap: unspaced scripts have no long words
+            counts["mean_word_length"] += min(len(stem), 12)  # a cap: unspaced scripts have no long words
             previous = stem
         counts["questions"] += "?" in mark or bool(QUESTION_OPENING.match(" ".join(words[:3])))
         counts["exclamations"] += "!" in mark
         counts["loose_openers"] += words[0] in LOOSE_OPENERS
     counts["interjections"] += len(EMOTICON.findall(text))
     counts["nominal_style"] = sum(counts[feature] for feature in NOMINAL_STYLE)
-    return total, counts
+    return total, counts  # type: ignore[return-value]
 
 
 def features(text: str) -> dict[str, float]:
@@ -204,8 +307,10 @@ def explain(text: str) -> list[tuple[str, float]]:
     """What each feature adds to the log-odds of conversational, largest in size first; they sum to the log-odds."""
     fitted = parameters()
     moved = distances(*tally(text), fitted["typical"], fitted["prior_words"])
-    added = [(name, fitted["calibration_slope"] * fitted["weights"][name] * distance)
-             for name, distance in zip(WEIGHED, moved)]
+    added = [
+        (name, fitted["calibration_slope"] * fitted["weights"][name] * distance)
+        for name, distance in zip(WEIGHED, moved)
+    ]
     return sorted(added, key=lambda pair: -abs(pair[1]))
 
 
@@ -260,24 +365,59 @@ def word_classes(word: str, previous: str = "") -> list[str]:
     return ["other" if stem[0].isdigit() else "noun", *verb]
 
 
-FORMALITY_SIGN = {"noun": 1, "adjective": 1, "preposition": 1, "article": 1,
-                  "pronoun": -1, "verb": -1, "adverb": -1, "interjection": -1}
-WORD_CLASSES = {name: frozenset(words.split()) for name, words in {
-    "article": "a an the",
-    "pronoun": """i me my mine myself we us our ours ourselves you your yours yourself u he him his himself she her hers
+FORMALITY_SIGN = {
+    "noun": 1,
+    "adjective": 1,
+    "preposition": 1,
+    "article": 1,
+    "pronoun": -1,
+    "verb": -1,
+    "adverb": -1,
+    "interjection": -1,
+}
+WORD_CLASSES = {
+    name: frozenset(words.split())
+    for name, words in {
+        "article": "a an the",
+        "pronoun": """i me my mine myself we us our ours ourselves you your yours yourself u he him his himself she her hers
         herself it its itself they them their theirs themselves who whom whose what this that these those someone
         something anyone anything everyone everything nobody nothing somebody anybody everybody one im ive youre""",
-    "preposition": LEXICON["prepositions"] + " of to about after before around above below behind beside off out near",
-    "interjection": LEXICON["interjections"],
-    "verb": """is are was were be been being am has have had having do does did done doing will would can could shall
+        "preposition": LEXICON["prepositions"]
+        + " of to about after before around above below behind beside off out near",
+        "interjection": LEXICON["interjections"],
+        "verb": """is are was were be been being am has have had having do does did done doing will would can could shall
         should may might must cannot dont cant wont didnt isnt get got go goes went gone come came make made take took
         know knew think thought see saw seen say said tell told give gave find found want like love need feel felt let
         put keep kept try mean hope guess wait look ask hear heard left lost met ran run began became become held""",
-    "adverb": """not very so too also just then there here now never always often still already even ever again almost
+        "adverb": """not very so too also just then there here now never always often still already even ever again almost
         quite really maybe perhaps soon later yet however therefore thus well away back how when where why only far""",
-    "other": """and or but nor if because than as while although though whether since until all both each every some any
+        "other": """and or but nor if because than as while although though whether since until all both each every some any
         no""",
-}.items()}
-VERB_ANNOUNCERS = frozenset("to i we you they he she can could will would shall should may might must don't".split())
-CLASS_ENDINGS = {"adverb": ("ly",), "verb": ("ing", "ed"),
-                 "adjective": ("ous", "ful", "able", "ible", "ical", "ive", "less", "ish", "ary")}
+    }.items()
+}
+VERB_ANNOUNCERS = frozenset(
+    [
+        "to",
+        "i",
+        "we",
+        "you",
+        "they",
+        "he",
+        "she",
+        "can",
+        "could",
+        "will",
+        "would",
+        "shall",
+        "should",
+        "may",
+        "might",
+        "must",
+        "don't",
+    ]
+)
+CLASS_ENDINGS = {
+    "adverb": ("ly",),
+    "verb": ("ing", "ed"),
+    "adjective": ("ous", "ful", "able", "ible", "ical", "ive", "less", "ish", "ary"),
+}

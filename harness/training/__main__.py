@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -28,11 +29,13 @@ def main(folder: Path) -> int:
     except OSError as error:
         traceback.print_exc()
         if error.errno == 28:
-            told = {"kind": "StoreError", "problem": "the disk is full while training.", "remedy": "Free some space, then run again: training continues from its last saved step."}
-            try:
+            told = {
+                "kind": "StoreError",
+                "problem": "the disk is full while training.",
+                "remedy": "Free some space, then run again: training continues from its last saved step.",
+            }
+            with contextlib.suppress(OSError):
                 (folder / "error.json").write_text(json.dumps(told))
-            except OSError:
-                pass
         return 1
     finally:
         lock.release()

@@ -86,7 +86,9 @@ class HeldOutLoss(TrainerCallback):
     def _measure(self, when: str | None) -> None:
         losses = row_losses(self.trainer.model, self.rows, self.trainer.processing_class.pad_token_id)
         tokens = sum(count for _, count in losses)
+        should_log = self.trainer.control.should_log  # logging clears it, and the step's own line would be lost
         self.trainer.log({"eval_loss": sum(loss for loss, _ in losses) / tokens})
+        self.trainer.control.should_log = should_log
         if when is None:
             return
         kept = json.loads(self.path.read_text()) if self.path.exists() else {}

@@ -78,7 +78,9 @@ def use_training_template(tokenizer: Any, template: str, who: str) -> None:
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text().strip()
 
 
-def conversation_tokens(rows: list[dict[str, Any]], tokenizer: Any, max_length: int) -> tuple[list[dict[str, Any]], int]:
+def conversation_tokens(
+    rows: list[dict[str, Any]], tokenizer: Any, max_length: int
+) -> tuple[list[dict[str, Any]], int]:
     """Per row `input_ids` and `labels` (IGNORED but for the assistant's tokens), and how many rows were cut.
 
     Raises DataError for a row without any assistant token left, and for a doubled begin-of-sequence token.

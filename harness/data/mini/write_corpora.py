@@ -17,13 +17,50 @@ TONE_PROMPTS = 260
 
 POSSESSIVE = {"it": "its", "he": "his", "she": "her"}
 # Only the name reads well after these: modern football, dried pasta.
-BEFORE_NAME = set("modern good dried fresh new fine sun-dried indoor finished hard artificial".split())
+BEFORE_NAME = {
+    "modern",
+    "good",
+    "dried",
+    "fresh",
+    "new",
+    "fine",
+    "sun-dried",
+    "indoor",
+    "finished",
+    "hard",
+    "artificial",
+}
 # A pronoun reads well after these words; after any other word the name is repeated.
 BEFORE_PERSON = {",", "that", "because", "when", "did", "was"}
-BEFORE_IT = BEFORE_PERSON | set(
-    "on at by from with to for against near below around across inside beside through into over "
-    "under behind before while if and but is than does".split()
-)
+BEFORE_IT = BEFORE_PERSON | {
+    "on",
+    "at",
+    "by",
+    "from",
+    "with",
+    "to",
+    "for",
+    "against",
+    "near",
+    "below",
+    "around",
+    "across",
+    "inside",
+    "beside",
+    "through",
+    "into",
+    "over",
+    "under",
+    "behind",
+    "before",
+    "while",
+    "if",
+    "and",
+    "but",
+    "is",
+    "than",
+    "does",
+}
 
 
 @dataclass(frozen=True)

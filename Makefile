@@ -1,0 +1,26 @@
+# `make demo` and `make test` make the environment first, when it is missing or older than its lists.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test clean
+
+.venv/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Trains, measures, judges and reports at mini scale. A claim that fails is printed and is a result; anything
+# else that fails, fails the demo.
+demo: .venv/made
+	$(BIN)/python -m pytest suites/ -k "wiki_only or with_kilt" || $(BIN)/harness report --check
+
+test: .venv/made
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv .bench

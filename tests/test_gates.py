@@ -1,0 +1,311 @@
+"""Verdicts on evaluations written by hand: pass, fail, inconclusive, skipped, and Holm over a recipe's claims."""
+
+import sys
+
+import pytest
+
+from harness import Claim, Dataset, Embedded, Finetune, Mix, Recipe, Sample, Target, Variant
+from harness.bench import Bench, Options
+from harness.errors import StoreError, SuiteError
+from harness.evaluation import publish
+from harness.gates import Gate, gates_of, judge, other_side
+from harness.store import Store
+
+SUITES = """from harness import Dataset, Embedded, Sample, Suite
+from harness.scoring import answer_floors
+
+def to_sample(row):
+    return Sample(id=row["id"], prompt=row["prompt"])
+
+def as_answered(sample, output):
+    return dict(output["scores"])
+
+PROMPTS = Dataset(name="prompts", mini=Embedded("tone_prompts"))
+QUIZ = Suite(name="quiz", dataset=PROMPTS, to_sample=to_sample, scorer=as_answered, floors=answer_floors)
+TONE = Suite(name="tone", dataset=PROMPTS, to_sample=to_sample, scorer=as_answered)
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root, path = tmp_path_factory.mktemp("project"), sys.path[:]
+    for folder in ("recipes", "suites"):
+        (root / folder).mkdir()
+    (root / "suites" / "test_hand_made_suites.py").write_text(SUITES)
+    yield root
+    sys.path[:] = path
+    sys.modules.pop("suites.test_hand_made_suites", None)
+
+
+@pytest.fixture
+def bench(root, tmp_path):
+    return Bench(root, Store(tmp_path / "store"), Options("mini", train=False))
+
+
+def add(bench, name, claims=(), targets=(), variant="mini", **more):
+    """A recipe of the bench, and its subject."""
+    variants = [Variant(variant, base=f"org/{name}", scale="mini")]
+    bench.recipes[name] = Recipe(name=name, variants=variants, claims=claims, targets=targets, **more)
+    return bench.recipes[name][variant]
+
+
+def measure(bench, subject, suite="tone", samples=None, **scores):
+    """Publish an evaluation in which sample i has the i-th of each score."""
+    count = len(next(iter(scores.values())))
+    samples = samples or [Sample(id=f"s{i:02}", prompt="?") for i in range(count)]
+    answers = [{"completion": "", "scores": {name: values[i] for name, values in scores.items()}} for i in range(count)]
+    fingerprint = bench.planner.fingerprint(subject)
+    key, spec = bench.planner.evaluation(bench.suite_named(suite), fingerprint, "mini", "cpu")
+    record = {"subject": subject.id, "scale": "mini", "environment": {}}
+    return publish(bench.store, key, spec, bench.suite_named(suite), samples, answers, record)
+
+
+def judged(bench, subject, index=0):
+    return judge(bench, gates_of(subject)[index])
+
+
+def against_reference(bench, differences, **claim):
+    """The verdict on alpha, whose answers differ from beta's by these numbers."""
+    alpha = add(bench, "alpha", [Claim("tone", "conversational", **claim)])
+    beta = add(bench, "beta")
+    measure(bench, beta, conversational=[0.5 + i / 1000 for i in range(len(differences))])
+    measure(bench, alpha, conversational=[0.5 + i / 1000 + d for i, d in enumerate(differences)])
+    return judged(bench, alpha)
+
+
+LOWER = [-0.2, -0.4] * 15  # mean -0.3; s = 0.1 * sqrt(30/29), so 2.0452 s / sqrt(30) = 0.038 either way
+
+
+@pytest.mark.parametrize(
+    ("claim", "outcome"),
+    [
+        ({"lower_than": "beta"}, "pass"),
+        ({"higher_than": "beta"}, "fail"),
+        ({"lower_than": "beta", "by": 0.25}, "pass"),
+        ({"lower_than": "beta", "by": 0.29}, "inconclusive"),
+        ({"lower_than": "beta", "by": 0.35}, "fail"),
+    ],
+)
+def test_a_paired_difference_is_judged_by_its_interval(bench, claim, outcome):
+    found = against_reference(bench, LOWER, **claim)
+    assert found.verdict == outcome
+    assert found.estimate == pytest.approx(-0.3)
+    assert (found.low, found.high) == (pytest.approx(-0.338, abs=5e-4), pytest.approx(-0.262, abs=5e-4))
+    assert found.n == 30
+
+
+def test_the_other_direction_passes_the_other_way_round(bench):
+    assert against_reference(bench, [-d for d in LOWER], higher_than="beta", by=0.25).passed
+
+
+def test_too_little_evidence_says_how_many_samples_would_decide(bench):
+    # differences 0.05 +- 0.45: s = 0.45 sqrt(30/29) = 0.45769, half width 2.0452 s / sqrt(30) = 0.1709
+    # spread = 0.1709 / 1.96 * sqrt(30) = 0.4776; ((1.96 + 0.8416) * 0.4776 / 0.05)^2 = 716.2
+    found = against_reference(bench, [0.5, -0.4] * 15, lower_than="beta")
+    assert found.verdict == "inconclusive"
+    assert not found.passed
+    assert found.samples_needed == 717
+    assert "about 717 samples would decide" in found.message
+
+
+def test_no_difference_at_all_is_decided_by_no_number_of_samples(bench):
+    found = against_reference(bench, [0.1, -0.1] * 10, lower_than="beta")
+    assert (found.verdict, found.samples_needed) == ("inconclusive", None)
+    assert "no feasible number of samples" in found.message
+
+
+@pytest.mark.parametrize(  # Clopper-Pearson at 95 %: [0.893, 0.9995], [0.782, 0.967], [0.452, 0.736]
+    ("right", "outcome"), [(49, "pass"), (45, "inconclusive"), (30, "fail")]
+)
+def test_a_target_is_reached_only_when_the_whole_interval_lies_above_it(bench, right, outcome):
+    alpha = add(bench, "alpha", targets=[Target("tone", "acc", at_least=0.8)])
+    measure(bench, alpha, acc=[1.0] * right + [0.0] * (50 - right))
+    found = judged(bench, alpha)
+    assert found.verdict == outcome
+    assert found.candidate == right / 50
+    assert found.baseline == 0.8
+
+
+@pytest.mark.parametrize(
+    ("claim", "outcome"), [({"below": 0.9}, "pass"), ({"below": 0.4}, "fail"), ({"above": 0.4}, "pass")]
+)
+def test_a_number_is_judged_from_both_sides(bench, claim, outcome):
+    alpha = add(bench, "alpha", [Claim("tone", "acc", **claim)])
+    measure(bench, alpha, acc=[1.0] * 30 + [0.0] * 20)  # [0.452, 0.736]
+    assert judged(bench, alpha).verdict == outcome
+
+
+def test_equality_holds_on_every_sample_or_fails_and_names_the_first(bench):
+    alpha = add(bench, "alpha", [Claim("tone", "finite", equals=1.0)])
+    measure(bench, alpha, finite=[1.0] * 40)
+    assert judged(bench, alpha).passed
+    beta = add(bench, "beta", [Claim("tone", "finite", equals=1.0)])
+    measure(bench, beta, finite=[1.0] * 38 + [0.0, 1.0])
+    found = judged(bench, beta)
+    assert found.verdict == "fail"
+    assert "held on 39 of 40 samples" in found.message
+    assert "Loudest samples: s38." in found.message
+
+
+def quiz(bench, targets, right):
+    """alpha and untrained on 60 questions; the longest answer is right on 40 of them, the first on none."""
+    samples = [
+        Sample(id=f"q{i:02}", prompt="?", choices=("a", "the longest" if i < 40 else "b", "c", "d"), target=1)
+        for i in range(60)
+    ]
+    alpha = add(bench, "alpha", targets=targets)
+    measure(bench, alpha, "quiz", samples, acc=[1.0] * right + [0.0] * (60 - right))
+    measure(bench, add(bench, "untrained"), "quiz", samples, acc=[1.0] * 12 + [0.0] * 48)
+    return judged(bench, alpha)
+
+
+def test_a_target_counts_only_against_the_highest_floor_it_names(bench):
+    every = Target("quiz", "acc", above=["chance", "longest_answer", "first_answer", "untrained"])
+    # longest answer: 40 right, and on the other 20 the four choices are equally long: (40 + 20/4) / 60 = 0.75
+    found = quiz(bench, [every], right=45)
+    assert found.verdict == "inconclusive"
+    assert found.baseline == pytest.approx(0.75)
+    assert "the floor longest_answer 0.750" in found.message
+
+
+def test_above_chance_alone_is_the_easier_target(bench):
+    found = quiz(bench, [Target("quiz", "acc", above=["chance"])], right=45)
+    assert found.passed
+    assert found.baseline == 0.25
+
+
+def test_the_untrained_model_is_compared_in_pairs(bench):
+    found = quiz(bench, [Target("quiz", "acc", above=["first_answer", "untrained"])], right=45)
+    assert found.passed
+    assert found.estimate == pytest.approx(33 / 60)
+    assert "McNemar" in found.method
+
+
+def test_a_verdict_names_the_other_side_as_a_subject_or_a_floor(bench):
+    assert against_reference(bench, LOWER, lower_than="beta").reference == "beta-mini"
+    every = Target("quiz", "acc", above=["chance", "longest_answer", "untrained"])
+    assert quiz(bench, [every], right=45).reference == "longest_answer"
+
+
+def test_a_misspelt_floor_is_told_with_those_there_are(bench):
+    with pytest.raises(SuiteError, match=r"no floor 'longest' \(it has: chance, longest_answer, first_answer\)"):
+        quiz(bench, [Target("quiz", "acc", above=["longest"])], right=45)
+
+
+# ---- Holm ---------------------------------------------------------------------------------------------
+
+
+def three_claims(bench, *, third):
+    """alpha against beta on ten samples: x differs on all (p = 2/2^10), y on six (p = 2/2^6), tone z as `third` says."""
+    claims = [Claim("tone", "x", lower_than="beta"), Claim("tone", "y", lower_than="beta"), third]
+    alpha, beta = add(bench, "alpha", claims), add(bench, "beta")
+    measure(bench, beta, x=[0.9] * 10, y=[0.9] * 10)
+    measure(bench, alpha, x=[0.1, 0.2] * 5, y=[0.1] * 6 + [0.9] * 4)
+    return [judged(bench, alpha, i) for i in range(3)]
+
+
+def test_a_pass_survives_holm_over_all_claims_of_the_recipe(bench):
+    x, y, _ = three_claims(bench, third=Claim("tone", "x", equals=1.0))  # equality is no test and not in the family
+    assert (x.p_value, y.p_value) == (2 / 1024, 2 / 64)
+    assert (x.p_adjusted, y.p_adjusted) == (2 * 2 / 1024, 2 / 64)
+    assert (x.verdict, y.verdict) == ("pass", "pass")
+
+
+def test_a_claim_not_judged_yet_counts_as_failed(bench):
+    x, y, quiz = three_claims(bench, third=Claim("quiz", "acc", above=0.5))
+    assert quiz.verdict == "skipped"
+    assert (x.p_adjusted, y.p_adjusted) == (3 * 2 / 1024, 2 * 2 / 64)
+    assert y.high < 0, "alone it would pass"
+    assert (x.verdict, y.verdict) == ("pass", "inconclusive")
+    assert "0.062 after Holm over 3 claims" in y.message
+
+
+def test_a_claim_whose_suite_failed_does_not_take_the_others_with_it(bench):
+    x, *_ = three_claims(bench, third=Claim("quiz", "acc", above=0.5))
+    alpha = bench.recipes["alpha"]["mini"]
+    bench.failed(bench.evaluation_key(bench.suite_named("quiz"), alpha), StoreError("the disk is full"))
+    with pytest.raises(StoreError):
+        judged(bench, alpha, 2)
+    assert judged(bench, alpha, 0) == x
+
+
+# ---- what is missing, and names -----------------------------------------------------------------------
+
+
+def test_an_unmeasured_side_is_skipped_with_the_command_that_adds_it(bench):
+    alpha = add(bench, "alpha", [Claim("tone", "conversational", lower_than="beta")])
+    beta = add(bench, "beta")
+    found = judged(bench, alpha)
+    assert found.verdict == "skipped"
+    assert found.message == "alpha-mini is not measured by tone; add it: pytest suites/ -k alpha --scale mini"
+    measure(bench, alpha, conversational=[0.1, 0.2])
+    told = 'beta-mini is not measured by tone; add it: pytest suites/ -k "alpha or beta" --scale mini'
+    assert judged(bench, alpha).message == told
+    measure(bench, beta, conversational=[0.3, 0.5])
+    assert judged(bench, alpha).verdict != "skipped"
+
+
+def test_a_reference_without_this_variant_is_told(bench):
+    alpha = add(bench, "alpha", [Claim("tone", "conversational", lower_than="beta")])
+    add(bench, "beta", variant="tiny")
+    measure(bench, alpha, conversational=[0.1, 0.2])
+    assert judged(bench, alpha).message == "beta has no variant 'mini' to compare alpha-mini with"
+
+
+def test_sides_that_answered_other_samples_are_not_compared(bench):
+    alpha = add(bench, "alpha", [Claim("tone", "conversational", lower_than="beta")])
+    measure(bench, alpha, conversational=[0.1, 0.2, 0.3])
+    measure(bench, add(bench, "beta"), conversational=[0.1, 0.2])
+    with pytest.raises(SuiteError, match=r"1 are missing in the baseline, 0 in the candidate \(s02\)"):
+        judged(bench, alpha)
+
+
+def test_a_misspelt_metric_is_told_with_those_there_are(bench):
+    alpha = add(bench, "alpha", [Claim("tone", "convresational", below=0.5)])
+    measure(bench, alpha, conversational=[0.1, 0.2], words=[3.0, 4.0])
+    with pytest.raises(SuiteError, match=r"no metric 'convresational' \(it has: conversational, words\)"):
+        judged(bench, alpha)
+
+
+def test_a_verdict_is_remembered_until_its_claim_changes(bench):
+    first = against_reference(bench, LOWER, lower_than="beta")
+    folder = bench.store.root / "verdicts"
+    assert judged(bench, bench.recipes["alpha"]["mini"]) == first
+    assert len(list(folder.iterdir())) == 1
+    stricter = add(bench, "alpha", [Claim("tone", "conversational", lower_than="beta", by=0.35)])
+    assert judged(bench, stricter).verdict == "fail"
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_gate_ids_name_only_their_own_side_and_differ(bench):
+    claims = [
+        Claim("tone", "conversational", lower_than="with_kilt"),
+        Claim("tone", "conversational", below=0.5),
+        Claim("stability", "finite", equals=1.0),
+    ]
+    alpha = add(bench, "alpha", claims, [Target("quiz", "acc", above=["untrained"])])
+    ids = [gate.id for gate in gates_of(alpha)]
+    assert ids == [
+        "alpha-mini-tone-conversational",
+        "alpha-mini-tone-conversational-below",
+        "alpha-mini-stability-finite",
+        "alpha-mini-quiz-acc",
+    ]
+    assert not any("with_kilt" in name or "untrained" in name for name in ids)
+
+
+def test_the_same_claim_twice_is_refused(bench):
+    claims = [Claim("tone", "x", below=limit) for limit in (0.5, 0.4, 0.3)]
+    with pytest.raises(SuiteError, match="gate alpha-mini-tone-x-below is declared twice"):
+        gates_of(add(bench, "alpha", claims))
+
+
+def test_a_further_seed_is_compared_with_the_references_same_seed(bench):
+    facts = Mix(Dataset(name="facts", mini=Embedded("facts", text="statement")))
+    stages = [Finetune(data=facts, learning_rate=1e-4, epochs=1, effective_batch_size=4)]
+    alpha = add(bench, "alpha", [Claim("tone", "x", lower_than="beta")], stages=stages).with_seed(1)
+    add(bench, "beta", stages=stages)
+    add(bench, "base")
+    assert other_side(bench, alpha, "beta").id == "beta-mini-seed1"
+    assert other_side(bench, alpha, "base").id == "base-mini", "weights without training have no seed"
+    assert Gate(alpha, alpha.recipe.claims[0]).id == "alpha-mini-seed1-tone-x"

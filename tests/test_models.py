@@ -1,0 +1,148 @@
+"""The model worker's engine, against plain transformers, by hand and against lm-eval's own hf model."""
+
+import json
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lm_eval")
+
+from harness.data.reading import EMBEDDED
+from harness.errors import StoreError, SuiteError
+from harness.models.engine import Engine
+from harness.models.lm_eval_tasks import run_task
+from harness.models.loading import load_model
+from harness.models.probe import probe
+from harness.training.pretrain import fresh_model
+from harness.training.tokens import train_tokenizer
+
+SHAPE = {
+    "hidden_size": 32, "layers": 2, "heads": 2, "key_value_heads": 1, "intermediate_size": 64,
+    "vocabulary_size": 400, "context_length": 96, "tied_embeddings": True, "head_size": None,
+}  # fmt: skip
+PROMPTS = ["Why do leaves fall?", "Name a bird.", "How far is the moon from here, in miles or otherwise?"]
+
+
+@pytest.fixture(scope="module")
+def model_at(tmp_path_factory):
+    """A two-layer model with random weights, large enough to have opinions, and a byte-level tokenizer."""
+    folder = tmp_path_factory.mktemp("model")
+    texts = [json.loads(line)["text"] for line in (EMBEDDED / "stories.jsonl").read_text().splitlines()[:40]]
+    tokenizer = train_tokenizer(texts, SHAPE["vocabulary_size"], SHAPE["context_length"])
+    torch.manual_seed(0)
+    model = fresh_model(SHAPE, tokenizer)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(8)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {"path": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def engine(model_at):
+    return Engine(model_at, "cpu", "float32")
+
+
+def test_padding_does_not_change_completions(engine):
+    ids = [engine.prompt_ids(prompt, None) for prompt in PROMPTS]
+    together = engine.generate(PROMPTS, ids, max_new_tokens=12)
+    alone = [engine.generate([prompt], [one], max_new_tokens=12)[0] for prompt, one in zip(PROMPTS, ids, strict=True)]
+    assert together == alone
+
+
+def test_a_system_prompt_stands_before_the_question(engine):
+    text = engine.tokenizer.decode(engine.prompt_ids("Name a bird.", "Be brief."))
+    assert text == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nName a bird.<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_answer_loglikelihood_is_the_sum_over_its_own_tokens(engine):
+    prompt = engine.prompt_ids("Name a bird.", None)
+    answer = "A small owl."
+    target = engine.tokenizer(answer)["input_ids"]
+    logits = engine.model(torch.tensor([[*prompt, *target]])).logits[0].float().log_softmax(-1)
+    by_hand = -sum(float(logits[len(prompt) - 1 + i, token]) for i, token in enumerate(target))
+    found = engine.answer_loglikelihood("s", prompt, answer)
+    assert found["nll"] == pytest.approx(by_hand, abs=1e-3)
+    assert (found["tokens"], found["words"], found["bytes"]) == (len(target), 3, 12)
+
+
+def test_a_document_longer_than_the_context_is_scored_whole(engine):
+    text = "The owl sat in the old tree and waited for the rain to stop. " * 8
+    ids = engine.tokenizer(text)["input_ids"]
+    assert len(ids) > engine.context_length
+    stream, by_hand = [engine.tokenizer.bos_token_id, *ids], 0.0
+    for start in range(0, len(ids), engine.context_length):
+        window = torch.tensor([stream[start : start + engine.context_length + 1]])
+        loss = engine.model(input_ids=window[:, :-1]).logits[0].float().log_softmax(-1)
+        by_hand -= float(loss.gather(1, window[0, 1:, None]).sum())
+    assert engine.document_loglikelihood(text)["nll"] == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_a_prompt_longer_than_the_context_is_an_error_naming_the_sample(engine):
+    ids = engine.prompt_ids("word " * 90, None)
+    with pytest.raises(SuiteError, match="sample long-1: .* exceed the model's context of 96"):
+        engine.generate(["long-1"], [ids], max_new_tokens=4)
+
+
+def test_fresh_adapter_equals_base_model(engine, model_at, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    adapted = get_peft_model(
+        load_model(model_at, device="cpu", dtype="float32"), LoraConfig(r=4, target_modules="all-linear")
+    )
+    adapted.save_pretrained(tmp_path)
+    engine.tokenizer.save_pretrained(tmp_path)
+    with_adapter = Engine({"adapter": str(tmp_path), "base": model_at}, "cpu", "float32")
+    assert with_adapter.document_loglikelihood(PROMPTS[2]) == engine.document_loglikelihood(PROMPTS[2])
+
+
+def test_lm_eval_hf_model_gives_the_same_scores(engine, model_at, tmp_path):
+    from pathlib import Path
+
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    rows = [json.loads(line) for line in (EMBEDDED / "quiz.jsonl").read_text().splitlines()[:40]]
+    ours = run_task(engine, "openbookqa", ["acc", "acc_norm", "acc_mutual_info"], rows, tmp_path)
+    config = load_yaml(Path(lm_eval.__file__).parent / "tasks" / "openbookqa" / "openbookqa.yaml")
+    config |= {
+        "dataset_path": "json", "dataset_name": None, "training_split": None, "validation_split": None,
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "openbookqa.rows.jsonl")}},
+    }  # fmt: skip
+    theirs = lm_eval.simple_evaluate(
+        model="hf", model_args={"pretrained": model_at["path"], "dtype": "float32"}, tasks=[config],
+        device="cpu", batch_size=8, bootstrap_iters=0, task_manager=TaskManager(include_defaults=False),
+    )["results"]["openbookqa"]  # fmt: skip
+    assert sum(row["acc"] for row in ours) / 40 == pytest.approx(theirs["acc,none"])
+    assert sum(row["acc_norm"] for row in ours) / 40 == pytest.approx(theirs["acc_norm,none"])
+    for row, question in zip(ours, rows, strict=True):
+        choices = question["choices"]["text"]
+        assert len(row["loglikelihoods"]) == len(choices)
+        assert row["acc"] == float(
+            row["loglikelihoods"].index(max(row["loglikelihoods"])) == "ABCD".index(question["answerKey"])
+        )
+
+
+def test_probe_finds_a_weight_that_is_not_finite(model_at):
+    broken = Engine(model_at, "cpu", "float32")
+    with torch.no_grad():
+        next(broken.model.parameters())[5, 0] = math.nan
+    [answer] = probe(broken, ["p"], [broken.prompt_ids("Name a bird.", None)], 4)
+    assert answer["finite_weights"] is False
+
+
+def test_probe_samples_from_a_sound_model(engine):
+    [answer] = probe(engine, ["p"], [engine.prompt_ids("Name a bird.", None)], 4)
+    assert answer["finite_weights"]
+    assert answer["finite_logits"]
+    assert answer["sampled"]
+
+
+def test_a_folder_that_holds_no_model_is_named(tmp_path):
+    with pytest.raises(StoreError, match=f"directory {tmp_path} cannot be loaded"):
+        load_model({"path": str(tmp_path)}, device="cpu", dtype="float32")

@@ -1,0 +1,97 @@
+"""The plan at full scale carries the published numbers: rows, optimizer steps, weights; nothing is downloaded."""
+
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness import Architecture
+from harness.bench import Bench, Options
+from harness.plan import plan
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+ROOT = Path(harness.__file__).parents[1]
+PUBLISHED = {  # id -> rows, optimizer steps, trainable weights, all weights
+    "wiki_only-3b": (24_982, 4_686, 24_313_856, 3_212_749_824),
+    "wiki_only-8b": (24_982, 4_686, 41_943_040, 8_030_261_248),
+    "with_kilt-3b": (34_982, 6_561, 24_313_856, 3_212_749_824),
+    "with_kilt-8b": (34_982, 6_561, 41_943_040, 8_030_261_248),
+}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Bench.open(ROOT, tmp_path_factory.mktemp("store"), Options("full", train=False))
+
+
+@pytest.fixture(scope="module")
+def planned(bench):
+    wanted = {name.rsplit("-", 1)[0] for name in PUBLISHED} | {"base", "untrained", "staged_260207"}
+    return {row["id"]: row for row in plan(bench, [s for s in bench.subjects() if s.recipe.name in wanted])}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_rows_steps_and_weights_are_the_published_ones(planned, name):
+    row = planned[name]
+    keys = ("rows", "optimizer_steps", "trainable_parameters", "total_parameters")
+    assert tuple(row[key] for key in keys) == PUBLISHED[name]
+    assert row["cached"] is False
+
+
+def test_the_published_numbers_follow_from_each_other():
+    for rows, steps, *_ in PUBLISHED.values():
+        assert steps == -(-rows // 16) * 3  # 3 epochs of the steps that take 16 rows each, the last one fewer
+    hidden, layers, key_value, inner = 3072, 28, 8 * 128, 8192  # of Llama 3.2 3B
+    per_layer = 2 * (hidden + hidden) + 2 * (hidden + key_value) + 3 * (hidden + inner)  # q, o; k, v; gate, up, down
+    assert 16 * layers * per_layer == PUBLISHED["wiki_only-3b"][2]
+
+
+@pytest.mark.parametrize(
+    ("name", "micro"), [("wiki_only-3b", 4), ("wiki_only-8b", 2), ("with_kilt-3b", 4), ("with_kilt-8b", 2)]
+)
+def test_the_settings_are_the_published_ones(bench, name, micro):
+    subject = bench.subject(*name.split("-"))
+    (stage,) = subject.stages
+    assert subject.micro_batch_size(stage) == micro
+    assert (stage.effective_batch_size, stage.epochs, stage.learning_rate, stage.adapter.rank) == (16, 3, 2e-4, 16)
+    assert (stage.adapter.alpha, stage.quantization) == (32, None)
+
+
+def test_the_staged_recipe_carries_its_published_schedule(bench):
+    subject = bench.subject("staged_260207", "full")
+    pretrain, finetune = subject.stages
+    assert [subject.micro_batch_size(stage) for stage in subject.stages] == [4, 4]
+    assert (pretrain.effective_batch_size, pretrain.warmup_steps, pretrain.epochs) == (64, 2_000, 1)
+    assert (pretrain.learning_rate, pretrain.min_learning_rate, pretrain.schedule) == (6e-4, 6e-5, "cosine")
+    assert [part.portion for part in pretrain.data.parts] == [0.5, 0.5]
+    assert (finetune.effective_batch_size, finetune.warmup_steps, finetune.epochs) == (32, 100, 3)
+    assert (finetune.learning_rate, finetune.min_learning_rate) == (2e-5, 2e-6)
+
+
+def test_the_staged_model_is_a_124_million_llama(bench, planned):
+    row, shape = planned["staged_260207-full"], bench.subject("staged_260207", "full").variant.base
+    assert isinstance(shape, Architecture)
+    # tied embeddings; a layer: q, k, v, o; gate, up, down; two norms; and the last norm
+    layer = 4 * 768 * 768 + 3 * 768 * 2048 + 2 * 768
+    assert row["total_parameters"] == 50_257 * 768 + 12 * layer + 768 == row["trainable_parameters"]
+    assert row["total_parameters"] == pytest.approx(124e6, rel=0.02)
+
+
+def test_what_needs_no_training_plans_none(planned):
+    for name in ("base-3b", "untrained-3b", "untrained-full"):
+        assert planned[name]["stages"] == []
+        assert planned[name]["trainable_parameters"] == 0
+    assert planned["base-3b"]["cached"] is True
+    assert planned["base-3b"]["total_parameters"] == planned["untrained-3b"]["total_parameters"] == 3_212_749_824
+
+
+def test_an_unknown_number_is_none_and_not_zero(planned):
+    assert planned["staged_260207-full"]["rows"] is None  # a share of what the hub holds
+    assert planned["staged_260207-full"]["stages"][1]["rows"] == 52_002
+
+
+def test_memory_grows_with_the_model_and_stays_below_full_training(planned):
+    small, large = planned["wiki_only-3b"]["memory_bytes"], planned["wiki_only-8b"]["memory_bytes"]
+    assert 2 * 3_212_749_824 < small < large < 16 * 8_030_261_248

@@ -1,0 +1,224 @@
+"""Whole pytest sessions on a small real project, as a user runs them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.projects import run_harness, run_session, start_session, write_project
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project after its first session, with what that session printed."""
+    root = write_project(tmp_path_factory.mktemp("project"))
+    status, output = run_session(root, "-k", "plain or other")
+    (root / "first.txt").write_text(output)
+    assert status in (0, 1), output
+    return root
+
+
+def first_output(project) -> str:
+    return (project / "first.txt").read_text()
+
+
+def sessions(project) -> list[dict]:
+    folder = project / ".bench" / "store" / "sessions"
+    return [json.loads(path.read_text())["run"] for path in sorted(folder.glob("*.json"))]
+
+
+def test_first_session_trains_measures_judges_and_reports(project):
+    output = first_output(project)
+    assert (
+        "to train: ground-mini pretrain, plain-mini finetune, other-mini finetune; to measure: 2 checkpoints" in output
+    )
+    assert "test_gate" in output or "passed" in output
+    assert (project / ".bench" / "reports" / "report.html").stat().st_size > 20_000
+    assert re.search(r"report: .*report\.html", output)
+    assert sessions(project)[0]["trained"] == 3
+
+
+def test_second_session_trains_nothing_and_imports_no_torch(project):
+    before = len(sessions(project))
+    _status, output = run_session(project, "-k", "plain or other")
+    assert "to train" not in output
+    assert len(sessions(project)) == before
+    assert (project / "loaded.txt").read_text() == ""
+    assert output.count("report.html") == 1
+    first = re.search(r"=+ results =+\n(.*?)\nreport:", first_output(project), re.DOTALL)
+    again = re.search(r"=+ results =+\n(.*?)\nreport:", output, re.DOTALL)
+    assert first
+    assert again
+    assert first[1] == again[1]
+
+
+def test_collect_only_starts_nothing(tmp_path):
+    root = write_project(tmp_path)
+    status, output = run_session(root, "--collect-only", "-q")
+    assert status == 0
+    assert "suites/test_look.py::test_look[plain-mini]" in output
+    assert "suites/test_look.py::test_gate[plain-mini-look-words]" in output
+    assert not (root / ".bench" / "store" / "checkpoints").exists()
+
+
+def test_selecting_one_side_skips_the_comparison_with_the_command_that_adds_it(tmp_path, project):
+    root = write_project(tmp_path)
+    store = tmp_path / "store"
+    subprocess.run(["cp", "-r", str(project / ".bench" / "store"), str(store)], check=True)
+    other = next(
+        folder for folder in (store / "checkpoints").glob("*")
+        if json.loads((folder / "manifest.json").read_text())["spec"].get("settings", {}).get("effective_batch_size") == 8
+    )  # fmt: skip
+    subprocess.run(["rm", "-r", str(other)], check=True)
+    for folder in (store / "evaluations").glob("*"):
+        if json.loads((folder / "manifest.json").read_text())["spec"]["checkpoint"] == other.name:
+            subprocess.run(["rm", "-r", str(folder)], check=True)
+    _status, output = run_session(root, "-k", "plain", "--store", str(store), "-rs")
+    assert 'other-mini is not measured by look; add it: pytest suites/ -k "plain or other" --scale mini' in " ".join(
+        output.split()
+    )
+    assert "1 skipped" in output
+    assert "to train" not in output
+
+
+def test_no_train_names_the_field_that_differs(tmp_path, project):
+    root = write_project(tmp_path, learning_rate=6e-3)
+    status, output = run_session(
+        root, "-k", "plain and look", "--no-train", "--store", str(project / ".bench" / "store")
+    )
+    assert status == 1
+    assert "CheckpointMissing: plain-mini has no checkpoint" in output
+    assert "differs in settings.learning_rate: 0.005 there, 0.006 here" in output
+
+
+def test_why_names_the_field_that_differs(tmp_path, project):
+    root = write_project(tmp_path, learning_rate=6e-3)
+    told = run_harness(root, "why", "plain", "--store", str(project / ".bench" / "store"))
+    assert told.returncode == 0, told.stderr
+    assert "plain-mini finetune" in told.stdout
+    assert "settings.learning_rate: 0.005 there, 0.006 here" in told.stdout
+    assert "ground-mini pretrain" in told.stdout
+    assert "its checkpoint is there" in told.stdout
+
+
+def test_compare_gives_paired_differences_as_json(project):
+    told = run_harness(project, "compare", "plain", "other", "--json")
+    assert told.returncode == 0, told.stderr
+    rows = json.loads(told.stdout)
+    words = next(row for row in rows if row["metric"] == "words")
+    assert (words["suite"], words["candidate"], words["baseline"], words["n"]) == (
+        "look",
+        "plain-mini",
+        "other-mini",
+        20,
+    )
+    assert words["estimate"] == pytest.approx(words["candidate_score"] - words["baseline_score"])
+    assert words["low"] <= words["estimate"] <= words["high"]
+
+
+def test_gate_judges_what_is_stored_without_pytest(project):
+    told = run_harness(project, "gate", "plain", "--json")
+    verdicts = {row["gate"]: row["verdict"] for row in json.loads(told.stdout)}
+    assert set(verdicts) == {"plain-mini-look-words", "plain-mini-look-nonempty"}
+    assert told.returncode == (1 if "fail" in verdicts.values() else 0)
+
+
+def test_an_altered_checkpoint_file_is_named_and_not_retrained(tmp_path, project):
+    store = tmp_path / "store"
+    subprocess.run(["cp", "-r", str(project / ".bench" / "store"), str(store)], check=True)
+    file = next((store / "checkpoints").glob("*/adapter_model.safetensors"))
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(bytes(data))
+    status, output = run_session(project, "-k", "plain", "--store", str(store))
+    assert status == 4
+    assert "StoreError: checkpoint" in output
+    assert "adapter_model.safetensors was altered" in output
+    told = run_harness(project, "store", "verify", "--store", str(store))
+    assert told.returncode == 1
+    assert "1 damaged" in told.stdout
+
+
+def test_results_open_elsewhere_delay_the_ingest_and_lose_nothing(project):
+    results = project / "other.duckdb"
+    holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(results)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "open\n"
+    _, output = run_session(project, "-k", "other", "--results", str(results))
+    assert "Locked:" in output
+    assert "is open in another process" in output
+    assert "the next session ingests them" in output
+    process.communicate("")
+    results.unlink()
+    _, output = run_session(project, "-k", "other", "--results", str(results))
+    told = run_harness(
+        project, "results", "query", "select count(*) as n from samples", "--results", str(results), "--json"
+    )
+    assert json.loads(told.stdout)[0]["n"] == 40
+
+
+def test_rebuilt_results_are_the_same(project):
+    query = ("results", "query", "select * from metrics order by all", "--json")
+    before = run_harness(project, *query)
+    (project / ".bench" / "results.duckdb").write_bytes(b"damaged")
+    broken = run_harness(project, *query)
+    assert broken.returncode == 2
+    assert "harness results rebuild" in broken.stderr
+    assert run_harness(project, "results", "rebuild").returncode == 0
+    assert json.loads(run_harness(project, *query).stdout) == json.loads(before.stdout)
+
+
+def test_two_sessions_at_once_train_once(tmp_path):
+    root = write_project(tmp_path)
+    processes = [start_session(root, "-k", "other", "--results", str(tmp_path / f"{i}.duckdb")) for i in range(2)]
+    outputs = [process.communicate(timeout=600)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    assert sum(run["trained"] for run in sessions(root)) == 2  # ground and other, once each
+    assert any("which was training it" in output for output in outputs)
+
+
+def test_a_killed_session_is_continued_by_the_next(tmp_path, project):
+    root = write_project(tmp_path)
+    process = start_session(root, "-k", "plain")
+    log_of = lambda: list((root / ".bench" / "store" / "checkpoints").glob("*.partial/log.jsonl"))
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and not any(len(log.read_text().splitlines()) >= 7 for log in log_of()):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    status, output = run_session(root, "-k", "plain")
+    assert status in (0, 1), output
+    made = {
+        path.parent.name: path.read_bytes()
+        for path in (root / ".bench" / "store" / "checkpoints").glob("*/*.safetensors")
+    }
+    whole = {
+        path.parent.name: path.read_bytes()
+        for path in (project / ".bench" / "store" / "checkpoints").glob("*/*.safetensors")
+    }
+    assert made
+    assert all(whole[key] == data for key, data in made.items())
+
+
+def test_a_worker_killed_by_the_system_fails_its_tests_only(tmp_path):
+    root = write_project(tmp_path)
+    process = start_session(root, "-k", "other")
+    deadline = time.monotonic() + 200
+    logs = root / ".bench" / "store" / "checkpoints"
+    while time.monotonic() < deadline and not list(logs.glob("*.partial/log.jsonl")):
+        time.sleep(0.02)
+    found = subprocess.run(["pgrep", "-f", f"harness.training {logs}"], capture_output=True, text=True, check=True)
+    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "the worker was killed (SIGKILL); the system does that when memory runs out" in output
