@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from harness.recipe import Recipe, Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite, samples_of
 from harness.worker import Worker
+
+NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval")  # by the workers
 
 
 @dataclass(frozen=True)
@@ -290,8 +293,14 @@ class Bench:
             check_contained(loaded.rows, items, self.jobs[key].name)
 
     def start(self, jobs: list[Job]) -> None:
-        """Run the jobs beside the session."""
+        """Run the jobs beside the session; HarnessError where what they need is not installed."""
         if jobs:
+            missing = [name for name in NEEDED if find_spec(name) is None]
+            if missing:
+                raise HarnessError(
+                    f"to train and measure, {', '.join(missing)} must be installed.",
+                    "Install them: pip install 'harness[train]'. To judge what is stored, pass --no-train.",
+                )
             self.executor = LocalExecutor(slots(self.options.devices), self._stop_workers)
             self.executor.start(jobs)
 
@@ -431,6 +440,8 @@ def model_recipe(model: str, scale: Scale) -> Recipe:
 
 def open_store(folder: str | Path) -> Path:
     """The store's folder, made if need be; StoreError where it cannot be."""
+    if "://" in str(folder):
+        raise StoreError(f"--store {folder}: a store is a folder so far.", "Mount the bucket, or copy the folder.")
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)

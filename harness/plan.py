@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.bench import Bench
 from harness.data.reading import load
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
 from harness.planning import PlannedStage
 from harness.recipe import Architecture, Finetune, Fresh, Subject
 
@@ -86,7 +86,7 @@ def architecture_of(subject: Subject) -> Architecture | None:
         return architecture_of(base)
     if isinstance(base, Architecture):
         return base
-    from harness.models.published import PUBLISHED
+    from harness.published import PUBLISHED
 
     return PUBLISHED.get(base)
 
@@ -94,7 +94,12 @@ def architecture_of(subject: Subject) -> Architecture | None:
 def _weights(architecture: Architecture | None, stage: Any) -> tuple[int | None, int | None]:
     if architecture is None:
         return None, None
-    from harness.models.published import parameters
+    try:
+        from harness.models.weights import parameters
+    except ImportError as error:
+        raise HarnessError(
+            f"plan counts weights with {error.name}, which is not installed.", "pip install 'harness[train]'"
+        ) from None
 
     adapter = stage.adapter if isinstance(stage, Finetune) else None
     return parameters(architecture, adapter.rank if adapter else None)

@@ -185,7 +185,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if bench is None:
         return
     for item in items:
-        item.extra_keyword_matches.update(name for name in getattr(item, "fixturenames", ()) if name in bench.recipes)
+        recipes = [name for name in getattr(item, "fixturenames", ()) if name in bench.recipes]
+        if len(recipes) == 1:  # -k wiki_only must not train the other side of a test that asks for two
+            item.extra_keyword_matches.add(recipes[0])
         if "verdict" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.gate)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
@@ -206,9 +208,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         jobs = bench.want(checkpoints, evaluations)
         record.subjects = {s.id: s for s in [*checkpoints, *(s for _, s in evaluations)]}
         record.wanted = [(suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
-    for line in record.forecast(gates, jobs):
+    for line in [*record.other_versions(), *record.forecast(gates, jobs)]:
         _write_line(config, line)
-    bench.start(jobs)
+    with _usage_errors():
+        bench.start(jobs)
 
 
 def _wanted(bench: Bench, items: list[pytest.Item]) -> tuple[list[Subject], list[tuple[Suite, Subject]], list[Gate]]:

@@ -19,6 +19,7 @@ from harness.jobs import Job
 from harness.recipe import Subject
 from harness.store import told_when_full
 
+MATTERS = ("torch", "transformers", "trl", "peft")  # libraries whose minor version is said when it differs
 LATEST = "latest.json"  # beside the reports: what the newest session came to
 
 
@@ -50,6 +51,23 @@ class Session:
             found = self._detectable(gate)
             if found:
                 lines.append(f"  {gate.id} {found}")
+        return lines
+
+    def other_versions(self) -> list[str]:
+        """Lines on stored checkpoints that were made under other minor versions than are installed now."""
+        from harness.models.environment import environment
+
+        here, lines = environment(), []
+        for subject in self.subjects.values():
+            artifact = self.bench.artifact(self.bench.planner.chain(subject)[-1])
+            made = artifact.record["environment"] if artifact else {}
+            differing = [
+                f"{name} {made[name]} (here {here[name]})"
+                for name in MATTERS
+                if name in made and name in here and made[name].split(".")[:2] != here[name].split(".")[:2]
+            ]
+            if differing:
+                lines.append(f"{subject.id}: its checkpoint was made with {', '.join(differing)}; it is used as it is")
         return lines
 
     def _detectable(self, gate: Gate) -> str | None:

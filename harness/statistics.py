@@ -323,7 +323,9 @@ def _scores(name: str, values: Sequence[float]) -> np.ndarray:
     return x
 
 
-def _pair(candidate, baseline, clusters) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _pair(
+    candidate: Sequence[float], baseline: Sequence[float], clusters: Sequence[Hashable] | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     x, y = _scores("candidate", candidate), _scores("baseline", baseline)
     if x.size != y.size:
         raise StatisticsError(f"candidate has {x.size} scores, baseline has {y.size}.", "Pair them by sample id first.")
@@ -512,7 +514,15 @@ def _sign_flip(differences: np.ndarray) -> float:
 # Bootstrap.
 
 
-def _bca(statistic, samples, level, resamples, seed, clusters, test_zero: bool) -> Interval:
+def _bca(
+    statistic: Callable[[np.ndarray], float],
+    samples: int | Sequence,
+    level: float,
+    resamples: int,
+    seed: int,
+    clusters: Sequence[Hashable] | None,
+    test_zero: bool,
+) -> Interval:
     from scipy.special import ndtr, ndtri
 
     alpha = _alpha(level)
@@ -537,7 +547,7 @@ def _bca(statistic, samples, level, resamples, seed, clusters, test_zero: bool) 
 
 
 def _resampled(
-    statistic, n: int, resamples: int, seed: int, groups: np.ndarray | None
+    statistic: Callable[[np.ndarray], float], n: int, resamples: int, seed: int, groups: np.ndarray | None
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """The statistic on all samples, on each resample (resamples,), and without each jackknife block."""
     units = n if groups is None else int(groups.max()) + 1

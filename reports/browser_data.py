@@ -8,6 +8,7 @@ draw, equal for every subject, so that what is won and lost stays representative
 import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from reports.content import Content, Evaluation, Sample, Text
 from reports.words import LOWER_IS_BETTER, visible
@@ -30,7 +31,7 @@ def browser_json(content: Content, most_bytes: int) -> str:
     return text
 
 
-def script_safe(value) -> str:
+def script_safe(value: Any) -> str:
     """Compact ASCII JSON without <, > and &, safe inside a <script> element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -6,6 +6,8 @@ and replaces it, so that the same drawing serves light, dark and print.
 
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
 import altair
 import vl_convert
@@ -89,7 +91,10 @@ def curve_chart(checkpoint: Checkpoint) -> str | None:
     return _svg(altair.layer(*layers).properties(width=WIDTH - 24, height=130))
 
 
-def _interval_row(name, estimate, low, high, show, colour, shape, hollow=False) -> dict:
+def _interval_row(
+    name: str, estimate: float | None, low: float | None, high: float | None, show: Callable[[float | None], str],
+    colour: str, shape: str, hollow: bool = False,
+) -> dict:  # fmt: skip
     whole = _finite(low) and _finite(high)
     return {
         "name": name, "told": show(estimate), "value": estimate, "colour": colour, "shape": shape, "hollow": hollow,
@@ -123,7 +128,7 @@ def _dots(rows: list[dict], lines: list[dict], thresholds: list[float]) -> str:
     return _svg(altair.layer(*layers).properties(width=WIDTH, height=ROW * (last + 0.3)))
 
 
-def _lines(ends: list[tuple[float, int]], row_count: int, x, y) -> list:
+def _lines(ends: list[tuple[float, int]], row_count: int, x: Any, y: Any) -> list:
     """Upright lines, each down to its own last row: faint behind the names, strong beside the intervals."""
     faint = [{"value": value, "row": -0.7, "end": row + 0.26} for value, row in ends]
     strong = [
@@ -138,14 +143,14 @@ def _lines(ends: list[tuple[float, int]], row_count: int, x, y) -> list:
     ]
 
 
-def _marked(chart, colour: str, shape: str, hollow: bool):
+def _marked(chart: Any, colour: str, shape: str, hollow: bool) -> Any:
     if hollow:
         return chart.mark_point(stroke=colour, fill=PAPER, size=90, strokeWidth=2, opacity=1)
     size = 180 if shape == "cross" else 90
     return chart.mark_point(filled=True, color=colour, shape=shape, angle=ANGLES[shape], size=size, opacity=1)
 
 
-def _labels(chart, y, colour: str) -> list:
+def _labels(chart: Any, y: Any, colour: str) -> list:
     return [
         chart.mark_text(align="left", dy=-17, fontSize=13, color=colour, limit=WIDTH - 60).encode(
             x=altair.value(0), y=y, text="name:N"
@@ -163,7 +168,7 @@ def _thinned(points: list[dict]) -> list[dict]:
     return [points[round(i * (len(points) - 1) / (MOST_POINTS - 1))] for i in range(MOST_POINTS)]
 
 
-def _table(rows: list[dict]):
+def _table(rows: list[dict]) -> Any:
     return altair.Data(values=rows)
 
 
@@ -171,9 +176,9 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _svg(chart) -> str:
+def _svg(chart: Any) -> str:
     svg = vl_convert.vegalite_to_svg(chart.configure(**CONFIG).to_json(indent=None, validate=False))
-    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()  # type: ignore[union-attr]
     svg = re.sub(r"^<svg[^>]*>", "", svg)
     svg = re.sub(r'<path class="(?:fore|back)ground"[^>]*/>', "", svg)
     svg = re.sub(r' (?:class|role|aria-[a-z]+|pointer-events|opacity|stroke-miterlimit|font-family)="[^"]*"', "", svg)

@@ -1,17 +1,24 @@
 """Warehouse -> Content: runs the queries beside this file, parses JSON, and never writes."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import WarehouseError
 from reports.content import Checkpoint, Content, Evaluation, Floor, Gate, LogPoint, Metric, Run, Sample, Subject, Text
+
+if TYPE_CHECKING:
+    import duckdb
 
 HERE = Path(__file__).parent
 LONGEST_TEXT = 2_000  # characters of one prompt, target or answer
 SAMPLES_PER_SUITE = 1_000  # ids, each answered by every subject
 
 
-def load(connection, run_id: str | None = None) -> Content:
+def load(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> Content:
     """All that a report on one run shows; the latest run unless another is named.
 
     connection is an open DuckDB connection; nothing is written through it.
@@ -28,17 +35,17 @@ def load(connection, run_id: str | None = None) -> Content:
     )
 
 
-def _rows(connection, query: str, **parameters) -> list[dict]:
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[dict]:
     cursor = connection.execute((HERE / f"{query}.sql").read_text(encoding="utf-8"), parameters)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _parsed(text: str | None, empty):
+def _parsed(text: str | None, empty: dict | list) -> Any:
     return empty if text is None else json.loads(text)
 
 
-def _run(connection, run_id: str | None) -> Run:
+def _run(connection: duckdb.DuckDBPyConnection, run_id: str | None) -> Run:
     rows = _rows(connection, "run", run_id=run_id)
     if not rows and run_id is None:
         raise WarehouseError("the results hold no run, so there is nothing to report", "Run pytest suites/ first.")
@@ -52,7 +59,7 @@ def _run(connection, run_id: str | None) -> Run:
     return Run(**row)
 
 
-def _checkpoints(connection, run: Run) -> dict[str, Checkpoint]:
+def _checkpoints(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Checkpoint]:
     rows = _rows(connection, "checkpoints", run_id=run.run_id)
     logs: dict[str, list[LogPoint]] = {}
     for row in _rows(connection, "training_log", fingerprints=[row["fingerprint"] for row in rows]):
@@ -64,7 +71,7 @@ def _checkpoints(connection, run: Run) -> dict[str, Checkpoint]:
     return {row["fingerprint"]: Checkpoint(**row) for row in rows}
 
 
-def _subjects(connection, run: Run, checkpoints: dict[str, Checkpoint]):
+def _subjects(connection: duckdb.DuckDBPyConnection, run: Run, checkpoints: dict[str, Checkpoint]) -> Iterator[Subject]:
     for row in _rows(connection, "subjects", run_id=run.run_id):
         row["name"] = row.pop("subject")
         row["settings"] = _parsed(row["settings"], [])
@@ -79,7 +86,7 @@ def _lineage(fingerprint: str | None, checkpoints: dict[str, Checkpoint]) -> tup
     return tuple(reversed(chain))
 
 
-def _evaluations(connection, run: Run):
+def _evaluations(connection: duckdb.DuckDBPyConnection, run: Run) -> Iterator[Evaluation]:
     rows = _rows(connection, "evaluations", run_id=run.run_id)
     keys = sorted({row["evaluation"] for row in rows})
     metrics: dict[str, dict[str, Metric]] = {}
@@ -101,7 +108,7 @@ def _evaluations(connection, run: Run):
 
 
 def _sample(row: dict) -> Sample:
-    def text(name):
+    def text(name: str) -> Text | None:
         return None if row[name] is None else Text(row[name], row[f"{name}_characters"])
 
     return Sample(
@@ -114,5 +121,5 @@ def _sample(row: dict) -> Sample:
     )
 
 
-def _is_number(score) -> bool:
+def _is_number(score: Any) -> bool:
     return score is None or isinstance(score, int | float)

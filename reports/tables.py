@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from reports.content import FIRST_LOOK, FIRST_LOOK_IMPROVED, Checkpoint, Content, Gate, Metric, Subject, Text
 from reports.words import count, duration, memory, plural, short
@@ -99,7 +100,7 @@ def _flat(setting: dict, path: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def _value(value) -> str:
+def _value(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, str):
@@ -134,7 +135,7 @@ def data_digests(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     ]
 
 
-def _leaves(value, path: str = "") -> list[tuple[str, str]]:
+def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, str):
         return [(path, value)]
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
 from reports.content import Content, Gate, Metric, Run
 
@@ -73,7 +75,7 @@ def signed(value: float | None) -> str:
     return f"+{number(value)}" if value is not None and value > 0 else number(value)
 
 
-def interval(low: float | None, high: float | None, show=number) -> str:
+def interval(low: float | None, high: float | None, show: Callable[[float | None], str] = number) -> str:
     """'0.361 to 0.463', or the empty string where there is none."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
@@ -186,7 +188,7 @@ def versions(environment: dict, path: str = "") -> dict[str, str]:
     return flat
 
 
-def _plain(value) -> str:
+def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(_plain, value)) if isinstance(value, list) else str(value)

@@ -24,7 +24,7 @@ def modules(folder):
 
 
 def imported(path, top_level=False):
-    """The dotted names a file imports; with `top_level`, without those inside functions and TYPE_CHECKING."""
+    """The dotted names a file imports; with `top_level`, without those inside functions."""
     names = set()
     for node in walk(ast.parse(path.read_text(encoding="utf-8")), top_level):
         if isinstance(node, ast.Import):
@@ -39,8 +39,8 @@ def walk(node, top_level):
     for child in ast.iter_child_nodes(node):
         if top_level and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        if top_level and isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue  # for the reader; never run
         yield child
         yield from walk(child, top_level)
 

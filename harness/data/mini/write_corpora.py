@@ -321,6 +321,8 @@ def dialogues(topics: list[Topic]) -> list[dict]:
 class Deck:
     """Lines dealt in shuffled rounds, so that each is used equally often."""
 
+    left: list[str]
+
     def __init__(self, lines: list[str], name: str) -> None:
         self.lines, self.random, self.left = lines, Random(name), []
 

@@ -1,0 +1,58 @@
+"""A warm session against an empty one: nothing to train, nothing to measure, only verdicts to judge.
+
+    python benchmarks/warm.py [--rounds 7]
+
+Runs the demo's session (made once if it is missing) and an empty pytest session in turn, as whole processes, and
+prints the ratio of their medians. The aim is at most 3.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SELECTED = "wiki_only or with_kilt"
+
+
+def seconds(arguments: list[str], folder: Path) -> float:
+    """Wall-clock seconds of one pytest process."""
+    started = time.perf_counter()
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=folder, env=environment, capture_output=True, check=False
+    )
+    return time.perf_counter() - started
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    warm = ["suites/", "-k", SELECTED]
+    seconds(warm, ROOT)  # whatever is missing is made now
+    check = subprocess.run(
+        [sys.executable, "-m", "pytest", *warm], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if "to train:" in check.stdout:
+        print("the session is not warm:\n" + check.stdout)
+        return 1
+    times: dict[str, list[float]] = {"warm session": [], "empty session": []}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_empty.py").write_text("def test_nothing():\n    pass\n")
+        for _ in range(rounds):
+            times["warm session"].append(seconds(warm, ROOT))
+            times["empty session"].append(seconds([], Path(folder)))
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    for name, found in times.items():
+        print(f"{name:>14}: median {medians[name]:.2f} s, {min(found):.2f} to {max(found):.2f} s over {rounds} runs")
+    print(f"         ratio: {medians['warm session'] / medians['empty session']:.2f} (aim: at most 3)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""Published sizes of the bases that recipes name, to count weights without a download.
+
+From each model's config.json on the hub.
+"""
+
+from __future__ import annotations
+
+from harness.recipe import Architecture
+
+PUBLISHED = {
+    "meta-llama/Llama-3.2-3B-Instruct": Architecture(
+        hidden_size=3072, layers=28, heads=24, key_value_heads=8, intermediate_size=8192,
+        vocabulary_size=128_256, context_length=131_072, tied_embeddings=True,
+    ),
+    "meta-llama/Llama-3.1-8B-Instruct": Architecture(
+        hidden_size=4096, layers=32, heads=32, key_value_heads=8, intermediate_size=14_336,
+        vocabulary_size=128_256, context_length=131_072, tied_embeddings=False,
+    ),
+    "TinyLlama/TinyLlama-1.1B-Chat-v1.0": Architecture(
+        hidden_size=2048, layers=22, heads=32, key_value_heads=4, intermediate_size=5632,
+        vocabulary_size=32_000, context_length=2048, tied_embeddings=False,
+    ),
+}  # fmt: skip
