@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import re
@@ -34,14 +35,15 @@ def load_recipes(root: Path) -> dict[str, Recipe]:
     declared: dict[str, str] = {}
     for path in sorted((root / "recipes").glob("*.py")):
         module = _import(root, f"recipes.{path.stem}")
-        for value in vars(module).values():
-            if not isinstance(value, Recipe):
+        elsewhere = _imported_names(path)
+        for name, value in vars(module).items():
+            if not isinstance(value, Recipe) or name in elsewhere:
                 continue
             if value.name in found and found[value.name] is not value:
                 raise RecipeError(
                     f"recipe {value.name!r} is declared twice: in {declared[value.name]} and {path.name}."
                 )
-            if value.name not in found and _declares(path, value.name):
+            if value.name not in found:
                 if not value.hypothesis:
                     object.__setattr__(value, "hypothesis", (module.__doc__ or "").strip())
                 found[value.name], declared[value.name] = value, path.name
@@ -49,9 +51,10 @@ def load_recipes(root: Path) -> dict[str, Recipe]:
     return found
 
 
-def _declares(path: Path, name: str) -> bool:
-    """Whether the recipe is written in this file, not imported into it."""
-    return re.search(rf"name\s*=\s*[\"']{re.escape(name)}[\"']", path.read_text()) is not None
+def _imported_names(path: Path) -> set[str]:
+    """What a file imports from others: a recipe among it is declared there, not here."""
+    imports = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in imports for alias in node.names}
 
 
 def _check_references(recipes: dict[str, Recipe]) -> None:

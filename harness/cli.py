@@ -277,17 +277,10 @@ def results_rebuild(results: Results = None, store: StoreDir = None) -> None:
 @results_app.command("query")
 def results_query(sql: str, results: Results = None, as_json: AsJson = False) -> None:
     """Run one SQL statement on the results, read-only."""
-    import duckdb
-
     from harness import warehouse
 
     with warehouse.connect(results_file(results), read_only=True) as connection:
-        try:
-            found = connection.execute(sql)
-        except duckdb.Error as error:
-            raise WarehouseError(f"the query fails: {error}") from None
-        names = [column[0] for column in found.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        names, rows = warehouse.query(connection, sql)
     _show(rows, {name: name for name in names}, as_json)
 
 

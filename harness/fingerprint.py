@@ -70,9 +70,10 @@ class FileDigests:
         self.changed = False
         if memory is not None and memory.exists():
             try:
-                self.known = json.loads(memory.read_text())
+                known = json.loads(memory.read_text())
             except ValueError:
-                self.known = {}  # a memory only: every digest can be computed again
+                known = None  # a memory only: every digest can be computed again
+            self.known = known if isinstance(known, dict) else {}
 
     def of(self, path: Path, kind: str = "bytes") -> str:
         """The file's digest; `kind` 'code' hashes a Python file's syntax tree without docstrings."""

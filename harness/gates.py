@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.errors import SuiteError
+from harness.errors import HarnessError, SuiteError
 from harness.evaluation import Evaluation
 from harness.fingerprint import digest, plain
 from harness.recipe import Claim, Subject, Target
@@ -93,6 +93,7 @@ class Measured:
     loudest: tuple[str, ...]  # ids of the samples that speak most for the verdict
     sides: Literal["below", "above", "equal"]  # where the claim wants the estimate
     margin: float = 0.0  # how far beyond zero
+    side: str | None = None  # the other side's recipe, or the floor
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Verdict:
 
 def judge(bench: Bench, gate: Gate) -> Verdict:
     """The gate's verdict; 'skipped' with the command that would add what is missing."""
-    reference = gate.references[0] if gate.references else None
+    reference = _side(bench, gate, gate.references[0]) if gate.references else None
     empty = Verdict(
         gate.id, gate.subject.id, reference, gate.claim.suite, gate.claim.metric, gate.claim.sentence, "skipped"
     )
@@ -136,13 +137,14 @@ def judge(bench: Bench, gate: Gate) -> Verdict:
     family = [g for g in gates_of(gate.subject) if g.is_test]
     adjusted = None
     if gate.is_test:
-        values = [measured.p_value if g.id == gate.id else _p_value(_measured(bench, g)) for g in family]
+        values = [measured.p_value if g.id == gate.id else _p_value(bench, g) for g in family]
         adjusted = _holm([1.0 if p is None else p for p in values])[[g.id for g in family].index(gate.id)]
     outcome = _outcome(measured, adjusted)
     needed = _samples_needed(measured) if outcome == "inconclusive" else None
     judged = replace(
         empty,
         verdict=outcome,
+        reference=_side(bench, gate, measured.side),
         candidate=measured.candidate,
         baseline=measured.baseline,
         estimate=measured.estimate,
@@ -158,7 +160,12 @@ def judge(bench: Bench, gate: Gate) -> Verdict:
     return replace(judged, message=_message(judged, measured, len(family)))
 
 
-def _p_value(measured: Measured | str) -> float | None:
+def _p_value(bench: Bench, gate: Gate) -> float | None:
+    """Another claim's p-value; None where it cannot be judged, which that claim's own test tells."""
+    try:
+        measured = _measured(bench, gate)
+    except HarnessError:
+        return None
     return None if isinstance(measured, str) else measured.p_value
 
 
@@ -215,6 +222,12 @@ def other_side(bench: Bench, subject: Subject, name: str) -> Subject | None:
     )
 
 
+def _side(bench: Bench, gate: Gate, name: str | None) -> str | None:
+    """The other side as results name it: a subject's id, or the floor as it is."""
+    other = other_side(bench, gate.subject, name) if name in gate.references else None
+    return other.id if other else name
+
+
 def command(*subjects: Subject) -> str:
     """What a user types to have these subjects trained and measured."""
     names = list(dict.fromkeys(subject.recipe.name for subject in subjects))
@@ -229,16 +242,16 @@ def _compare(gate: Gate, candidate: Evaluation, others: dict[str, Evaluation]) -
         values = {name: _floor(candidate, others, claim, name) for name in claim.above}
         highest = max(values, key=lambda name: values[name]) if values else None
         if highest in others:
-            return _paired(candidate, others[highest], claim.metric, "above", f"{highest}'s {values[highest]:.3f}")
+            against = f"{highest}'s {values[highest]:.3f}"
+            return replace(_paired(candidate, others[highest], claim.metric, "above", against), side=highest)
         threshold = claim.at_least if claim.at_least is not None else values[str(highest)]
         against = f"the target {threshold:g}" if highest is None else f"the floor {highest} {threshold:.3f}"
-        return _against_number(candidate, claim.metric, threshold, "above", against)
+        return replace(_against_number(candidate, claim.metric, threshold, "above", against), side=highest)
     if claim.reference is not None:
         sides: Literal["below", "above"] = "below" if claim.lower_than else "above"
         other = others[claim.reference]
-        return _paired(
-            candidate, other, claim.metric, sides, f"{claim.reference}'s {other[claim.metric]:.3f}", claim.by
-        )
+        against = f"{claim.reference}'s {other[claim.metric]:.3f}"
+        return replace(_paired(candidate, other, claim.metric, sides, against, claim.by), side=claim.reference)
     if claim.equals is not None:
         scores = [float(row["scores"][claim.metric]) for row in candidate.samples]
         off = [row["sample_id"] for row in candidate.samples if float(row["scores"][claim.metric]) != claim.equals]

@@ -147,18 +147,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if bench is None:
         return
     with _usage_errors():
-        if "checkpoint" in metafunc.fixturenames:
+        own = _parametrized_by_itself(metafunc)
+        if "checkpoint" in set(metafunc.fixturenames) - own:
             subjects = bench.subjects()
             suites = _suites_named(metafunc.function, metafunc.module)
             if suites and all(is_recorded(suite) for suite in suites):
                 subjects = [s for s in subjects if s.stages and s.stages[-1].held_out is not None]
             metafunc.parametrize("checkpoint", subjects, ids=[s.id for s in subjects], indirect=True)
-        if "verdict" in metafunc.fixturenames:
+        if "verdict" in set(metafunc.fixturenames) - own:
             gates = [gate for subject in bench.subjects() for gate in gates_of(subject)]
             metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
-        asked = [name for name in metafunc.fixturenames if name in bench.recipes]
+        asked = [name for name in metafunc.fixturenames if name in bench.recipes and name not in own]
         if asked:
             _parametrize_recipes(metafunc, bench, asked)
+
+
+def _parametrized_by_itself(metafunc: pytest.Metafunc) -> set[str]:
+    """Arguments that the test's own @pytest.mark.parametrize fills, whatever they are called."""
+    names: set[str] = set()
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        argnames = mark.kwargs.get("argnames", mark.args[0] if mark.args else ())
+        names |= {name.strip() for name in argnames.split(",")} if isinstance(argnames, str) else set(argnames)
+    return names
 
 
 def _parametrize_recipes(metafunc: pytest.Metafunc, bench: Bench, asked: list[str]) -> None:
@@ -201,7 +211,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     checkpoints, evaluations, gates = _wanted(bench, session.items)
     if not checkpoints and not evaluations and not gates:
         return
-    record = config.stash[SESSION] = Session(bench, config.stash[OUTPUTS], list(config.invocation_params.args))
+    record = config.stash[SESSION] = Session(
+        bench, config.stash[OUTPUTS], list(config.invocation_params.args), _write_report
+    )
     with _usage_errors():
         for gate in gates:
             evaluations += _evaluations_of(bench, gate, checkpoints)
@@ -286,6 +298,26 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         bench.stop()
     if record is not None and record.judged_or_measured():
         record.finish()
+
+
+def _write_report(connection: Any, run_id: str, folder: Path) -> tuple[str, list[Path]]:
+    """The session's report as HTML and Markdown, and its tables as text for the terminal."""
+    import io
+    import os
+
+    from rich.console import Console
+
+    import reports
+
+    content = reports.load(connection, run_id)
+    paths = [folder / "report.html", folder / "report.md"]
+    reports.write_html(content, paths[0])
+    reports.write_markdown(content, paths[1])
+    terminal = os.isatty(1)
+    width = min(120, os.get_terminal_size().columns) if terminal else 100
+    stream = io.StringIO()
+    reports.print_terminal(content, Console(file=stream, width=width, no_color=not terminal, force_terminal=terminal))
+    return stream.getvalue().rstrip(), paths
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -91,7 +91,7 @@ CREATE TABLE metrics (
     metric     VARCHAR NOT NULL,     -- e.g. 'acc_norm'
     estimate   DOUBLE,               -- in the metric's own unit
     low        DOUBLE,               -- interval, 95 %
-    high       DOUBLE,
+    high       DOUBLE,               -- its upper end
     n          INTEGER,              -- samples behind it
     method     VARCHAR,              -- how the interval was computed
     PRIMARY KEY (evaluation, metric)
@@ -111,15 +111,15 @@ CREATE TABLE gates (
     gate      VARCHAR NOT NULL,      -- e.g. 'wiki_only-mini-tone-conversational'
     subject   VARCHAR NOT NULL,      -- the side that makes the claim
     reference VARCHAR,               -- the other subject, or the floor, or NULL for a fixed threshold
-    suite     VARCHAR NOT NULL,
-    metric    VARCHAR NOT NULL,
+    suite     VARCHAR NOT NULL,      -- the suite that measured both
+    metric    VARCHAR NOT NULL,      -- what the claim is about
     claim     VARCHAR NOT NULL,      -- in words: 'less conversational than with_kilt'
     verdict   VARCHAR NOT NULL,      -- pass, fail, inconclusive or skipped
     candidate DOUBLE,                -- the subject's own estimate
     baseline  DOUBLE,                -- the reference's estimate or the threshold
     estimate  DOUBLE,                -- candidate - baseline, paired by sample where both answered
     low       DOUBLE,                -- interval of the difference
-    high      DOUBLE,
+    high      DOUBLE,                -- its upper end
     level     DOUBLE,                -- of the interval, e.g. 0.95
     p_value   DOUBLE,                -- raw
     p_adjusted DOUBLE,               -- Holm over the claims of the recipe

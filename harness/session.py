@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ class Session:
     bench: Bench
     outputs: dict[str, Path]  # results, reports
     arguments: list[str]
+    write_report: Callable[[Any, str, Path], tuple[str, list[Path]]]  # connection, run, folder -> text, files
     subjects: dict[str, Subject] = field(default_factory=dict)
     wanted: list[tuple[str, str]] = field(default_factory=list)  # suite and key of every evaluation asked for
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Session:
 
     def other_versions(self) -> list[str]:
         """Lines on stored checkpoints that were made under other minor versions than are installed now."""
-        from harness.models.environment import environment
+        from harness.environment import environment
 
         here, lines = environment(), []
         for subject in self.subjects.values():
@@ -126,33 +128,13 @@ class Session:
                 warehouse.write_session(self.bench.store.root, run, *rows)
                 with warehouse.connect(self.outputs["results"]) as connection:
                     warehouse.ingest(connection, self.bench.store)
-                    self._report(connection, run["run_id"])
+                    self.text, self.paths = self.write_report(connection, run["run_id"], self.outputs["reports"])
         except HarnessError as error:
             self.trouble.append(f"{error.told()}\n      The results are in the store; the next session ingests them.")
 
-    def _report(self, connection: Any, run_id: str) -> None:
-        import io
-
-        from rich.console import Console
-
-        import reports
-
-        content = reports.load(connection, run_id)
-        folder = self.outputs["reports"]
-        folder.mkdir(parents=True, exist_ok=True)
-        self.paths = [folder / "report.html", folder / "report.md"]
-        reports.write_html(content, self.paths[0])
-        reports.write_markdown(content, self.paths[1])
-        width = min(120, os.get_terminal_size().columns if os.isatty(1) else 100)
-        stream = io.StringIO()
-        reports.print_terminal(
-            content, Console(file=stream, width=width, no_color=not os.isatty(1), force_terminal=os.isatty(1))
-        )
-        self.text = stream.getvalue().rstrip()
-
     def _run(self) -> dict[str, Any]:
         from harness.devices import threads
-        from harness.models.environment import environment
+        from harness.environment import environment
 
         started = datetime.fromtimestamp(self.begun, UTC)
         return {

@@ -65,13 +65,13 @@ class Store:
         """The artifact, or None; StoreError where its files are not those that were published."""
         path = self.root / kind / key
         try:
-            manifest = json.loads((path / MANIFEST).read_text())
+            manifest = _manifest(path)
         except FileNotFoundError:
             if path.exists():
                 raise self._damaged(kind, key, f"{MANIFEST} is missing") from None
             return None
         except ValueError:
-            raise self._damaged(kind, key, f"{MANIFEST} is not JSON") from None
+            raise self._damaged(kind, key, f"{MANIFEST} is not a whole manifest") from None
         artifact = Artifact(kind, key, path, manifest)
         problem = self.problem(artifact, lambda file: self.digests.of(file))
         if problem:
@@ -95,9 +95,9 @@ class Store:
         """What is wrong with an artifact when every byte is read again, or None."""
         path = self.root / kind / key
         try:
-            manifest = json.loads((path / MANIFEST).read_text())
+            manifest = _manifest(path)
         except (OSError, ValueError):
-            return f"{MANIFEST} is missing or not JSON"
+            return f"{MANIFEST} is missing or not a whole manifest"
         return self.problem(Artifact(kind, key, path, manifest))
 
     def _damaged(self, kind: Kind, key: str, problem: str) -> StoreError:
@@ -109,9 +109,9 @@ class Store:
     def all(self, kind: Kind) -> Iterator[Artifact]:
         """Every published artifact of a kind that has a readable manifest, oldest first."""
         found = []
-        for path in (self.root / kind).glob("*/" + MANIFEST):
+        for path in (p.parent for p in (self.root / kind).glob("*/" + MANIFEST) if p.parent.suffix != ".removed"):
             try:
-                found.append(Artifact(kind, path.parent.name, path.parent, json.loads(path.read_text())))
+                found.append(Artifact(kind, path.name, path, _manifest(path)))
             except ValueError:
                 continue  # `verify` names it
         yield from sorted(found, key=lambda a: a.manifest["created_at"])
@@ -170,8 +170,9 @@ class Store:
     def remove(self, kind: Kind, key: str) -> None:
         """Delete an artifact and what is left of its making: renamed away first, so no half is ever seen."""
         target = self.root / kind / key
+        doomed = target.with_name(f"{key}.removed")
+        shutil.rmtree(doomed, ignore_errors=True)  # of a removal that was killed
         if target.exists():
-            doomed = target.with_name(f"{key}.removed")
             target.rename(doomed)
             shutil.rmtree(doomed)
         shutil.rmtree(self.root / kind / f"{key}.partial", ignore_errors=True)
@@ -192,6 +193,14 @@ def told_when_full(doing: str) -> Iterator[None]:
                 f"{doing}: {error.filename} cannot be written ({error.strerror}).", "Choose another --store."
             ) from error
         raise
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """An artifact's manifest; ValueError where it is not a whole one."""
+    found = json.loads((path / MANIFEST).read_text())
+    if not isinstance(found, dict) or not {"files", "spec", "record", "created_at"} <= found.keys():
+        raise ValueError(path)
+    return found
 
 
 def _holder(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ class Locked(WarehouseError):
     """The file is open in another process; ingest later."""
 
 
+class Foreign(WarehouseError):
+    """A database of something else, never to be replaced."""
+
+
 @contextmanager
 def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a warehouse of this version, made if need be.
@@ -38,7 +42,7 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if "Could not set lock on file" in str(error):
             raise Locked(
                 f"{path} is open in another process: {_holder(str(error))}.", "Close it there; nothing is lost."
             ) from None
@@ -54,6 +58,13 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
     try:
         _check_version(connection, path, read_only)
         yield connection
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.ProgrammingError | duckdb.IntegrityError | duckdb.DataError):
+            raise  # our own SQL, not the file
+        raise WarehouseError(
+            f"{path} is not a usable results file: {str(error).splitlines()[0]}",
+            "If it is damaged, delete it and run `harness results rebuild`: the store holds all results.",
+        ) from error
     finally:
         connection.close()
 
@@ -67,7 +78,7 @@ def _check_version(connection: duckdb.DuckDBPyConnection, path: Path, read_only:
         connection.execute("COMMIT")
         return
     if "warehouse" not in tables:
-        raise WarehouseError(f"{path} is a DuckDB file, but not a results file.", "Name another one with --results.")
+        raise Foreign(f"{path} is a DuckDB file, but not a results file.", "Name another one with --results.")
     row = connection.execute("SELECT version FROM warehouse").fetchone()
     if row is None or row[0] != VERSION:
         found = None if row is None else row[0]
@@ -109,9 +120,20 @@ def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
         _insert(connection, "gates", [row for s in sessions for row in s["gates"]])
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # a damaged file has ended the transaction itself
+            connection.execute("ROLLBACK")
         raise
     return len(checkpoints) + len(evaluations) + len(sessions)
+
+
+def query(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """Column names and rows of one statement; WarehouseError with DuckDB's words where it fails."""
+    try:
+        found = connection.execute(sql)
+    except duckdb.Error as error:
+        raise WarehouseError(f"the query fails: {error}") from None
+    names = [column[0] for column in found.description or []]
+    return names, [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def rebuild(path: Path, store: Store) -> int:
@@ -122,7 +144,7 @@ def rebuild(path: Path, store: Store) -> int:
         try:  # nobody may be reading while it is replaced
             with connect(path):
                 pass
-        except Locked:
+        except (Locked, Foreign):
             raise
         except WarehouseError:
             pass  # damaged or of another version: the very reason to rebuild

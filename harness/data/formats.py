@@ -34,9 +34,9 @@ def training_row(row: Mapping[str, Any], source: Source) -> dict[str, Any]:
     if "conversations" in row:
         return {"messages": checked(row["conversations"], "conversations", "from", "value")}
     if "instruction" in row:
-        extra = row.get("input") or ""
+        extra = _string(row, "input") if row.get("input") else ""
         instruction = _string(row, "instruction") + (f"\n\n{extra}" if extra else "")
-        return _turns(instruction, _string(row, "output"), system=row.get("system"))
+        return _turns(instruction, _string(row, "output"), _string(row, "system") if row.get("system") else "")
     if "prompt" in row:
         return _turns(_string(row, "prompt"), _string(row, "completion"))
     if "input" in row and "output" in row:
@@ -68,7 +68,7 @@ def kilt_answer(output: Any) -> str:
         return _filled(output, "output")
     for item in output if isinstance(output, list) else []:
         if isinstance(item, Mapping) and isinstance(item.get("answer"), str) and item["answer"].strip():
-            return str(item["answer"])
+            return _filled(item["answer"], "output")
     raise BadRow('"output" holds no answer')
 
 
@@ -81,7 +81,7 @@ def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[
         if not isinstance(message, Mapping):
             raise BadRow(f'"{name}" holds {type(message).__name__}, not messages')
         role = message.get(role_field)
-        if role not in SHAREGPT_ROLES:
+        if not isinstance(role, str) or role not in SHAREGPT_ROLES:
             raise BadRow(f"unknown role {role!r} (known: {', '.join(SHAREGPT_ROLES)})")
         told.append({"role": SHAREGPT_ROLES[role], "content": _string(message, text_field)})
     roles = [message["role"] for message in told]
@@ -102,8 +102,8 @@ def row_text(row: Mapping[str, Any]) -> str:
     return str(row["text"]) if "text" in row else "\n".join(m["content"] for m in row["messages"])
 
 
-def _turns(prompt: str, completion: str, system: Any = None) -> dict[str, Any]:
-    start = [{"role": "system", "content": str(system)}] if system else []
+def _turns(prompt: str, completion: str, system: str = "") -> dict[str, Any]:
+    start = [{"role": "system", "content": system}] if system else []
     return {"messages": [*start, {"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]}
 
 

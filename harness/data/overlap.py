@@ -18,19 +18,19 @@ def check_contained(rows: Iterable[Mapping[str, Any]], items: Mapping[str, str],
 
     `items` maps "suite: sample id" to text.
     """
-    by_start: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    by_start: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
     for name, text in items.items():
         words = _words(text)
         if len(words) >= N:
-            by_start.setdefault(tuple(words[:N]), []).append((name, " ".join(words)))
+            by_start.setdefault(tuple(words[:N]), []).append((name, words))
     if not by_start:
         return
     found = []
     for row in rows:
         words = _words(row_text(row))
         for i in range(len(words) - N + 1):
-            for name, text in by_start.get(tuple(words[i : i + N]), ()):
-                if " ".join(words[i:]).startswith(text):
+            for name, item in by_start.get(tuple(words[i : i + N]), ()):
+                if words[i : i + len(item)] == item:
                     found.append(f"{row['origin']} contains {name}")
     if found:
         more = f", and {len(found) - 3} more" if len(found) > 3 else ""

@@ -180,6 +180,8 @@ def read_file(
             rows = json.loads(text)
         except json.JSONDecodeError as error:
             raise DataError(f"{path.name}:{error.lineno}: not JSON ({error.msg}); is the file cut short?") from None
+        except RecursionError:
+            raise DataError(f"{path.name}: not JSON (nested too deep).") from None
         if not isinstance(rows, list):
             raise DataError(f"{path.name}: holds {type(rows).__name__}, not a list of rows.")
         lines = [(f"{path.name}[{i}]", row) for i, row in enumerate(rows)]
@@ -187,7 +189,7 @@ def read_file(
         lines = [(f"{path.name}:{i}", line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
     for origin, row in lines:
         problem = None
-        if isinstance(row, str):
+        if path.suffix != ".json":
             try:
                 row = json.loads(row)
             except (json.JSONDecodeError, RecursionError) as error:

@@ -9,8 +9,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from harness.environment import environment
 from harness.errors import HarnessError
-from harness.models.environment import environment, peak_memory_bytes
+from harness.models.memory import peak_memory_bytes
 from harness.worker import settle
 
 

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from harness.models.environment import environment, peak_memory_bytes
+from harness.environment import environment
+from harness.models.memory import peak_memory_bytes
 from harness.training.callbacks import read_log
 
 UNPUBLISHED = ("training_args.bin",)  # pickles
