@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def _options(config: pytest.Config) -> Options:
     track = config.getoption("--track")
     if track not in (None, "wandb", "tensorboard", "mlflow"):
         raise HarnessError(f"--track {track}: there is no such tracker.", "Choose wandb, tensorboard or mlflow.")
+    if track is not None and find_spec(track) is None:
+        raise HarnessError(f"--track {track}: {track} is not installed.", f"pip install {track}")
     return Options(
         scale=scale or ("full" if gpu is not None else "mini"),
         devices=tuple(devices.parse(gpu)),
@@ -217,6 +220,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     with _usage_errors():
         for gate in gates:
             evaluations += _evaluations_of(bench, gate, checkpoints)
+        evaluations += _floors_of(bench, evaluations)
         jobs = bench.want(checkpoints, evaluations)
         record.subjects = {s.id: s for s in [*checkpoints, *(s for _, s in evaluations)]}
         record.wanted = [(suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
@@ -255,6 +259,13 @@ def _evaluations_of(bench: Bench, gate: Gate, selected: list[Subject]) -> list[t
         if other is not None and all(p.key in made for p in bench.needs_training(other)):
             found.append((suite, other))
     return found
+
+
+def _floors_of(bench: Bench, evaluations: list[tuple[Suite, Subject]]) -> list[tuple[Suite, Subject]]:
+    """The untrained model beside every multiple-choice result."""
+    found = {(suite.name, subject.id): (suite, other) for suite, subject in evaluations if suite.floors
+             if (other := other_side(bench, subject, "untrained")) is not None}  # fmt: skip
+    return list(found.values())
 
 
 # ---- running ------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ SETTINGS = {
     "precision": "auto",
 }  # fmt: skip
 ADAPTED = {
-    **SETTINGS, "adapter": {"rank": 4, "alpha": 8, "dropout": 0.1}, "quantization": None, "max_length": 64,
+    **SETTINGS, "adapter": {"rank": 4, "alpha": 8, "dropout": 0.1}, "quantization": None, "max_length": 160,
     "template": "base",
 }  # fmt: skip
 

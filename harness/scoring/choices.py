@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from harness.suite import Output, Sample, Scores
@@ -11,14 +10,10 @@ from harness.suite import Output, Sample, Scores
 def multiple_choice(sample: Sample, output: Output) -> Scores:
     """acc, acc_norm, acc_mutual_info as lm-eval defines them, and `gold_logprob`.
 
-    gold_logprob is the log of the right choice's share among the choices' probabilities, in nats
-    (uniform chance over four: -1.386).
+    gold_logprob is the right choice's log-likelihood after the question, in nats, summed over its tokens.
     """
-    loglikelihoods = output["loglikelihoods"]
-    top = max(loglikelihoods)
-    total = top + math.log(sum(math.exp(value - top) for value in loglikelihoods))
     scores = {name: float(output[name]) for name in ("acc", "acc_norm", "acc_mutual_info") if name in output}
-    return {**scores, "gold_logprob": loglikelihoods[sample.target] - total}
+    return {**scores, "gold_logprob": float(output["loglikelihoods"][sample.target])}
 
 
 def answer_floors(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
