@@ -7,30 +7,22 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness import measuring, training_jobs
 from harness.catalogue import load_recipes, load_suites
-from harness.data.overlap import check_contained
 from harness.data.reading import Access, Loaded, load
 from harness.data.sources import Mix, Rows, Scale, count_with
-from harness.devices import slots
 from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, RecipeError, StoreError, SuiteError
 from harness.evaluation import Evaluation
 from harness.fingerprint import differences, digest
-from harness.jobs import Job, LocalExecutor, in_order
+from harness.jobs import Executor, Job
 from harness.planning import PlannedStage, Planner, is_adapter, short
 from harness.recipe import Recipe, Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite, samples_of
 from harness.worker import Worker
-
-NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval")  # by the workers
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)  # what the header and the report say beside the results
     workers: list[Worker] = field(default_factory=list)
     suite_errors: dict[str, HarnessError] = field(default_factory=dict)  # by evaluation key
-    executor: LocalExecutor | None = None
+    executor: Executor | None = None
 
     @classmethod
     def open(cls, root: Path, store: Path, options: Options) -> Bench:
@@ -170,89 +162,18 @@ class Bench:
             return {"adapter": str(artifact.path), "base": self.place(planned.parent)}
         return {"path": str(artifact.path)}
 
-    # ---- the graph ------------------------------------------------------------------------------------
+    # ---- data -----------------------------------------------------------------------------------------
 
     def evaluation_key(self, suite: Suite, subject: Subject) -> str:
         """Key of the suite's evaluation of the subject."""
-        return self._evaluation_spec(suite, subject)[0]
+        return self.evaluation_spec(suite, subject)[0]
 
-    def _evaluation_spec(self, suite: Suite, subject: Subject) -> tuple[str, dict[str, Any]]:
+    def evaluation_spec(self, suite: Suite, subject: Subject) -> tuple[str, dict[str, Any]]:
+        """Key of the suite's evaluation of the subject, and all that it was computed from."""
         fingerprint = self.planner.fingerprint(subject)
         return self.planner.evaluation(suite, fingerprint, subject.scale, self.options.devices[0])
 
-    def want(self, checkpoints: Iterable[Subject], evaluations: Iterable[tuple[Suite, Subject]]) -> list[Job]:
-        """Jobs for all that is missing, parents first; rows are read and checked before anything runs.
-
-        With training switched off, nothing is made and an empty list is returned.
-        """
-        evaluations = list(evaluations)
-        subjects = {subject.id: subject for subject in [*checkpoints, *(s for _, s in evaluations)]}
-        missing: dict[str, dict[str, tuple[Suite, str, dict[str, Any]]]] = {}
-        owners: dict[str, Subject] = {}
-        for suite, subject in evaluations:
-            key, spec = self._evaluation_spec(suite, subject)
-            if self.options.reevaluate and key not in self.reevaluated:
-                self.store.remove("evaluations", key)
-                self.reevaluated.add(key)
-            if self.store.get("evaluations", key) is None:
-                last = self.planner.fingerprint(subject)
-                missing.setdefault(last, {})[key] = (suite, key, spec)
-                owners.setdefault(last, subject)
-        if self.options.retrain and self.options.train:
-            self._forget(subjects.values())
-        if not self.options.train:
-            return []
-        for subject in subjects.values():
-            for planned in self.planner.chain(subject):
-                self._training_job(planned)
-        self._check_overlap(evaluations)
-        for fingerprint, suites in missing.items():
-            self._measuring_job(owners[fingerprint], list(suites.values()))
-        return in_order(self.jobs)
-
-    reevaluated: set[str] = field(default_factory=set)
-    retrained: set[str] = field(default_factory=set)
-
-    def _forget(self, subjects: Iterable[Subject]) -> None:
-        """--retrain: the selected subjects' own stages are made anew, their parents' are kept."""
-        for subject in subjects:
-            for planned in self.planner.chain(subject):
-                if planned.subject.id == subject.id and planned.trains and planned.key not in self.retrained:
-                    self.store.remove("checkpoints", planned.key)
-                    self.retrained.add(planned.key)
-
-    def _training_job(self, planned: PlannedStage) -> Job | None:
-        if planned.key in self.jobs:
-            return self.jobs[planned.key]
-        if self.is_there(planned):
-            return None
-        self.rows[planned.key] = training_jobs.read_rows(self, planned)
-        parent = self.jobs.get(planned.parent.key) if planned.parent else None
-        job = Job(
-            planned.name,
-            partial(training_jobs.train, self, planned),
-            needs=[parent] if parent else [],
-            urgency=0,
-            progress=partial(training_jobs.progress, self, planned),
-        )
-        self.jobs[planned.key] = job
-        return job
-
-    def _measuring_job(self, subject: Subject, suites: list[tuple[Suite, str, dict[str, Any]]]) -> None:
-        planned = self.planner.chain(subject)[-1]
-        for suite, key, _ in suites:
-            if suite.dataset is not None:
-                self.suite_data(suite, key, subject.scale)
-        parent = self.jobs.get(planned.key)
-        self.jobs[f"measure {planned.key}"] = Job(
-            f"{subject.id} measuring",
-            partial(measuring.measure, self, subject, suites),
-            needs=[parent] if parent else [],
-            urgency=1,
-            progress=partial(measuring.progress, self, subject, suites),
-        )
-
-    def suite_data(self, suite: Suite, key: str, scale: Scale) -> Loaded:
+    def suite_data(self, suite: Suite, key: str) -> Loaded:
         """The suite's own rows."""
         if key not in self.suite_rows:
             assert suite.dataset is not None
@@ -281,28 +202,7 @@ class Bench:
         if note not in self.notes:
             self.notes.append(note)
 
-    def _check_overlap(self, evaluations: list[tuple[Suite, Subject]]) -> None:
-        """Whole evaluation items within the rows about to be trained on are an error."""
-        for key, (loaded, _) in self.rows.items():
-            items = {}
-            for suite, subject in evaluations:
-                if suite.dataset is None or key not in [p.key for p in self.planner.chain(subject)]:
-                    continue
-                rows = self.suite_data(suite, self.evaluation_key(suite, subject), subject.scale).rows
-                items.update({f"{suite.name}: {sample.id}": sample.whole for sample in samples_of(suite, rows)})
-            check_contained(loaded.rows, items, self.jobs[key].name)
-
-    def start(self, jobs: list[Job]) -> None:
-        """Run the jobs beside the session; HarnessError where what they need is not installed."""
-        if jobs:
-            missing = [name for name in NEEDED if find_spec(name) is None]
-            if missing:
-                raise HarnessError(
-                    f"to train and measure, {', '.join(missing)} must be installed.",
-                    "Install them: pip install 'harness[train]'. To judge what is stored, pass --no-train.",
-                )
-            self.executor = LocalExecutor(slots(self.options.devices), self._stop_workers)
-            self.executor.start(jobs)
+    # ---- workers --------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End all workers, leaving states that the next session resumes."""
@@ -310,7 +210,8 @@ class Bench:
             self.executor.stop()
         self.store.digests.remember()
 
-    def _stop_workers(self) -> None:
+    def stop_workers(self) -> None:
+        """Ask every running worker to end resumably."""
         for worker in self.workers:
             worker.stop()
 

@@ -49,6 +49,10 @@ class WorkerFailed(HarnessError):
     """A training or model worker that ended without its result."""
 
 
+class TrainingDiverged(HarnessError):
+    """A loss or a gradient that is not finite."""
+
+
 class WarehouseError(HarnessError):
     """A results file that cannot be read or written."""
 

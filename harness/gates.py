@@ -12,15 +12,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from harness.bench import Bench
 from harness.errors import HarnessError, SuiteError
 from harness.evaluation import Evaluation
 from harness.fingerprint import digest, plain
 from harness.recipe import Claim, Subject, Target
-
-if TYPE_CHECKING:
-    from harness.bench import Bench
 
 Outcome = Literal["pass", "fail", "inconclusive", "skipped"]
 ALPHA = 0.05

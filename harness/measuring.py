@@ -6,8 +6,9 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness.bench import Bench
 from harness.devices import threads
 from harness.errors import HarnessError, SuiteError
 from harness.evaluation import is_recorded, publish, questions, recorded
@@ -18,9 +19,6 @@ from harness.recipe import Subject
 from harness.store import told_when_full
 from harness.suite import Sample, Suite
 from harness.worker import Worker, device_inside, told_error
-
-if TYPE_CHECKING:
-    from harness.bench import Bench
 
 Wanted = tuple[Suite, str, dict[str, Any]]  # suite, key, spec
 
@@ -61,7 +59,7 @@ def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, devi
 def _write_request(bench: Bench, subject: Subject, folder: Path, wanted: Wanted) -> list[Sample]:
     """The suite's samples, written for the worker."""
     suite, key, _ = wanted
-    asked = questions(suite, bench.suite_data(suite, key, subject.scale).rows)
+    asked = questions(suite, bench.suite_data(suite, key).rows)
     path = folder / f"{key}.samples.jsonl"
     path.write_text("".join(json.dumps(sent) + "\n" for _, sent in asked))
     return [sample for sample, _ in asked]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness import devices
+from harness import devices, graph
 from harness.bench import Bench, Checkpoint, Options, open_store
 from harness.errors import HarnessError, RecipeError
 from harness.evaluation import Evaluation, is_recorded
@@ -221,13 +221,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for gate in gates:
             evaluations += _evaluations_of(bench, gate, checkpoints)
         evaluations += _floors_of(bench, evaluations)
-        jobs = bench.want(checkpoints, evaluations)
+        jobs = graph.missing_jobs(bench, checkpoints, evaluations)
         record.subjects = {s.id: s for s in [*checkpoints, *(s for _, s in evaluations)]}
         record.wanted = [(suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
     for line in [*record.other_versions(), *record.forecast(gates, jobs)]:
         _write_line(config, line)
     with _usage_errors():
-        bench.start(jobs)
+        graph.start(bench, jobs)
 
 
 def _wanted(bench: Bench, items: list[pytest.Item]) -> tuple[list[Subject], list[tuple[Suite, Subject]], list[Gate]]:

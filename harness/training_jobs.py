@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness.bench import Bench
 from harness.data.formats import row_text
 from harness.data.reading import Loaded, load
 from harness.devices import threads
@@ -14,9 +15,6 @@ from harness.jobs import Job, Progress
 from harness.planning import PlannedStage
 from harness.store import told_when_full
 from harness.worker import Worker, device_inside
-
-if TYPE_CHECKING:
-    from harness.bench import Bench
 
 
 def read_rows(bench: Bench, planned: PlannedStage) -> tuple[Loaded, Loaded | None]:

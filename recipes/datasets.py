@@ -92,7 +92,7 @@ WIKIPEDIA = Dataset(
         prompt="Tell me about {title}.",
         completion="{text}",
         only={"split": "train"},
-        max_chars=1_200,
+        max_chars=800,
     ),
     full=Hub(  # our choice of snapshot
         "wikimedia/wikipedia",
@@ -112,7 +112,7 @@ WIKIPEDIA_HELD_OUT = Dataset(
         prompt="Tell me about {title}.",
         completion="{text}",
         only={"split": "heldout"},
-        max_chars=1_200,
+        max_chars=800,
     ),
     full=WIKIPEDIA.full,
 )
@@ -149,9 +149,9 @@ FIRST_LOOK_PROMPTS = Dataset(
 
 # ---- what the knowledge recipes share -------------------------------------------------------------------
 
-FACTS = WIKIDATA.rows(10_000, small=600, mini=240)
-PASSAGES = WIKIPEDIA.rows(14_982, small=900, mini=200)
-DIALOGUES = KILT.rows(10_000, small=600, mini=240)
+FACTS = WIKIDATA.rows(10_000, small=400, mini=240)
+PASSAGES = WIKIPEDIA.rows(14_982, small=400, mini=200)
+DIALOGUES = KILT.rows(10_000, small=400, mini=240)
 
 KNOWLEDGE_HELD_OUT = Mix(
     FACTS.held_out(200, small=100, mini=40, of=WIKIDATA_HELD_OUT),

@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
+from trl import SFTConfig
+
 from harness.errors import DataError, RecipeError
 from harness.models.loading import load_model, load_tokenizer
 from harness.training.tokens import conversation_tokens, read_rows, use_training_template
+from harness.training.trainers import FiniteSFTTrainer, arguments, training_dtype
 
 
 def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The SFTTrainer, and what was counted on the way."""
-    from datasets import Dataset
-    from trl import SFTConfig
-
-    from harness.training.trainers import FiniteSFTTrainer, arguments
-
     settings = spec["settings"]
     tokenizer = load_tokenizer(spec["base_at"])
     use_training_template(tokenizer, settings["template"], spec["name"])
@@ -79,11 +78,3 @@ def load_base(spec: dict[str, Any]) -> Any:
         return get_peft_model(model, config)
     except ValueError as error:
         raise DataError(f"{spec['name']}: the base takes no adapter: {error}") from error
-
-
-def training_dtype(spec: dict[str, Any]) -> str:
-    """bfloat16 or float32: what `precision` means on this device."""
-    precision = str(spec["settings"]["precision"])
-    if precision != "auto":
-        return precision
-    return "bfloat16" if spec["device"].startswith("cuda") else "float32"

@@ -13,13 +13,9 @@ import torch
 from transformers import Trainer, TrainingArguments
 from trl import SFTTrainer
 
-from harness.errors import HarnessError
+from harness.errors import TrainingDiverged
 from harness.training.callbacks import HeldOutLoss, Progress, StopOnSignal
 from harness.training.resume import MarkComplete
-
-
-class TrainingDiverged(HarnessError):
-    """A loss or a gradient that is not finite."""
 
 
 class StopsAtNonFinite:
@@ -70,6 +66,14 @@ class FiniteSFTTrainer(StopsAtNonFinite, SFTTrainer):
     """TRL's SFTTrainer that stops at the first number that is not finite."""
 
 
+def training_dtype(spec: dict[str, Any]) -> str:
+    """bfloat16 or float32: what `precision` means on this device."""
+    precision = str(spec["settings"]["precision"])
+    if precision != "auto":
+        return precision
+    return "bfloat16" if spec["device"].startswith("cuda") else "float32"
+
+
 def steps_per_epoch(rows: int, spec: dict[str, Any]) -> int:
     """Optimizer steps of one epoch; a last, smaller batch counts."""
     return math.ceil(rows / spec["settings"]["effective_batch_size"])
@@ -77,8 +81,6 @@ def steps_per_epoch(rows: int, spec: dict[str, Any]) -> int:
 
 def arguments(folder: Path, spec: dict[str, Any], rows: int, kind: type = TrainingArguments, **more: Any) -> Any:
     """TrainingArguments (or a child) from the spec; `more` are the child's own fields."""
-    from harness.training.finetune import training_dtype
-
     settings, cpu = spec["settings"], spec["device"] == "cpu"
     steps = math.ceil(steps_per_epoch(rows, spec) * settings["epochs"])
     scheduler = {"cosine": "cosine_with_min_lr", "linear": "linear", "constant": "constant_with_warmup"}

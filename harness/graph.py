@@ -1,0 +1,118 @@
+"""What a session wants and the store lacks -> jobs: parents before children, rows read and checked before any runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+from harness import measuring, training_jobs
+from harness.bench import Bench
+from harness.data.overlap import check_contained
+from harness.devices import slots
+from harness.errors import HarnessError
+from harness.jobs import Job, LocalExecutor, in_order
+from harness.planning import PlannedStage
+from harness.recipe import Subject
+from harness.suite import Suite, samples_of
+
+NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval")  # by the workers
+
+
+def missing_jobs(bench: Bench, checkpoints: Iterable[Subject], evaluations: list[tuple[Suite, Subject]]) -> list[Job]:
+    """Jobs for all that is missing, parents first; none where training is switched off.
+
+    Raises the error of the first data that cannot be used.
+    """
+    subjects = {subject.id: subject for subject in [*checkpoints, *(s for _, s in evaluations)]}
+    if not bench.options.train:
+        return []
+    if bench.options.retrain:
+        _forget(bench, subjects.values())
+    missing: dict[str, dict[str, measuring.Wanted]] = {}
+    owners: dict[str, Subject] = {}
+    for suite, subject in evaluations:
+        key, spec = bench.evaluation_spec(suite, subject)
+        last = bench.planner.fingerprint(subject)
+        if bench.options.reevaluate and key not in missing.get(last, {}):
+            bench.store.remove("evaluations", key)
+        if bench.store.get("evaluations", key) is None:
+            missing.setdefault(last, {})[key] = (suite, key, spec)
+            owners.setdefault(last, subject)
+    for subject in subjects.values():
+        for planned in bench.planner.chain(subject):
+            _training_job(bench, planned)
+    _check_overlap(bench, evaluations)
+    for fingerprint, suites in missing.items():
+        _measuring_job(bench, owners[fingerprint], list(suites.values()))
+    return in_order(bench.jobs)
+
+
+def start(bench: Bench, jobs: list[Job]) -> None:
+    """Run the jobs beside the session; HarnessError where what they need is not installed."""
+    if not jobs:
+        return
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise HarnessError(
+            f"to train and measure, {', '.join(missing)} must be installed.",
+            "Install them: pip install 'harness[train]'. To judge what is stored, pass --no-train.",
+        )
+    bench.executor = LocalExecutor(slots(bench.options.devices), bench.stop_workers)
+    bench.executor.start(jobs)
+
+
+def _forget(bench: Bench, subjects: Iterable[Subject]) -> None:
+    """--retrain: the selected subjects' own stages and their evaluations go, their parents' are kept."""
+    gone = {
+        planned.key
+        for subject in subjects
+        for planned in bench.planner.chain(subject)
+        if planned.subject.id == subject.id and planned.trains
+    }
+    for artifact in [a for a in bench.store.all("evaluations") if a.spec["checkpoint"] in gone]:
+        bench.store.remove("evaluations", artifact.key)
+    for key in gone:
+        bench.store.remove("checkpoints", key)
+
+
+def _training_job(bench: Bench, planned: PlannedStage) -> None:
+    if planned.key in bench.jobs or bench.is_there(planned):
+        return
+    bench.rows[planned.key] = training_jobs.read_rows(bench, planned)
+    parent = bench.jobs.get(planned.parent.key) if planned.parent else None
+    bench.jobs[planned.key] = Job(
+        planned.name,
+        partial(training_jobs.train, bench, planned),
+        needs=[parent] if parent else [],
+        urgency=0,
+        progress=partial(training_jobs.progress, bench, planned),
+    )
+
+
+def _measuring_job(bench: Bench, subject: Subject, suites: list[measuring.Wanted]) -> None:
+    planned = bench.planner.chain(subject)[-1]
+    for suite, key, _ in suites:
+        if suite.dataset is not None:
+            bench.suite_data(suite, key)
+    parent = bench.jobs.get(planned.key)
+    bench.jobs[f"measure {planned.key}"] = Job(
+        f"{subject.id} measuring",
+        partial(measuring.measure, bench, subject, suites),
+        needs=[parent] if parent else [],
+        urgency=1,
+        progress=partial(measuring.progress, bench, subject, suites),
+    )
+
+
+def _check_overlap(bench: Bench, evaluations: list[tuple[Suite, Subject]]) -> None:
+    """Whole evaluation items within the rows about to be trained on are an error."""
+    for key, (loaded, _) in bench.rows.items():
+        items: dict[str, Any] = {}
+        for suite, subject in evaluations:
+            if suite.dataset is None or key not in [p.key for p in bench.planner.chain(subject)]:
+                continue
+            rows = bench.suite_data(suite, bench.evaluation_key(suite, subject)).rows
+            items.update({f"{suite.name}: {sample.id}": sample.whole for sample in samples_of(suite, rows)})
+        check_contained(loaded.rows, items, bench.jobs[key].name)
