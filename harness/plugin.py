@@ -342,6 +342,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if record.text or record.trouble:
         terminalreporter.section("results", sep="=")
         terminalreporter.write_line(record.text)
+    for judged in record.verdicts.values():
+        if judged.verdict == "skipped" and judged.gate not in record.text:
+            terminalreporter.write_line(f"skipped: {judged.gate}: {judged.message}")
     for note in [*record.bench.notes, *record.trouble]:
         terminalreporter.write_line(f"note: {note}")
     for path in record.paths:
