@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from harness.evaluation import Evaluation
 from harness.fingerprint import differences, digest
 from harness.jobs import Executor, Job
 from harness.planning import PlannedStage, Planner, is_adapter, short
-from harness.recipe import Recipe, Subject
+from harness.recipe import Fresh, Recipe, Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite, samples_of
 from harness.worker import Worker
@@ -76,7 +76,9 @@ class Bench:
     trained: list[str] = field(default_factory=list)  # names of stages trained in this session
     evaluated: list[str] = field(default_factory=list)  # names of evaluations measured in this session
     notes: list[str] = field(default_factory=list)  # what the header and the report say beside the results
+    again: set[str] = field(default_factory=set)  # keys to be made anew: --retrain, --reevaluate
     workers: list[Worker] = field(default_factory=list)
+    stopping: bool = False
     suite_errors: dict[str, HarnessError] = field(default_factory=dict)  # by evaluation key
     executor: Executor | None = None
 
@@ -131,13 +133,29 @@ class Bench:
         found = self.recipes[recipe][variant]
         return found.with_seed(found.seed + seed) if seed and found.stages else found
 
+    def wanted_by_recipes(self) -> set[str]:
+        """Keys of all checkpoints that some variant of some recipe leads to, at every scale and with every seed stored.
+
+        Raises the DataError of a scale whose data is not at hand, since its keys cannot be known.
+        """
+        seeds = {int(a.spec.get("seed", 0)) for a in self.store.all("checkpoints")} | {0}
+        wanted = set()
+        for subject in [subject for recipe in self.recipes.values() for subject in recipe]:
+            access = replace(self.access, scale=subject.scale)
+            planner = Planner(access, self.store.digests, self.root)
+            for seed in seeds:
+                wanted |= {planned.key for planned in planner.chain(subject.with_seed(subject.seed + seed))}
+        return wanted
+
     def artifact(self, planned: PlannedStage) -> Artifact | None:
         """The stage's published checkpoint, or None."""
         return self.store.get("checkpoints", planned.key) if planned.is_made else None
 
     def is_there(self, planned: PlannedStage) -> bool:
         """Whether nothing has to be made before the stage can be measured."""
-        return not planned.is_made or self.store.get("checkpoints", planned.key) is not None
+        if not planned.is_made:
+            return True
+        return planned.key not in self.again and self.store.get("checkpoints", planned.key) is not None
 
     def needs_training(self, subject: Subject) -> list[PlannedStage]:
         """Stages of the subject that would take training steps."""
@@ -147,20 +165,19 @@ class Bench:
         """Where a worker loads the stage's weights from."""
         artifact = self.artifact(planned)
         if artifact is None:
-            base = planned.spec["base"]
-            if "model" not in base:
-                declared = Path(str(planned.subject.variant.base))
-                return {"path": str(declared if declared.is_absolute() else self.root / declared)}
-            from harness.data import hub
-
-            return {
-                "model": base["model"],
-                "revision": base["revision"] or hub.resolve("model", base["model"], self.access.lock_file),
-            }
+            return self.place_of_model(planned)
         if is_adapter(planned):
             assert planned.parent is not None
             return {"adapter": str(artifact.path), "base": self.place(planned.parent)}
         return {"path": str(artifact.path)}
+
+    def place_of_model(self, planned: PlannedStage) -> dict[str, Any]:
+        """The hub model at its recorded revision, or the local directory, that a stage's spec names as its base."""
+        base, declared = planned.spec["base"], planned.subject.variant.base
+        if "model" in base:
+            return {"model": base["model"], "revision": base["revision"]}
+        folder = Path(str(declared.like if isinstance(declared, Fresh) else declared))
+        return {"path": str(folder if folder.is_absolute() else self.root / folder)}
 
     # ---- data -----------------------------------------------------------------------------------------
 
@@ -170,8 +187,8 @@ class Bench:
 
     def evaluation_spec(self, suite: Suite, subject: Subject) -> tuple[str, dict[str, Any]]:
         """Key of the suite's evaluation of the subject, and all that it was computed from."""
-        fingerprint = self.planner.fingerprint(subject)
-        return self.planner.evaluation(suite, fingerprint, subject.scale, self.options.devices[0])
+        planned = self.planner.chain(subject)[-1]
+        return self.planner.evaluation(suite, planned, self.options.devices[0])
 
     def suite_data(self, suite: Suite, key: str) -> Loaded:
         """The suite's own rows."""
@@ -185,7 +202,7 @@ class Bench:
 
     def count(self, wanted: Rows | Mix) -> int:
         """Rows of a dataset at the session's scale; counted once for the same bytes."""
-        key = f"rows:{digest(self.planner.data(wanted, self.options.scale))}"
+        key = f"rows:{digest([self.planner.reading, self.planner.data(wanted, self.options.scale)])}"
         if key not in self.store.digests.known:
             self.store.digests.learn(key, len(load(wanted, self.access, raw=True).rows))
         return int(self.store.digests.known[key])
@@ -204,6 +221,10 @@ class Bench:
 
     # ---- workers --------------------------------------------------------------------------------------
 
+    def pin_revisions(self) -> None:
+        """From now on a hub revision that is not recorded is resolved before it goes into a key."""
+        self.planner = Planner(self.access, self.store.digests, self.root, pin=True)
+
     def stop(self) -> None:
         """End all workers, leaving states that the next session resumes."""
         if self.executor:
@@ -212,8 +233,17 @@ class Bench:
 
     def stop_workers(self) -> None:
         """Ask every running worker to end resumably."""
+        self.stopping = True
         for worker in self.workers:
             worker.stop()
+
+    def run_worker(self, module: str, folder: Path, device: str, name: str) -> Worker:
+        """A worker process, known to the session so that it is stopped with it."""
+        worker = Worker(module, folder, device, name)
+        self.workers.append(worker)
+        if self.stopping:
+            worker.stop()
+        return worker
 
     # ---- what tests ask for ---------------------------------------------------------------------------
 
@@ -269,7 +299,7 @@ class Bench:
         return job is None or job.ended.is_set() or key in self.suite_errors or self._published(key)
 
     def _published(self, key: str) -> bool:
-        return (self.store.root / "evaluations" / key / "manifest.json").exists()
+        return key not in self.again and (self.store.root / "evaluations" / key / "manifest.json").exists()
 
     def stored_evaluation(self, suite: Suite, subject: Subject) -> Evaluation | None:
         """The evaluation if it is there or under way in this session; waits, starts nothing."""
@@ -308,6 +338,7 @@ class Bench:
     def published(self, key: str, name: str) -> None:
         """Tell those who wait that an evaluation is there."""
         with self.changed:
+            self.again.discard(key)
             self.evaluated.append(name)
             self.changed.notify_all()
 

@@ -133,7 +133,7 @@ def status(store: StoreDir = None, as_json: AsJson = False) -> None:
 
     bench = open_bench(store=store)
     rows: list[dict[str, Any]] = []
-    for holder in sorted((bench.store.root / "locks").glob("*.json")):
+    for holder in bench.store.held():
         held = json.loads(holder.read_text())
         log = last_line(bench.store.root / "checkpoints" / f"{holder.stem}.partial" / "log.jsonl") or {}
         rows.append(
@@ -145,7 +145,7 @@ def status(store: StoreDir = None, as_json: AsJson = False) -> None:
                 "steps": log.get("steps"),
             }
         )
-    running = {holder.stem for holder in (bench.store.root / "locks").glob("*.json")}
+    running = {holder.stem for holder in bench.store.held()}
     for folder in sorted((bench.store.root / "checkpoints").glob("*.partial")):
         key = folder.name.removesuffix(".partial")
         spec = folder / "spec.json"
@@ -333,13 +333,12 @@ def store_prune(
     damaged: Annotated[
         str | None, typer.Option(help="remove this damaged artifact (first characters of its key)")
     ] = None,
-    scale: Scale = "mini",
     data_root: DataRoot = None,
     store: StoreDir = None,
     yes: Annotated[bool, typer.Option("--yes", help="remove; without it, only list")] = False,
 ) -> None:
-    """Remove a damaged artifact, or all that no recipe of this scale leads to any more."""
-    bench = open_bench(scale, data_root, store)
+    """Remove a damaged artifact, or all that no recipe leads to any more, at any scale and with any seed."""
+    bench = open_bench("mini", data_root, store)
     if damaged is not None:
         matching = [
             (kind, folder.name)
@@ -357,19 +356,17 @@ def store_prune(
         bench.store.remove(kind, key)  # type: ignore[arg-type]
         print(f"removed {kind[:-1]} {key[:8]}")
         return
-    wanted = {planned.key for subject in bench.subjects() for planned in bench.planner.chain(subject)}
+    wanted = bench.wanted_by_recipes()
+    made = {a.key for a in bench.store.all("checkpoints")}
     stale = [a for a in bench.store.all("checkpoints") if a.key not in wanted]
-    stale += [a for a in bench.store.all("evaluations") if a.spec["checkpoint"] not in wanted]
+    stale += [a for a in bench.store.all("evaluations") if a.spec["checkpoint"] in made - wanted]
     for artifact in stale:
         if yes:
             bench.store.remove(artifact.kind, artifact.key)
         print(
             f"{'removed' if yes else 'would remove'} {artifact.kind[:-1]} {artifact.short} ({artifact.bytes:,} bytes)"
         )
-    print(
-        f"{len(stale)} artifacts that no recipe at {scale} scale leads to"
-        + ("" if yes or not stale else "; --yes removes them")
-    )
+    print(f"{len(stale)} artifacts that no recipe leads to" + ("" if yes or not stale else "; --yes removes them"))
 
 
 # ---- tools --------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.sources import Dataset, Mix, Rows
-from harness.errors import SuiteError
+from harness.errors import HarnessError, SuiteError
 from harness.fingerprint import function_digest, plain
 from harness.scoring.metrics import Metric, metric_from, metrics_of
 from harness.store import Artifact, Store
@@ -155,7 +155,9 @@ def publish(
     for sample, answer in zip(samples, answers, strict=True):
         try:
             scores.append(suite.scorer(sample, answer))
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        except HarnessError:
+            raise
+        except Exception as error:  # a scorer is the user's own code
             raise SuiteError(
                 f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} fails with "
                 f"{type(error).__name__}: {error}."
@@ -174,10 +176,18 @@ def publish(
         "samples": len(samples),
         "metrics": found,
         "computed": plain(metrics),
-        "floors": suite.floors(samples) if suite.floors else {},
+        "floors": floors_of(suite, samples),
         "about": suite.about,
     }
     return Evaluation(store.publish("evaluations", key, folder, spec, record))
+
+
+def floors_of(suite: Suite, samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
+    """The suite's floors: metric -> floor -> value."""
+    try:
+        return suite.floors(samples) if suite.floors else {}
+    except Exception as error:  # the user's own code
+        raise SuiteError(f"suite {suite.name}: its floors fail with {type(error).__name__}: {error}.") from error
 
 
 def _write_samples(

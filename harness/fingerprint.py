@@ -97,6 +97,7 @@ class FileDigests:
         for place in places:
             files = [place] if place.is_file() else sorted([*place.rglob("*.py"), *place.rglob("*.jinja")])
             for path in files:
+                assert path.name not in found, path
                 found[path.name] = self.of(path, "code" if path.suffix == ".py" else "bytes")
         return digest(found)
 
@@ -134,8 +135,8 @@ def code_tree_digest(source: str) -> str:
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
-                node.body = body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+                node.body = body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()  # ast.dump differs between Python versions
 
 
 @cache
@@ -164,6 +165,10 @@ def _reach(thing: Any, reached: dict[str, str]) -> None:
         [code] if isinstance(code, FunctionType) else [m for m in vars(code).values() if isinstance(m, FunctionType)]
     )
     for function in functions:
+        for used, value in inspect.getclosurevars(function).nonlocals.items():
+            _reach_value(f"{name}.{used}", value, reached)
+        for number, value in enumerate([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]):
+            _reach_value(f"{name}.default{number}", value, reached)
         for used in sorted(_names(function.__code__)):
             if used in function.__globals__:
                 _reach_value(f"{function.__module__}.{used}", function.__globals__[used], reached)

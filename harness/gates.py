@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Literal
 
 from harness.bench import Bench
@@ -138,7 +139,7 @@ def judge(bench: Bench, gate: Gate) -> Verdict:
         values = [measured.p_value if g.id == gate.id else _p_value(bench, g) for g in family]
         adjusted = _holm([1.0 if p is None else p for p in values])[[g.id for g in family].index(gate.id)]
     outcome = _outcome(measured, adjusted)
-    needed = _samples_needed(measured) if outcome == "inconclusive" else None
+    needed = _samples_needed(measured, ALPHA / max(1, len(family))) if outcome == "inconclusive" else None
     judged = replace(
         empty,
         verdict=outcome,
@@ -197,7 +198,8 @@ def _measured(bench: Bench, gate: Gate) -> Measured | str:
     code = bench.store.digests.of_code(
         *(Path(__file__).parent / n for n in ("gates.py", "statistics.py", "scoring/metrics.py"))
     )
-    key = digest([candidate.key, {k: v.key for k, v in others.items()}, plain(gate.claim), code])
+    sides = [candidate.artifact.manifest["files"], {k: v.artifact.manifest["files"] for k, v in others.items()}]
+    key = digest([candidate.key, sides, plain(gate.claim), code])
     path = memory / f"{key}.json"
     if path.exists():
         stored = json.loads(path.read_text())
@@ -362,13 +364,15 @@ def _holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _samples_needed(measured: Measured) -> int | None:
-    """Samples at which a difference as large as the one seen would be decided with 80 % power; None beyond a million."""
+def _samples_needed(measured: Measured, alpha: float) -> int | None:
+    """Samples at which a difference as large as the one seen would be decided with 80 % power at error level
+    `alpha`; None beyond a million."""
     effect = abs(measured.estimate + (measured.margin if measured.sides == "below" else -measured.margin))
     spread = (measured.high - measured.low) / 2 / 1.96 * math.sqrt(measured.n)
     if effect == 0 or spread == 0:
         return None
-    needed = math.ceil(((1.96 + 0.8416) * spread / effect) ** 2)
+    normal = NormalDist()
+    needed = math.ceil(((normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(0.8)) * spread / effect) ** 2)
     return max(needed, measured.n + 1) if needed <= 1_000_000 else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -20,24 +19,31 @@ from harness.suite import Suite, samples_of
 NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval")  # by the workers
 
 
-def missing_jobs(bench: Bench, checkpoints: Iterable[Subject], evaluations: list[tuple[Suite, Subject]]) -> list[Job]:
+def missing_jobs(
+    bench: Bench,
+    selected: list[Subject],
+    evaluations: list[tuple[Suite, Subject]],
+    references: list[tuple[Suite, Subject]],
+) -> list[Job]:
     """Jobs for all that is missing, parents first; none where training is switched off.
 
+    `references` are evaluations that gates and floors want beside those selected: made if missing, never anew.
     Raises the error of the first data that cannot be used.
     """
-    subjects = {subject.id: subject for subject in [*checkpoints, *(s for _, s in evaluations)]}
     if not bench.options.train:
         return []
     if bench.options.retrain:
-        _forget(bench, subjects.values())
+        _again(bench, selected)
+    if bench.options.reevaluate:
+        bench.again |= {bench.evaluation_key(suite, subject) for suite, subject in evaluations}
+    evaluations = [*evaluations, *references]
+    subjects = {subject.id: subject for subject in [*selected, *(s for _, s in evaluations)]}
     missing: dict[str, dict[str, measuring.Wanted]] = {}
     owners: dict[str, Subject] = {}
     for suite, subject in evaluations:
         key, spec = bench.evaluation_spec(suite, subject)
         last = bench.planner.fingerprint(subject)
-        if bench.options.reevaluate and key not in missing.get(last, {}):
-            bench.store.remove("evaluations", key)
-        if bench.store.get("evaluations", key) is None:
+        if key in bench.again or bench.store.get("evaluations", key) is None:
             missing.setdefault(last, {})[key] = (suite, key, spec)
             owners.setdefault(last, subject)
     for subject in subjects.values():
@@ -63,18 +69,14 @@ def start(bench: Bench, jobs: list[Job]) -> None:
     bench.executor.start(jobs)
 
 
-def _forget(bench: Bench, subjects: Iterable[Subject]) -> None:
-    """--retrain: the selected subjects' own stages and their evaluations go, their parents' are kept."""
-    gone = {
-        planned.key
-        for subject in subjects
-        for planned in bench.planner.chain(subject)
-        if planned.subject.id == subject.id and planned.trains
-    }
-    for artifact in [a for a in bench.store.all("evaluations") if a.spec["checkpoint"] in gone]:
-        bench.store.remove("evaluations", artifact.key)
-    for key in gone:
-        bench.store.remove("checkpoints", key)
+def _again(bench: Bench, selected: list[Subject]) -> None:
+    """--retrain: the selected subjects' own stages are made anew, with all in the store that stands on them."""
+    again = {p.key for s in selected for p in bench.planner.chain(s) if p.subject.id == s.id and p.trains}
+    stored = list(bench.store.all("checkpoints"))
+    for _ in stored:
+        again |= {a.key for a in stored if a.spec["base"].get("checkpoint") in again}
+    again |= {a.key for a in bench.store.all("evaluations") if a.spec["checkpoint"] in again}
+    bench.again |= again
 
 
 def _training_job(bench: Bench, planned: PlannedStage) -> None:

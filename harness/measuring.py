@@ -26,10 +26,20 @@ Wanted = tuple[Suite, str, dict[str, Any]]  # suite, key, spec
 def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, device: str) -> None:
     """Evaluate the checkpoint by each suite that no other session has measured meanwhile."""
     planned = bench.planner.chain(subject)[-1]
-    with bench.store.lock(f"measure-{planned.key}", f"{subject.id} measuring"):
-        suites = [wanted for wanted in suites if bench.store.get("evaluations", wanted[1]) is None]
+    who = f"{subject.id} measuring"
+
+    def waiting(holder: str) -> None:
+        job.progress = lambda: Progress(words=f"waiting for {holder}")
+
+    progress_of = job.progress
+    with bench.store.lock(f"measure-{planned.key}", who, waiting, lambda: bench.stopping):
+        job.progress = progress_of
+        suites = [w for w in suites if w[1] in bench.again or bench.store.get("evaluations", w[1]) is None]
         for wanted in [w for w in suites if is_recorded(w[0])]:
-            _publish_record(bench, subject, *wanted)
+            try:
+                _publish_record(bench, subject, *wanted)
+            except HarnessError as error:
+                bench.failed(wanted[1], error)
         asked = [wanted for wanted in suites if not is_recorded(wanted[0])]
         if not asked:
             return
@@ -48,12 +58,11 @@ def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, devi
                 ],
             }
             (folder / "request.json").write_text(json.dumps(request))
-        worker = Worker("harness.models", folder, device, f"{subject.id} measuring")
-        bench.workers.append(worker)
+        worker = bench.run_worker("harness.models", folder, device, who)
         _collect(bench, subject, folder, asked, samples, worker)
         worker.wait()
         if not any(key in bench.suite_errors for _, key, _ in asked):
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)  # else the worker's log is of use
 
 
 def _write_request(bench: Bench, subject: Subject, folder: Path, wanted: Wanted) -> list[Sample]:
@@ -78,13 +87,15 @@ def _collect(
             if answered.exists():
                 result = json.loads(answered.read_text())
                 left.remove(wanted)
+                answered.unlink()  # the store has it, or the next session asks again
                 if "error" in result:
-                    answered.unlink()  # the next session asks again
                     bench.failed(key, told_error(f"{subject.id} {suite.name}", result["error"]))
                     continue
                 record = {**result["record"], "subject": subject.id, "scale": subject.scale}
                 drift = _prompt_drift(bench, spec, record)
                 try:
+                    if key in bench.again:
+                        bench.store.remove("evaluations", key)
                     publish(bench.store, key, spec, suite, samples[key], result["answers"], record)
                 except HarnessError as error:
                     bench.failed(key, error)
@@ -126,6 +137,8 @@ def _publish_record(bench: Bench, subject: Subject, suite: Suite, key: str, spec
         "subject": subject.id,
         "scale": subject.scale,
     }
+    if key in bench.again:
+        bench.store.remove("evaluations", key)
     publish(bench.store, key, spec, suite, [s for s, _ in rows], [a for _, a in rows], record)
     bench.published(key, f"{subject.id} {suite.name}")
 

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 READS = tuple(HERE / "data" / name for name in ("formats.py", "reading.py"))
 TRAINS = {  # the code that can change the weights, by stage
     "pretrain": ("training/pretrain.py", "training/tokens.py", "training/trainers.py", "training/templates"),
-    "fresh": ("training/pretrain.py", "training/tokens.py", "training/templates"),
+    "fresh": ("training/pretrain.py", "training/tokens.py", "training/templates", "models/loading.py"),
     "finetune": (
         "training/finetune.py",
         "training/tokens.py",
@@ -66,9 +66,14 @@ class PlannedStage:
 
 
 class Planner:
-    """Keys of stages and evaluations for one session's data access."""
+    """Keys of stages and evaluations for one session's data access.
 
-    def __init__(self, access: Access, digests: FileDigests, root: Path) -> None:
+    With `pin`, a hub revision that was never recorded is resolved and recorded before it goes into a key;
+    without, it counts as None, and nothing is asked of the hub.
+    """
+
+    def __init__(self, access: Access, digests: FileDigests, root: Path, pin: bool = False) -> None:
+        self.revision = hub.resolve if pin else hub.revision
         self.access, self.digests, self.root = access, digests, root
         self._chains: dict[str, tuple[PlannedStage, ...]] = {}
         self._evaluations: dict[tuple[int, str, str], tuple[str, dict[str, Any]]] = {}
@@ -152,7 +157,7 @@ class Planner:
             raise RecipeError(
                 f"base model directory {base} does not exist.", "Give a directory, or a hub id such as org/name."
             )
-        return {"model": base, "revision": hub.revision("model", base, self.access.lock_file)}
+        return {"model": base, "revision": self.revision("model", base, self.access.lock_file)}
 
     def _code(self, kind: str) -> str:
         return self.digests.of_code(*READS, *(HERE / place for place in TRAINS[kind]))[:16]
@@ -174,28 +179,44 @@ class Planner:
                 "hub": source.id,
                 "config": source.config,
                 "split": source.split,
-                "revision": hub.revision("dataset", source.id, access.lock_file),
+                "revision": self.revision("dataset", source.id, access.lock_file),
             }
         where = ("is", "name", "path", "id", "config", "split", "file")
         reads = {name: value for name, value in plain(source).items() if name not in where and value}
         taken = {"rows": part.count[access.scale], "skip": part.skip.get(access.scale, 0), "share": part.portion}
         return {**found, "reads": reads, **{k: v for k, v in taken.items() if v}}
 
-    def evaluation(self, suite: Suite, checkpoint: str, scale: str, device: str) -> tuple[str, dict[str, Any]]:
+    def evaluation(self, suite: Suite, planned: PlannedStage, device: str) -> tuple[str, dict[str, Any]]:
         """Key and spec of a suite's evaluation of a checkpoint."""
-        known = self._evaluations.get((id(suite), checkpoint, scale))
+        scale = planned.subject.scale
+        known = self._evaluations.get((id(suite), planned.key, scale))
         if known is not None:
             return known
-        data = self.data(suite.dataset, scale) if suite.dataset is not None else []
-        spec = evaluation_spec(suite, checkpoint, data, self._engine, dtype_on(device), self._lm_eval)
-        self._evaluations[id(suite), checkpoint, scale] = digest(spec), spec
+        if suite.dataset is not None:
+            data = self.data(suite.dataset, scale)
+        elif planned.stage is not None and planned.stage.held_out is not None:
+            data = self.data(planned.stage.held_out, scale)  # whose losses the checkpoint recorded
+        else:
+            data = []
+        spec = evaluation_spec(suite, planned.key, data, self._engine, dtype_on(device), self._lm_eval)
+        self._evaluations[id(suite), planned.key, scale] = digest(spec), spec
         return digest(spec), spec
 
     @cached_property
+    def reading(self) -> str:
+        """Digest of the code that turns files into rows."""
+        return self.digests.of_code(*READS)[:16]
+
+    @cached_property
     def _engine(self) -> str:
-        return self.digests.of_code(
-            *READS, *(HERE / "models" / n for n in ("engine.py", "loading.py", "lm_eval_tasks.py", "probe.py"))
-        )[:16]
+        answers = (
+            "models/__main__.py",
+            "models/engine.py",
+            "models/loading.py",
+            "models/lm_eval_tasks.py",
+            "models/probe.py",
+        )
+        return self.digests.of_code(*READS, *(HERE / place for place in answers), HERE / "evaluation.py")[:16]
 
     @cached_property
     def _lm_eval(self) -> str | None:

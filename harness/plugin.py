@@ -175,10 +175,11 @@ def _parametrized_by_itself(metafunc: pytest.Metafunc) -> set[str]:
 
 
 def _parametrize_recipes(metafunc: pytest.Metafunc, bench: Bench, asked: list[str]) -> None:
-    """Recipe fixtures of one test, paired by variant."""
-    by_recipe = {
-        name: {s.variant.name: s for s in bench.recipes[name] if s.scale == bench.options.scale} for name in asked
-    }
+    """Recipe fixtures of one test, paired by variant and seed."""
+    by_recipe: dict[str, dict[str, Subject]] = {name: {} for name in asked}
+    for subject in bench.subjects():
+        if subject.recipe.name in by_recipe:
+            by_recipe[subject.recipe.name][subject.id.removeprefix(f"{subject.recipe.name}-")] = subject
     shared = [variant for variant in by_recipe[asked[0]] if all(variant in found for found in by_recipe.values())]
     rows = [tuple(by_recipe[name][variant] for name in asked) for variant in shared]
     metafunc.parametrize(
@@ -217,11 +218,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     record = config.stash[SESSION] = Session(
         bench, config.stash[OUTPUTS], list(config.invocation_params.args), _write_report
     )
+    record.forget_latest()
     with _usage_errors():
+        if bench.options.train:
+            bench.pin_revisions()
+        references: list[tuple[Suite, Subject]] = []
         for gate in gates:
-            evaluations += _evaluations_of(bench, gate, checkpoints)
-        evaluations += _floors_of(bench, evaluations)
-        jobs = graph.missing_jobs(bench, checkpoints, evaluations)
+            own, *others = _evaluations_of(bench, gate, checkpoints)
+            evaluations.append(own)
+            references += others
+        references += _floors_of(bench, evaluations)
+        jobs = graph.missing_jobs(bench, checkpoints, evaluations, references)
+        evaluations += references
         record.subjects = {s.id: s for s in [*checkpoints, *(s for _, s in evaluations)]}
         record.wanted = [(suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
     for line in [*record.other_versions(), *record.forecast(gates, jobs)]:
@@ -303,8 +311,12 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str
     return None
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     bench, record = session.config.stash.get(BENCH, None), session.config.stash.get(SESSION, None)
+    if bench is not None and record is not None and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        if not session.shouldfail and not session.shouldstop:  # floors have no test of their own that waits for them
+            _show_until(session.config, bench, lambda: all(job.ended.is_set() for job in bench.jobs.values()))
+        record.note_failures()
     if bench is not None:
         bench.stop()
     if record is not None and record.judged_or_measured():

@@ -18,6 +18,7 @@ from harness.fingerprint import digest, plain
 from harness.gates import Gate, Verdict
 from harness.jobs import Job
 from harness.recipe import Subject
+from harness.scoring.metrics import Mean
 from harness.store import told_when_full
 
 MATTERS = ("torch", "transformers", "trl", "peft")  # libraries whose minor version is said when it differs
@@ -77,7 +78,8 @@ class Session:
         if not gate.is_test:
             return None
         suite = self.bench.suite_named(gate.claim.suite)
-        if suite.dataset is None or suite.metrics:
+        means = [metric for metric in suite.metrics if isinstance(metric, Mean)]
+        if suite.dataset is None or (suite.metrics and gate.claim.metric not in [mean.name for mean in means]):
             return None
         from harness.statistics import minimum_detectable_difference
 
@@ -92,6 +94,22 @@ class Session:
     def _stored(self, key: str) -> bool:
         return (self.bench.store.root / "evaluations" / key / "manifest.json").exists()
 
+    def forget_latest(self) -> None:
+        """From now until it finishes, no session has come to anything: see `harness report --check`."""
+        latest = self.outputs["reports"] / LATEST
+        known = _latest(latest)
+        if known:
+            latest.write_text(json.dumps({**known, "broken": 1}))
+
+    def note_failures(self) -> None:
+        """Say what failed beside the tests: floors and references that no test waits for."""
+        failed = [(job.name, job.error) for job in self.bench.jobs.values() if job.error is not None]
+        failed += [(key[:8], error) for key, error in self.bench.suite_errors.items()]
+        for name, error in failed:
+            told = error.told() if isinstance(error, HarnessError) else repr(error)
+            if not self.broken:
+                self.bench.notes.append(f"{name} failed: {told}")
+
     def finish(self) -> None:
         """Ingest, write the report; where nothing changed since the last session, point to what is there."""
         key = digest(
@@ -103,11 +121,12 @@ class Session:
             ]
         )
         latest = self.outputs["reports"] / LATEST
-        known = json.loads(latest.read_text()) if latest.exists() else {}
+        known = _latest(latest)
         paths = [Path(path) for path in known.get("paths", [])]
         if (
             known.get("key") == key
             and not self.bench.trained
+            and not self.bench.evaluated
             and all(p.exists() for p in (*paths, self.outputs["results"]))
         ):
             self.text, self.paths = known["text"], paths
@@ -115,7 +134,9 @@ class Session:
             self._publish()
         latest.parent.mkdir(parents=True, exist_ok=True)
         written = {"key": None if self.trouble else key, "text": self.text, "paths": [str(p) for p in self.paths]}
-        latest.write_text(json.dumps({**written, "broken": self.broken + len(self.trouble)}))
+        temporary = latest.with_suffix(".tmp")
+        temporary.write_text(json.dumps({**written, "broken": self.broken + len(self.trouble)}))
+        temporary.replace(latest)
 
     def _publish(self) -> None:
         """The session's rows into the store, the store's into the warehouse, the warehouse into the report."""
@@ -176,6 +197,15 @@ class Session:
 
     def _gate_rows(self, run_id: str) -> list[dict[str, Any]]:
         return [{"run_id": run_id, **asdict(verdict)} for verdict in self.verdicts.values()]
+
+
+def _latest(path: Path) -> dict[str, Any]:
+    """What the newest session came to; nothing where that is not known."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _quoted(argument: str) -> str:

@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,8 +149,17 @@ class Store:
         return Artifact(kind, key, target, manifest)
 
     @contextmanager
-    def lock(self, key: str, who: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Hold the one lock of a key; while another session holds it, `waiting` is told whose it is."""
+    def lock(
+        self,
+        key: str,
+        who: str,
+        waiting: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
+    ) -> Iterator[None]:
+        """Hold the one lock of a key; while another session holds it, `waiting` is told whose it is.
+
+        Raises StoreError once `stopped` says that nobody wants it any more.
+        """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         lock, holder = FileLock(folder / f"{key}.lock"), folder / f"{key}.json"
@@ -159,7 +168,11 @@ class Store:
         except Timeout:
             if waiting:
                 waiting(_holder(holder))
-            lock.acquire()
+            while not lock.is_locked:
+                if stopped and stopped():
+                    raise StoreError(f"{who}: stopped while waiting for {_holder(holder)}.") from None
+                with suppress(Timeout):
+                    lock.acquire(timeout=0.5)
         try:
             holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "for": who}))
             yield
@@ -167,15 +180,26 @@ class Store:
             holder.unlink(missing_ok=True)
             lock.release()
 
+    def held(self) -> list[Path]:
+        """The notes of those locks that some session holds now; a killed session's are passed over."""
+        found = []
+        for holder in sorted((self.root / "locks").glob("*.json")):
+            try:
+                with FileLock(holder.with_suffix(".lock"), timeout=0):
+                    pass
+            except Timeout:
+                if holder.exists():
+                    found.append(holder)
+        return found
+
     def remove(self, kind: Kind, key: str) -> None:
-        """Delete an artifact and what is left of its making: renamed away first, so no half is ever seen."""
+        """Delete an artifact, renamed away first, so no half is ever seen; what is being made anew stays."""
         target = self.root / kind / key
         doomed = target.with_name(f"{key}.removed")
         shutil.rmtree(doomed, ignore_errors=True)  # of a removal that was killed
         if target.exists():
             target.rename(doomed)
             shutil.rmtree(doomed)
-        shutil.rmtree(self.root / kind / f"{key}.partial", ignore_errors=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from harness.errors import DataError
 from harness.jobs import Job, Progress
 from harness.planning import PlannedStage
 from harness.store import told_when_full
-from harness.worker import Worker, device_inside
+from harness.worker import device_inside
 
 
 def read_rows(bench: Bench, planned: PlannedStage) -> tuple[Loaded, Loaded | None]:
@@ -50,8 +51,11 @@ def train(bench: Bench, planned: PlannedStage, job: Job, device: str) -> None:
         job.progress = lambda: Progress(words=f"waiting for {holder}")
 
     progress_of = job.progress
-    with bench.store.lock(planned.key, planned.name, waiting):
+    with bench.store.lock(planned.key, planned.name, waiting, lambda: bench.stopping):
         job.progress = progress_of
+        if planned.key in bench.again:
+            bench.store.remove("checkpoints", planned.key)
+            bench.again.discard(planned.key)
         if bench.store.get("checkpoints", planned.key) is not None:
             return
         with told_when_full(f"{planned.name}: writing its rows"):
@@ -59,9 +63,7 @@ def train(bench: Bench, planned: PlannedStage, job: Job, device: str) -> None:
             if not (folder / "made").exists() or not (folder / "record.json").exists():
                 _write_task(bench, planned, folder, device)
         if not (folder / "record.json").exists():
-            worker = Worker("harness.training", folder, device, planned.name)
-            bench.workers.append(worker)
-            worker.wait()
+            bench.run_worker("harness.training", folder, device, planned.name).wait()
         record = json.loads((folder / "record.json").read_text())
         bench.store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
         bench.trained.append(planned.name)
@@ -71,17 +73,23 @@ def train(bench: Bench, planned: PlannedStage, job: Job, device: str) -> None:
 def _write_task(bench: Bench, planned: PlannedStage, folder: Path, device: str) -> None:
     """Rows, then the spec; what an earlier run left is kept where it says the same."""
     loaded, held_out = bench.rows[planned.key]
+    kept = [] if held_out is None else [row["id"] for row in held_out.rows]
+    spec_path = folder / "spec.json"
+    earlier = json.loads(spec_path.read_text()) if spec_path.exists() else {}
+    if earlier and (earlier["device"] != device_inside(device) or earlier["held_out"] != kept):
+        shutil.rmtree(folder)  # begun on another kind of device, or watched on other rows: not the same training
+        folder.mkdir()
+        earlier = {}
     _write_rows(folder / "rows.jsonl", loaded.rows)
     if held_out is not None:
         _write_rows(folder / "held_out.jsonl", held_out.rows)
-    spec_path = folder / "spec.json"
-    earlier = json.loads(spec_path.read_text()) if spec_path.exists() else {}
     parent = planned.parent
     task: dict[str, Any] = {
         **planned.spec,
         "name": planned.name,
         "device": device_inside(device),
         "threads": earlier.get("threads", threads()),  # the sum of a matrix product depends on it
+        "held_out": kept,
         "save_steps": planned.subject.variant.save_steps,
         "track": bench.options.track,
         "base_at": bench.place(parent) if parent else _model_place(bench, planned),
@@ -94,7 +102,8 @@ def _write_task(bench: Bench, planned: PlannedStage, folder: Path, device: str) 
 
 
 def _model_place(bench: Bench, planned: PlannedStage) -> dict[str, Any] | None:
-    return bench.place(planned) if "model" in planned.spec["base"] else None
+    """Where `Fresh(...)` finds the configuration and tokenizer it is like."""
+    return None if "architecture" in planned.spec["base"] else bench.place_of_model(planned)
 
 
 def _base_name(planned: PlannedStage) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from harness.errors import WarehouseError
+from harness.errors import StoreError, WarehouseError
 from harness.store import Artifact, Store
 
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -96,15 +96,27 @@ def _holder(message: str) -> str:
 
 def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
     """Everything in the store that the warehouse lacks, in one transaction; the number of things added."""
-    known = {
-        table: {row[0] for row in connection.execute(f"SELECT {key} FROM {table}").fetchall()}
-        for table, key in (("checkpoints", "fingerprint"), ("evaluations", "evaluation"), ("runs", "run_id"))
-    }
-    checkpoints = [a for a in store.all("checkpoints") if a.key not in known["checkpoints"]]
-    evaluations = [a for a in store.all("evaluations") if a.key not in known["evaluations"]]
-    sessions = [s for s in read_sessions(store.root) if s["run"]["run_id"] not in known["runs"]]
+    checkpoints = _unknown(connection, store.all("checkpoints"), "checkpoints", "fingerprint")
+    evaluations = _unknown(connection, store.all("evaluations"), "evaluations", "evaluation")
+    runs = {row[0] for row in connection.execute("SELECT run_id FROM runs").fetchall()}
+    sessions = [s for s in read_sessions(store.root) if s["run"]["run_id"] not in runs]
+    for artifact in evaluations:
+        if not (artifact.path / "samples.parquet").is_file():
+            raise StoreError(
+                f"evaluation {artifact.short} lacks samples.parquet.", f"harness store prune --damaged {artifact.short}"
+            )
     connection.execute("BEGIN")
     try:
+        for table, column, artifacts in (
+            ("checkpoints", "fingerprint", checkpoints),
+            ("training_log", "fingerprint", checkpoints),
+            ("evaluations", "evaluation", evaluations),
+            ("metrics", "evaluation", evaluations),
+            ("samples", "evaluation", evaluations),
+        ):  # what was made anew takes the place of what was there
+            connection.execute(
+                f"DELETE FROM {table} WHERE {column} IN (SELECT unnest(?))", [[a.key for a in artifacts]]
+            )
         _insert(connection, "checkpoints", [_checkpoint_row(a) for a in checkpoints])
         _insert(connection, "training_log", [row for a in checkpoints for row in _log_rows(a)])
         _insert(connection, "evaluations", [_evaluation_row(a) for a in evaluations])
@@ -124,6 +136,15 @@ def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
             connection.execute("ROLLBACK")
         raise
     return len(checkpoints) + len(evaluations) + len(sessions)
+
+
+def _unknown(
+    connection: duckdb.DuckDBPyConnection, artifacts: Iterable[Artifact], table: str, column: str
+) -> list[Artifact]:
+    """The artifacts that the table lacks, or holds from an earlier making."""
+    found = connection.execute(f"SELECT {column}, created_at::VARCHAR FROM {table}").fetchall()
+    known = {(key, str(made)[:23]) for key, made in found}
+    return [a for a in artifacts if (a.key, _utc(a).replace("T", " ")[:23]) not in known]
 
 
 def query(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, Any]]]:

@@ -49,7 +49,7 @@ INSTRUCTIONS = Dataset(
     name="instructions",
     mini=Embedded("instructions"),
     small=Files("instructions/dolly_6k.jsonl"),
-    full=Hub("tatsu-lab/alpaca"),
+    full=Hub("tatsu-lab/alpaca"),  # 52,002 rows published; those with an empty output need --skip-bad-rows
 )
 
 INSTRUCTIONS_HELD_OUT = Dataset(

@@ -43,7 +43,7 @@ PRETRAIN = Pretrain(
     effective_batch_size=64,  # blocks of 1,024 tokens
 )
 
-ALPACA = INSTRUCTIONS.rows(52_002, small=1_500, mini=380)
+ALPACA = INSTRUCTIONS.rows(small=1_500, mini=380)
 FINETUNE = Finetune(
     data=Mix(ALPACA),
     held_out=Mix(ALPACA.held_out(200, small=100, mini=40, of=INSTRUCTIONS_HELD_OUT)),

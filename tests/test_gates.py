@@ -54,8 +54,7 @@ def measure(bench, subject, suite="tone", samples=None, **scores):
     count = len(next(iter(scores.values())))
     samples = samples or [Sample(id=f"s{i:02}", prompt="?") for i in range(count)]
     answers = [{"completion": "", "scores": {name: values[i] for name, values in scores.items()}} for i in range(count)]
-    fingerprint = bench.planner.fingerprint(subject)
-    key, spec = bench.planner.evaluation(bench.suite_named(suite), fingerprint, "mini", "cpu")
+    key, spec = bench.evaluation_spec(bench.suite_named(suite), subject)
     record = {"subject": subject.id, "scale": "mini", "environment": {}}
     return publish(bench.store, key, spec, bench.suite_named(suite), samples, answers, record)
 

@@ -222,3 +222,51 @@ def test_a_worker_killed_by_the_system_fails_its_tests_only(tmp_path):
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "the worker was killed (SIGKILL); the system does that when memory runs out" in output
+
+
+def test_retraining_and_reevaluating_make_only_the_selected_anew(tmp_path, project):
+    root = write_project(tmp_path)
+    subprocess.run(["cp", "-r", str(project / ".bench"), str(root / ".bench")], check=True)
+    before = len(sessions(root))
+    status, output = run_session(root, "-k", "other", "--retrain")
+    assert status == 0, output
+    assert "to train: other-mini finetune; to measure: 1 checkpoints" in output
+    status, output = run_session(root, "-k", "other", "--reevaluate")
+    assert status == 0, output
+    assert "to train: nothing; to measure: 1 checkpoints" in output
+    runs = sessions(root)[before:]
+    assert [(run["trained"], run["evaluated"]) for run in runs] == [(1, 1), (0, 1)]
+    told = run_harness(root, "results", "query", "select count(*) as n from evaluations", "--json")
+    assert json.loads(told.stdout)[0]["n"] == 2
+
+
+def test_ctrl_c_leaves_a_state_that_the_next_session_continues(tmp_path):
+    root = write_project(tmp_path)
+    process = start_session(root, "-k", "plain")
+    logs = root / ".bench" / "store" / "checkpoints"
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and not list(logs.glob("*.partial/log.jsonl")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, output
+    assert list(logs.glob("*.partial/trainer/checkpoint-*/complete.json"))
+    told = run_harness(root, "status", "--json")
+    assert [row["state"] for row in json.loads(told.stdout)] == ["interrupted"]
+    status, output = run_session(root, "-k", "plain")
+    assert status in (0, 1), output
+    assert "plain-mini is not measured" not in output
+
+
+def test_two_recipe_fixtures_are_paired_by_variant(tmp_path, project):
+    root = write_project(tmp_path)
+    suite = root / "suites" / "test_look.py"
+    suite.write_text(
+        suite.read_text()
+        + "\n\ndef test_pair(plain, other, evaluate):\n"
+        + '    assert evaluate(LOOK, plain)["nonempty"] <= 1.0 >= evaluate(LOOK, other)["nonempty"]\n'
+    )
+    status, output = run_session(root, "-k", "pair", "--store", str(project / ".bench" / "store"), "-v")
+    assert status == 0, output
+    assert "test_pair[mini] PASSED" in output
+    assert "to train" not in output

@@ -100,12 +100,12 @@ def test_all_artifacts_come_oldest_first_and_by_kind(store):
     assert [a.short for a in store.all("evaluations")] == ["c" * 8]
 
 
-def test_a_removed_artifact_is_gone_with_what_was_left_of_its_making(store):
+def test_a_removed_artifact_is_gone_and_what_is_made_anew_stays(store):
     publish(store)
     store.work("checkpoints", KEY)
     store.remove("checkpoints", KEY)
     assert store.get("checkpoints", KEY) is None
-    assert list(store.root.joinpath("checkpoints").iterdir()) == []
+    assert [path.suffix for path in store.root.joinpath("checkpoints").iterdir()] == [".partial"]
     store.remove("checkpoints", KEY)  # nothing there, nothing to do
 
 

@@ -33,12 +33,11 @@ def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None
     if known:
         return known
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
         api = HfApi()
         sha = (api.dataset_info(name) if kind == "dataset" else api.model_info(name)).sha
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
+    except Exception as error:  # the hub's client passes on whatever its HTTP library raises
         raise DataError(
             f"{kind} {name}: no revision is recorded, and the hub gives none ({type(error).__name__}).",
             "Run once with the network (and access to the repository) to record it"
@@ -47,7 +46,9 @@ def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None
     if lock_file is not None and sha:
         locked = json.loads(lock_file.read_text()) if lock_file.exists() else {"datasets": {}, "models": {}}
         locked[f"{kind}s"][name] = sha
-        lock_file.write_text(json.dumps(locked, indent=2, sort_keys=True) + "\n")
+        temporary = lock_file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(locked, indent=2, sort_keys=True) + "\n")
+        temporary.replace(lock_file)
     return str(sha)
 
 

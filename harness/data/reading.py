@@ -50,7 +50,7 @@ def source_file(source: Source, access: Access, what: str) -> Path | None:
             return None
         raise DataError(
             f"dataset {what} at {access.scale} scale reads {relative}, and no data root is given.",
-            "Pass --data-root DIR (README, 'Real data', says what lies there), or --scale mini.",
+            "Pass --data-root DIR (README, 'Real text, small scale', says what lies there), or --scale mini.",
         )
     path = access.data_root / relative
     if not path.exists():
@@ -90,6 +90,8 @@ def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[di
     for origin, row in _read(source, access, dataset.name, left_out):
         if any(row.get(name) != value for name, value in source.only.items()):
             continue
+        if source.min_chars and source.text and not str(row.get(source.text) or "").strip():
+            continue  # blank, and so shorter than wanted
         missing = [name for name in source.require if row.get(name) is None]
         if missing:
             left_out.append(f'{origin}: "{missing[0]}" is null, and {dataset.name} requires it')

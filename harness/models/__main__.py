@@ -84,6 +84,7 @@ class Worker:
         digests, tokens = [], 0
         for ask in suite["asks"]:
             for dtype in ask.get("dtypes", [self.request["dtype"]]):
+                engine = None  # let go of the last dtype's model before the next is loaded
                 engine = self.engine(dtype)
                 before = engine.tokens
                 for answer, more in zip(answers, self.one_ask(engine, ask, suite, rows, dtype), strict=True):

@@ -12,6 +12,7 @@ from harness.errors import SuiteError
 from harness.models.loading import load_model, load_tokenizer
 
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>")
+FROZEN_DATE = "26 Jul 2024"  # Llama's own templates fill in today's date unless told one; others ignore it
 TOKENS_PER_BATCH = 16_384  # prompt and completion tokens held at once while generating
 
 
@@ -39,7 +40,7 @@ class Engine:
             if system_prompt:
                 messages.insert(0, {"role": "system", "content": system_prompt})
             ids = self.tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=True, return_dict=True
+                messages, add_generation_prompt=True, tokenize=True, return_dict=True, date_string=FROZEN_DATE
             )["input_ids"]
         self._note(ids)
         return list(ids)

@@ -84,7 +84,8 @@ class HeldOutLoss(TrainerCallback):
             self._measure(None)
 
     def _measure(self, when: str | None) -> None:
-        losses = row_losses(self.trainer.model, self.rows, self.trainer.processing_class.pad_token_id)
+        batch_size = self.trainer.args.per_device_train_batch_size
+        losses = row_losses(self.trainer.model, self.rows, self.trainer.processing_class.pad_token_id, batch_size)
         tokens = sum(count for _, count in losses)
         should_log = self.trainer.control.should_log  # logging clears it, and the step's own line would be lost
         self.trainer.log({"eval_loss": sum(loss for loss, _ in losses) / tokens})
@@ -99,7 +100,7 @@ class HeldOutLoss(TrainerCallback):
 
 
 @torch.no_grad()
-def row_losses(model: Any, rows: list[dict[str, Any]], pad: int, batch_size: int = 16) -> list[tuple[float, int]]:
+def row_losses(model: Any, rows: list[dict[str, Any]], pad: int, batch_size: int) -> list[tuple[float, int]]:
     """Per row the summed negative log-likelihood of its target tokens, in nats, and their number."""
     training = model.training
     model.eval()

@@ -33,10 +33,27 @@ def fresh_model(architecture: dict[str, Any], tokenizer: Any) -> Any:
     )
 
 
+def fresh_like(spec: dict[str, Any]) -> dict[str, Any]:
+    """A model of a published configuration with fresh weights in bfloat16, and that model's tokenizer."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, set_seed
+
+    from harness.models.loading import load_tokenizer
+
+    at = spec["base_at"]
+    config = AutoConfig.from_pretrained(
+        at.get("path") or at["model"], revision=at.get("revision"), trust_remote_code=False
+    )
+    set_seed(spec["seed"])
+    return {"model": AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16), "tokenizer": load_tokenizer(at)}
+
+
 def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The Trainer (None for the untrained subject), and what was counted on the way."""
     from transformers import set_seed
 
+    if "architecture" not in spec["base"]:
+        return None, fresh_like(spec)
     architecture = spec["base"]["architecture"]
     length = architecture["context_length"]
     texts = [row["text"] for row in read_rows(folder / "rows.jsonl")]
