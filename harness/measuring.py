@@ -96,7 +96,8 @@ def _collect(
                 try:
                     if key in bench.again:
                         bench.store.remove("evaluations", key)
-                    publish(bench.store, key, spec, suite, samples[key], result["answers"], record)
+                    with told_when_full(f"{subject.id} {suite.name}: storing its evaluation"):
+                        publish(bench.store, key, spec, suite, samples[key], result["answers"], record)
                 except HarnessError as error:
                     bench.failed(key, error)
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from pathlib import Path
 from filelock import FileLock
 
 from harness import errors
-from harness.errors import HarnessError, WorkerFailed
+from harness.errors import HarnessError, StoreError, WorkerFailed
 
 INTERRUPTED = 75  # a worker's exit status when it was told to stop and left a resumable state
 LAST_LINES = 12
+FULL = 2**20  # bytes left, at which a failed worker is told to have filled the disk
 
 
 class Worker:
@@ -60,6 +62,11 @@ class Worker:
         left = self.folder / "error.json"
         if left.exists():
             raise told_error(self.name, json.loads(left.read_text()))
+        if shutil.disk_usage(self.folder).free < FULL:
+            raise StoreError(
+                f"{self.name}: the disk that holds {self.folder} is full.",
+                "Free some space, then run again: it continues from its last saved step.",
+            )
         if status == INTERRUPTED:
             raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")
         raise WorkerFailed(
@@ -126,6 +133,9 @@ def _watch(parent: int) -> None:
 
 
 def failed_parent(name: str, error: BaseException) -> HarnessError:
-    """The error of a job whose parent failed."""
-    told = error.told() if isinstance(error, HarnessError) else repr(error)
-    return WorkerFailed(f"{name} was not started: what it stands on failed. {told}")
+    """The error of a job whose parent failed, or its parent's: the first one is told."""
+    first = error.__cause__ or error
+    told = first.told() if isinstance(first, HarnessError) else repr(first)
+    failed = WorkerFailed(f"{name} was not started: what it stands on failed. {told}")
+    failed.__cause__ = first
+    return failed

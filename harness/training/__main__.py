@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +23,6 @@ def main(folder: Path) -> int:
         told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
         (folder / "error.json").write_text(json.dumps(told))
         print(error.told(), file=sys.stderr)
-        return 1
-    except OSError as error:
-        traceback.print_exc()
-        if error.errno == 28:
-            told = {
-                "kind": "StoreError",
-                "problem": "the disk is full while training.",
-                "remedy": "Free some space, then run again: training continues from its last saved step.",
-            }
-            with contextlib.suppress(OSError):
-                (folder / "error.json").write_text(json.dumps(told))
         return 1
     finally:
         lock.release()
