@@ -134,7 +134,7 @@ def _watch(parent: int) -> None:
 
 def failed_parent(name: str, error: BaseException) -> HarnessError:
     """The error of a job whose parent failed, or its parent's: the first one is told."""
-    first = error.__cause__ or error
+    first = error.__cause__ if isinstance(error.__cause__, HarnessError) else error
     told = first.told() if isinstance(first, HarnessError) else repr(first)
     failed = WorkerFailed(f"{name} was not started: what it stands on failed. {told}")
     failed.__cause__ = first
