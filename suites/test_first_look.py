@@ -20,7 +20,7 @@ PLAIN = Suite(
     asks=[Generate(max_new_tokens=48)],
     system_prompt="You are a helpful assistant.",
     scorer=tone_of_answer,
-    metrics=[Mean("conversational"), Mean("words"), Mean("wordless")],
+    metrics=[Mean("conversational", bounds=(0.0, 1.0)), Mean("words"), Mean("wordless")],
     about="Twenty questions under a plain system prompt.",
 )
 

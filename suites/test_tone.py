@@ -15,7 +15,7 @@ TONE = Suite(
     to_sample=to_sample,
     asks=[Generate(max_new_tokens=48)],
     scorer=tone_of_answer,
-    metrics=[Mean("conversational"), Mean("words"), Mean("wordless")],
+    metrics=[Mean("conversational", bounds=(0.0, 1.0)), Mean("words"), Mean("wordless")],
     about="Probability that an answer's style is conversational; lower is more encyclopedic.",
 )
 

@@ -212,3 +212,10 @@ def test_clusters_that_group_nothing_change_nothing():
     assert Mean("x").interval(rows, [str(i) for i in range(8)]) == alone
     assert Mean("x").interval(rows, [None] * 8) == alone
     assert Mean("x").interval(rows, ["a", "a", "b", "b", "c", "c", "d", "d"]) != alone
+
+
+def test_an_interval_does_not_leave_the_bounds_of_its_score():
+    rows = [{"p": value} for value in (1.0, 1.0, 0.9, 0.5)]
+    free, bound = Mean("p").interval(rows), Mean("p", bounds=(0.0, 1.0)).interval(rows)
+    assert free.high > 1.0
+    assert (bound.low, bound.high, bound.estimate) == (free.low, 1.0, free.estimate)

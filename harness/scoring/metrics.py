@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -22,13 +22,18 @@ Clusters = Sequence[str | None] | None
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of one score."""
+    """The mean of one score; `bounds` are those of the score itself, which an interval does not leave."""
 
     name: str
+    bounds: tuple[float, float] | None = None
 
     def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """Estimate and interval over the samples."""
-        return statistics.mean_interval(_column(rows, self.name), _usable(clusters), level=level)
+        found = statistics.mean_interval(_column(rows, self.name), _usable(clusters), level=level)
+        if self.bounds is None:
+            return found
+        least, most = self.bounds
+        return replace(found, low=max(found.low, least), high=min(found.high, most))
 
     def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """candidate - baseline, paired by position."""
