@@ -5,6 +5,8 @@ Hooks hand over to a `Bench`; loaded one way only, by `pytest_plugins` in the ro
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -205,6 +207,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "verdict" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.gate)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
+    for word in _words_matching_nothing(config.option.keyword, items):
+        close = difflib.get_close_matches(word, [*bench.recipes, *bench.suites], n=1)
+        meant = f"did you mean {close[0]}?" if close else f"recipes: {', '.join(bench.recipes)}"
+        _write_line(config, f"note: -k names {word}, which no test's name holds; {meant}")
+
+
+def _words_matching_nothing(expression: str, items: list[pytest.Item]) -> list[str]:
+    """Words of a -k expression that no collected test would match: mistyped, most often."""
+    words = [word for word in re.findall(r"[\w-]+", expression) if word not in ("and", "or", "not")]
+    names = [" ".join([item.nodeid, *item.extra_keyword_matches]).lower() for item in items]
+    return [word for word in words if not any(word.lower() in name for name in names)]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -137,3 +137,10 @@ def test_outside_a_project_the_command_says_where_to_go(tmp_path):
     found = run_harness(tmp_path, "plan")
     assert found.returncode == 2
     assert "is in no project" in found.stderr
+
+
+def test_a_mistyped_recipe_after_k_is_told_with_the_likely_one(root):
+    status, output = run_session(root, "-k", "plian or nothing_of_the_kind")
+    assert status == 5
+    assert "note: -k names plian, which no test's name holds; did you mean plain?" in output
+    assert "note: -k names nothing_of_the_kind, which no test's name holds; recipes: ground, plain, other" in output
