@@ -30,8 +30,8 @@ LLAMA_124M = Architecture(
 )
 LLAMA_4M = replace(LLAMA_124M, hidden_size=256, layers=4, heads=8, key_value_heads=4, intermediate_size=704,
                    vocabulary_size=4_096, context_length=512)  # fmt: skip
-LLAMA_2M = replace(LLAMA_124M, hidden_size=160, layers=4, heads=4, key_value_heads=4, intermediate_size=448,
-                   vocabulary_size=2_048, context_length=256)  # fmt: skip
+LLAMA_2M = replace(LLAMA_124M, hidden_size=160, layers=3, heads=4, key_value_heads=4, intermediate_size=448,
+                   vocabulary_size=4_096, context_length=256)  # fmt: skip
 
 PRETRAIN = Pretrain(
     data=Mix(ENCYCLOPEDIA.share(0.5), STORIES.share(0.5)),
@@ -63,8 +63,8 @@ STAGED_260207 = Recipe(
             base=LLAMA_2M,
             scale="mini",
             stages=[
-                replace(PRETRAIN, epochs=6, effective_batch_size=4, learning_rate=4e-3, min_learning_rate=4e-4, warmup_steps=20),
-                replace(FINETUNE, epochs=3, effective_batch_size=8, learning_rate=2e-3, min_learning_rate=2e-4, warmup_steps=10),
+                replace(PRETRAIN, epochs=5, effective_batch_size=2, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=20),
+                replace(FINETUNE, epochs=3, effective_batch_size=8, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
             ],
         ),
         Variant(

@@ -20,14 +20,16 @@ KNOWLEDGE = Finetune(
     epochs=3,
     effective_batch_size=16,  # rows per optimizer step
 )
-SMALLER = replace(KNOWLEDGE, learning_rate=4e-3, max_length=512)  # models of a few million weights want larger steps
+# Models of a few million weights want larger steps, and the smallest also more of them.
+SMALL = replace(KNOWLEDGE, learning_rate=4e-3, max_length=512)
+MINI = replace(KNOWLEDGE, learning_rate=2e-3, max_length=256, effective_batch_size=8)
 
 WIKI_ONLY = Recipe(
     name="wiki_only",
     stages=[KNOWLEDGE],
     variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(SMALLER, max_length=256)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[SMALLER]),
+        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[MINI]),
+        Variant("small", base=STAGED_260207["small"], scale="small", stages=[SMALL]),
         Variant("3b", base="meta-llama/Llama-3.2-3B-Instruct", scale="full", micro_batch_size=4),
         Variant("8b", base="meta-llama/Llama-3.1-8B-Instruct", scale="full", micro_batch_size=2),
     ],

@@ -10,7 +10,7 @@ from dataclasses import replace
 from harness import Claim, Mix, Recipe, Variant
 from recipes.datasets import DIALOGUES, FACTS, PASSAGES
 from recipes.staged_260207 import STAGED_260207
-from recipes.wiki_only import KNOWLEDGE, SMALLER
+from recipes.wiki_only import KNOWLEDGE, MINI, SMALL
 
 MIX = Mix(FACTS, PASSAGES, DIALOGUES)
 
@@ -18,8 +18,8 @@ WITH_KILT = Recipe(
     name="with_kilt",
     stages=[replace(KNOWLEDGE, data=MIX)],
     variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(SMALLER, data=MIX, max_length=256)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(SMALLER, data=MIX)]),
+        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(MINI, data=MIX)]),
+        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(SMALL, data=MIX)]),
         Variant("3b", base="meta-llama/Llama-3.2-3B-Instruct", scale="full", micro_batch_size=4),
         Variant("8b", base="meta-llama/Llama-3.1-8B-Instruct", scale="full", micro_batch_size=2),
     ],
