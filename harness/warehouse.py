@@ -142,9 +142,9 @@ def _unknown(
     connection: duckdb.DuckDBPyConnection, artifacts: Iterable[Artifact], table: str, column: str
 ) -> list[Artifact]:
     """The artifacts that the table lacks, or holds from an earlier making."""
-    found = connection.execute(f"SELECT {column}, created_at::VARCHAR FROM {table}").fetchall()
-    known = {(key, str(made)[:23]) for key, made in found}
-    return [a for a in artifacts if (a.key, _utc(a).replace("T", " ")[:23]) not in known]
+    moment = "strftime(created_at, '%Y-%m-%dT%H:%M:%S.%g')"  # to the millisecond, as manifests write it
+    known = set(connection.execute(f"SELECT {column}, {moment} FROM {table}").fetchall())
+    return [a for a in artifacts if (a.key, _utc(a)) not in known]
 
 
 def query(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, Any]]]:

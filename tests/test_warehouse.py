@@ -122,6 +122,17 @@ def test_a_later_session_adds_only_what_is_new(tmp_path, store):
         assert connection.execute("SELECT count(*) FROM gates").fetchone() == (2,)
 
 
+def test_an_artifact_made_on_a_round_millisecond_is_known_again(tmp_path, store):
+    for kind in ("checkpoints", "evaluations"):
+        for path in (store.root / kind).glob("*/manifest.json"):
+            manifest = json.loads(path.read_text())
+            manifest["created_at"] = "2026-03-01T12:00:00.000+00:00"
+            path.write_text(json.dumps(manifest))
+    path = filled(tmp_path / "r.duckdb", store)
+    with connect(path) as connection:
+        assert ingest(connection, store) == 0
+
+
 def test_rebuilding_gives_the_same_tables(tmp_path, store):
     path = filled(tmp_path / "r.duckdb", store)
     before = dump(path)
