@@ -56,6 +56,10 @@ def train(bench: Bench, planned: PlannedStage, job: Job, device: str) -> None:
         if planned.key in bench.again:
             bench.store.remove("checkpoints", planned.key)
             bench.again.discard(planned.key)
+            for stale in list(bench.again):  # stands on what is made anew; other jobs remove their own
+                if stale not in bench.jobs:
+                    bench.store.remove("checkpoints", stale)
+                    bench.store.remove("evaluations", stale)
         if bench.store.get("checkpoints", planned.key) is not None:
             return
         with told_when_full(f"{planned.name}: writing its rows"):

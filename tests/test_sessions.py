@@ -270,3 +270,16 @@ def test_two_recipe_fixtures_are_paired_by_variant(tmp_path, project):
     assert status == 0, output
     assert "test_pair[mini] PASSED" in output
     assert "to train" not in output
+
+
+def test_retraining_a_base_takes_away_what_stands_on_it(tmp_path, project):
+    root = write_project(tmp_path)
+    subprocess.run(["cp", "-r", str(project / ".bench"), str(root / ".bench")], check=True)
+    status, output = run_session(root, "-k", "ground", "--retrain")
+    assert status == 0, output
+    assert "to train: ground-mini pretrain; to measure: 1 checkpoints" in output
+    left = [json.loads(path.read_text()) for path in (root / ".bench" / "store").glob("*/*/manifest.json")]
+    assert sorted((made["kind"], made["spec"].get("stage")) for made in left) == [
+        ("checkpoints", "pretrain"),
+        ("evaluations", None),
+    ]
