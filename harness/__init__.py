@@ -14,10 +14,23 @@ from harness.recipe import (
     Variant,
 )
 from harness.scoring.metrics import Mean, Ratio
-from harness.suite import Generate, LmEval, Perplexity, Probe, Sample, Suite, TrainingRecord
+from harness.suite import (
+    Choices,
+    Generate,
+    LmEval,
+    LmEvalTask,
+    Overlap,
+    Parity,
+    Perplexity,
+    Probe,
+    Sample,
+    Suite,
+    TrainingRecord,
+)
 
 __all__ = [
     "Architecture",
+    "Choices",
     "Claim",
     "Dataset",
     "Embedded",
@@ -27,9 +40,12 @@ __all__ = [
     "Generate",
     "Hub",
     "LmEval",
+    "LmEvalTask",
     "Lora",
     "Mean",
     "Mix",
+    "Overlap",
+    "Parity",
     "Perplexity",
     "Pretrain",
     "Probe",

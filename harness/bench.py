@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.adhoc import model_recipe, task_suite
 from harness.catalogue import load_recipes, load_suites
 from harness.data.reading import Access, Loaded, load
 from harness.data.sources import Mix, Rows, Scale, count_with
@@ -40,6 +41,7 @@ class Options:
     strict_gates: bool = False
     track: str | None = None
     models: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Bench:
             self.options.skip_bad_rows,
             self.root / "recipes" / "hub.lock.json",
         )
-        self.planner = Planner(self.access, self.store.digests, self.root)
+        self.planner = Planner(self.access, self.store.digests, self.root, lambda: self.suites)
         self.rows: dict[str, tuple[Loaded, Loaded | None]] = {}  # by stage key, read ahead and not yet trained on
         self.suite_rows: dict[str, Loaded] = {}
         self.changed = threading.Condition()
@@ -113,6 +115,11 @@ class Bench:
         """The project's suites by name; read on first use."""
         if self._suites is None:
             self._suites = load_suites(self.root)
+            for task in self.options.tasks:
+                suite = task_suite(task)
+                if suite.name in self._suites:
+                    raise SuiteError(f"--tasks {task}: its name {suite.name!r} is a suite's already.")
+                self._suites[suite.name] = suite
         return self._suites
 
     # ---- subjects -------------------------------------------------------------------------------------
@@ -190,15 +197,15 @@ class Bench:
         planned = self.planner.chain(subject)[-1]
         return self.planner.evaluation(suite, planned, self.options.devices[0])
 
-    def suite_data(self, suite: Suite, key: str) -> Loaded:
-        """The suite's own rows."""
-        if key not in self.suite_rows:
+    def suite_data(self, suite: Suite) -> Loaded:
+        """The suite's own rows; read once a session."""
+        if suite.name not in self.suite_rows:
             assert suite.dataset is not None
             loaded = load(suite.dataset, self.access, raw=True)
             samples_of(suite, loaded.rows)
             self.note_left_out(f"suite {suite.name}", loaded)
-            self.suite_rows[key] = loaded
-        return self.suite_rows[key]
+            self.suite_rows[suite.name] = loaded
+        return self.suite_rows[suite.name]
 
     def count(self, wanted: Rows | Mix) -> int:
         """Rows of a dataset at the session's scale; counted once for the same bytes."""
@@ -223,7 +230,7 @@ class Bench:
 
     def pin_revisions(self) -> None:
         """From now on a hub revision that is not recorded is resolved before it goes into a key."""
-        self.planner = Planner(self.access, self.store.digests, self.root, pin=True)
+        self.planner = Planner(self.access, self.store.digests, self.root, lambda: self.suites, pin=True)
 
     def stop(self) -> None:
         """End all workers, leaving states that the next session resumes."""
@@ -352,22 +359,6 @@ class Bench:
 def _said(value: Any) -> str:
     text = str(value)
     return short(text) if len(text) >= 32 and " " not in text else text
-
-
-def model_recipe(model: str, scale: Scale) -> Recipe:
-    """An existing model as a subject without training: `--model PATH|HUB_ID`."""
-    import re
-
-    from harness.recipe import Variant
-
-    path = Path(model).expanduser()
-    base = str(path.resolve()) if path.exists() else model
-    name = re.sub(r"\W+", "_", (path.name if path.exists() else model.split("/")[-1])).strip("_").lower()
-    return Recipe(
-        name=name if name.isidentifier() else f"model_{name}",
-        variants=(Variant(scale, base=base, scale=scale),),
-        hypothesis=f"{model}, measured as it is.",
-    )
 
 
 def open_store(folder: str | Path) -> Path:

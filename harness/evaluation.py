@@ -9,12 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.data.sources import Dataset, Mix, Rows
 from harness.errors import HarnessError, SuiteError
 from harness.fingerprint import function_digest, plain
 from harness.scoring.metrics import Metric, metric_from, metrics_of
 from harness.store import Artifact, Store
-from harness.suite import LmEval, Probe, Sample, Suite, TrainingRecord, samples_of
+from harness.suite import Choices, LmEval, LmEvalTask, Sample, Suite, samples_of
 
 SAMPLES = "samples.parquet"
 
@@ -75,14 +74,6 @@ class Evaluation:
         return [{**row, "scores": json.loads(row["scores"])} for row in rows]
 
 
-def data_spec(wanted: Dataset | Rows | Mix, digest_of: Any) -> list[dict[str, Any]]:
-    """What decides a dataset's rows: bytes, reading instructions, which rows; `digest_of` hashes a source."""
-    if isinstance(wanted, Dataset):
-        wanted = wanted.rows()
-    parts = wanted.parts if isinstance(wanted, Mix) else (wanted,)
-    return [digest_of(part) for part in parts]
-
-
 def evaluation_spec(
     suite: Suite, checkpoint: str, data: list[dict[str, Any]], engine: str, dtype: str, lm_eval: str | None
 ) -> dict[str, Any]:
@@ -101,26 +92,24 @@ def evaluation_spec(
         },
         "engine": engine,
         "dtype": dtype,
-        "lm_eval": lm_eval if any(isinstance(ask, LmEval) for ask in suite.asks) else None,
+        "lm_eval": lm_eval if any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks) else None,
     }
 
 
-def questions(
-    suite: Suite, rows: Sequence[dict[str, Any]], only_dtype: str | None = None
-) -> list[tuple[Sample, dict[str, Any]]]:
-    """Each sample with what is sent to the model worker; a probe asks every sample once per dtype."""
+def questions(suite: Suite, rows: Sequence[dict[str, Any]]) -> list[tuple[Sample, dict[str, Any]]]:
+    """Each sample with what is sent to the model worker; where copies are compared, every sample once per copy."""
     asked = []
-    probes = [ask for ask in suite.asks if isinstance(ask, Probe)]
     for row, sample in zip(rows, samples_of(suite, rows), strict=True):
         sent: dict[str, Any] = {"id": sample.id, "prompt": sample.prompt, "target": sample.answer}
         if any(isinstance(ask, LmEval) for ask in suite.asks):
             sent["row"] = {name: value for name, value in row.items() if name not in ("source", "origin")}
-        if not probes:
+        if any(isinstance(ask, Choices) for ask in suite.asks):
+            sent["choices"] = sample.choices
+        if not suite.copies:
             asked.append((sample, sent))
-            continue
-        for dtype in probes[0].dtypes:
-            named = replace(sample, id=f"{sample.id}@{dtype}", cluster=sample.cluster or sample.id)
-            asked.append((named, {**sent, "id": named.id, "dtype": dtype}))
+        for copy in suite.copies:
+            named = replace(sample, id=f"{sample.id}@{copy}", cluster=sample.cluster or sample.id)
+            asked.append((named, {**sent, "id": named.id, "copy": copy}))
     return asked
 
 
@@ -134,11 +123,6 @@ def recorded(checkpoint: Artifact) -> list[tuple[Sample, dict[str, Any]]]:
         (Sample(id=name), {"before": before, "after": losses["after"][name], "completion": ""})
         for name, before in losses["before"].items()
     ]
-
-
-def is_recorded(suite: Suite) -> bool:
-    """Whether the suite asks the training record alone, and no model."""
-    return all(isinstance(ask, TrainingRecord) for ask in suite.asks)
 
 
 def publish(
@@ -176,7 +160,7 @@ def publish(
         "samples": len(samples),
         "metrics": found,
         "computed": plain(metrics),
-        "floors": floors_of(suite, samples),
+        "floors": {metric: floors for metric, floors in floors_of(suite, samples).items() if metric in found},
         "about": suite.about,
     }
     return Evaluation(store.publish("evaluations", key, folder, spec, record))

@@ -48,6 +48,12 @@ class Gate:
         return tuple(name for name in self.claim.above if name in WITHOUT_TRAINING)
 
     @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites whose samples are judged, as one."""
+        more = self.claim.together_with if isinstance(self.claim, Target) else ()
+        return (self.claim.suite, *more)
+
+    @property
     def is_test(self) -> bool:
         """Whether chance can make it pass; `equals` holds on every sample or does not."""
         return not (isinstance(self.claim, Claim) and self.claim.equals is not None)
@@ -55,11 +61,7 @@ class Gate:
 
 def _detail(claim: Claim | Target) -> str:
     """The kind of comparison, without the other side's name."""
-    if isinstance(claim, Claim):
-        for name in ("lower_than", "higher_than", "equals", "below", "above"):
-            if getattr(claim, name) is not None:
-                return name.removesuffix("_than")
-    return "target"
+    return claim.kind.removesuffix("_than") if isinstance(claim, Claim) else "target"
 
 
 def gates_of(subject: Subject) -> list[Gate]:
@@ -91,7 +93,7 @@ class Measured:
     against: str  # the other side in words
     loudest: tuple[str, ...]  # ids of the samples that speak most for the verdict
     sides: Literal["below", "above", "equal"]  # where the claim wants the estimate
-    margin: float = 0.0  # how far beyond zero
+    margin: float = 0.0  # how far beyond zero; negative where so much worse is still no worse
     side: str | None = None  # the other side's recipe, or the floor
 
 
@@ -128,7 +130,13 @@ def judge(bench: Bench, gate: Gate) -> Verdict:
     """The gate's verdict; 'skipped' with the command that would add what is missing."""
     reference = _side(bench, gate, gate.references[0]) if gate.references else None
     empty = Verdict(
-        gate.id, gate.subject.id, reference, gate.claim.suite, gate.claim.metric, gate.claim.sentence, "skipped"
+        gate.id,
+        gate.subject.id,
+        reference,
+        " and ".join(gate.suites),
+        gate.claim.metric,
+        gate.claim.sentence,
+        "skipped",
     )
     measured = _measured(bench, gate)
     if isinstance(measured, str):
@@ -181,10 +189,12 @@ def _outcome(measured: Measured, adjusted: float | None) -> Outcome:
 
 def _measured(bench: Bench, gate: Gate) -> Measured | str:
     """The gate's difference, remembered by its evaluations; or in words, what is missing."""
-    suite = bench.suite_named(gate.claim.suite)
-    candidate = bench.stored_evaluation(suite, gate.subject)
-    if candidate is None:
-        return f"{gate.subject.id} is not measured by {suite.name}; add it: {command(gate.subject)}"
+    suite, candidates = bench.suite_named(gate.claim.suite), []
+    for name in gate.suites:
+        candidate = bench.stored_evaluation(bench.suite_named(name), gate.subject)
+        if candidate is None:
+            return f"{gate.subject.id} is not measured by {name}; add it: {command(gate.subject)}"
+        candidates.append(candidate)
     others: dict[str, Evaluation] = {}
     for name in gate.references:
         other = other_side(bench, gate.subject, name)
@@ -198,13 +208,14 @@ def _measured(bench: Bench, gate: Gate) -> Measured | str:
     code = bench.store.digests.of_code(
         *(Path(__file__).parent / n for n in ("gates.py", "statistics.py", "scoring/metrics.py"))
     )
-    sides = [candidate.artifact.manifest["files"], {k: v.artifact.manifest["files"] for k, v in others.items()}]
-    key = digest([candidate.key, sides, plain(gate.claim), code])
+    ours = {candidate.key: candidate.artifact.manifest["files"] for candidate in candidates}
+    sides = [ours, {k: v.artifact.manifest["files"] for k, v in others.items()}]
+    key = digest([sides, plain(gate.claim), code])
     path = memory / f"{key}.json"
     if path.exists():
         stored = json.loads(path.read_text())
         return Measured(**{**stored, "loudest": tuple(stored["loudest"])})
-    measured = _compare(gate, candidate, others)
+    measured = _compare(gate, candidates, others)
     memory.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{id(measured)}.tmp")
     temporary.write_text(json.dumps(asdict(measured)))
@@ -235,9 +246,8 @@ def command(*subjects: Subject) -> str:
     return f"pytest suites/ -k {chosen} --scale {subjects[0].scale}"
 
 
-def _compare(gate: Gate, candidate: Evaluation, others: dict[str, Evaluation]) -> Measured:
-    claim = gate.claim
-    own = candidate[claim.metric]
+def _compare(gate: Gate, candidates: list[Evaluation], others: dict[str, Evaluation]) -> Measured:
+    claim, candidate = gate.claim, candidates[0]
     if isinstance(claim, Target):
         values = {name: _floor(candidate, others, claim, name) for name in claim.above}
         highest = max(values, key=lambda name: values[name]) if values else None
@@ -246,25 +256,30 @@ def _compare(gate: Gate, candidate: Evaluation, others: dict[str, Evaluation]) -
             return replace(_paired(candidate, others[highest], claim.metric, "above", against), side=highest)
         threshold = claim.at_least if claim.at_least is not None else values[str(highest)]
         against = f"the target {threshold:g}" if highest is None else f"the floor {highest} {threshold:.3f}"
-        return replace(_against_number(candidate, claim.metric, threshold, "above", against), side=highest)
+        return replace(_against_number(candidates, claim.metric, threshold, "above", against), side=highest)
     if claim.reference is not None:
-        sides: Literal["below", "above"] = "below" if claim.lower_than else "above"
+        sides: Literal["below", "above"] = "below" if claim.lower_than or claim.no_higher_than else "above"
         other = others[claim.reference]
         against = f"{claim.reference}'s {other[claim.metric]:.3f}"
-        return replace(_paired(candidate, other, claim.metric, sides, against, claim.by), side=claim.reference)
+        beyond = claim.by - claim.margin  # one of them is 0: how far past the other side, or how far short of it
+        return replace(_paired(candidate, other, claim.metric, sides, against, beyond), side=claim.reference)
     if claim.equals is not None:
-        scores = [float(row["scores"][claim.metric]) for row in candidate.samples]
-        off = [row["sample_id"] for row in candidate.samples if float(row["scores"][claim.metric]) != claim.equals]
-        away = [score - claim.equals for score in scores]
-        held = len(scores) - len(off)
-        return Measured(
-            own, claim.equals, own - claim.equals, min(away), max(away), None, len(scores),
-            f"held on {held} of {len(scores)} samples", f"{claim.equals:g} on every sample", tuple(off[:3]), "equal",
-        )  # fmt: skip
+        return _on_every_sample(candidate, claim.metric, claim.equals)
     if claim.below is not None:
-        return _against_number(candidate, claim.metric, claim.below, "below", f"{claim.below:g}")
+        return _against_number(candidates, claim.metric, claim.below, "below", f"{claim.below:g}")
     assert claim.above is not None
-    return _against_number(candidate, claim.metric, claim.above, "above", f"{claim.above:g}")
+    return _against_number(candidates, claim.metric, claim.above, "above", f"{claim.above:g}")
+
+
+def _on_every_sample(candidate: Evaluation, metric: str, wanted: float) -> Measured:
+    rows = [row for row in candidate.samples if row["scores"][metric] is not None]
+    away = {row["sample_id"]: float(row["scores"][metric]) - wanted for row in rows}
+    off = [name for name, distance in away.items() if distance]
+    own = candidate[metric]
+    return Measured(
+        own, wanted, own - wanted, min(away.values()), max(away.values()), None, len(rows),
+        f"held on {len(rows) - len(off)} of {len(rows)} samples", f"{wanted:g} on every sample", tuple(off[:3]), "equal",
+    )  # fmt: skip
 
 
 def _floor(candidate: Evaluation, others: dict[str, Evaluation], target: Target, name: str) -> float:
@@ -309,27 +324,22 @@ def _paired(
         sign = 1 if sides == "below" else -1
         p_value = _p_from_levels(lambda level: how.difference(scores, other_scores, clusters, level), -sign * margin)
     apart = [
-        (
-            abs(a["scores"].get(metric, 0) - b["scores"].get(metric, 0)),
-            a["scores"].get(metric, 0) - b["scores"].get(metric, 0),
-            a,
-        )
-        for a, b in zip(rows, others, strict=True)
+        ((a["scores"].get(metric) or 0) - (b["scores"].get(metric) or 0), a) for a, b in zip(rows, others, strict=True)
     ]
     sign = 1 if interval.estimate > 0 else -1
-    loud = sorted((x for x in apart if x[1] * sign > 0), key=lambda x: -x[0])[:3]
+    loud = sorted((x for x in apart if x[0] * sign > 0), key=lambda x: -abs(x[0]))[:3]
     return Measured(
         candidate[metric], baseline[metric], interval.estimate, interval.low, interval.high, p_value, interval.n,
-        interval.method, against, tuple(row["sample_id"] for _, _, row in loud), sides, margin,
+        interval.method, against, tuple(row["sample_id"] for _, row in loud), sides, margin,
     )  # fmt: skip
 
 
 def _against_number(
-    candidate: Evaluation, metric: str, threshold: float, sides: Literal["below", "above"], against: str
+    candidates: list[Evaluation], metric: str, threshold: float, sides: Literal["below", "above"], against: str
 ) -> Measured:
-    rows = candidate.samples
+    rows = [row for candidate in candidates for row in candidate.samples]
     scores, clusters = [row["scores"] for row in rows], [row["cluster"] for row in rows]
-    how = candidate.metric(metric)
+    how = candidates[0].metric(metric)
     interval = how.interval(scores, clusters)
     p_value = _p_from_levels(lambda level: how.interval(scores, clusters, level), threshold)
     low_is_loud = interval.estimate < threshold
@@ -379,7 +389,11 @@ def _samples_needed(measured: Measured, alpha: float) -> int | None:
 def _message(judged: Verdict, measured: Measured, family: int) -> str:
     """The paragraph that a stranger understands."""
     side = {"below": "lower", "above": "higher", "equal": "equal"}[measured.sides]
-    margin = f" by at least {measured.margin:g}" if measured.margin else ""
+    margin = f" by at least {measured.margin:g}" if measured.margin > 0 else ""
+    held, missed = f"{side}{margin}", f"not {side}{margin}"
+    if measured.margin < 0:
+        worse = {"below": "higher", "above": "lower"}[measured.sides]
+        held, missed = (f"{word}{worse} by {-measured.margin:g} or more" for word in ("not ", ""))
     told = [
         f"{judged.subject} claims: {judged.claim}.",
         f"Its {judged.suite} {judged.metric} is {measured.candidate:.3f} against {measured.against};"
@@ -398,9 +412,9 @@ def _message(judged: Verdict, measured: Measured, family: int) -> str:
             f"{measured.n} samples, {measured.method}{p})."
         )
     if judged.verdict == "pass":
-        told.append("The claim holds." if measured.sides == "equal" else f"It is {side}{margin}: the claim holds.")
+        told.append("The claim holds." if measured.sides == "equal" else f"It is {held}: the claim holds.")
     elif judged.verdict == "fail":
-        told.append("The claim fails." if measured.sides == "equal" else f"It is not {side}{margin}: the claim fails.")
+        told.append("The claim fails." if measured.sides == "equal" else f"It is {missed}: the claim fails.")
     else:
         need = (
             f"about {judged.samples_needed:,} samples would decide"

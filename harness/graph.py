@@ -95,9 +95,9 @@ def _training_job(bench: Bench, planned: PlannedStage) -> None:
 
 def _measuring_job(bench: Bench, subject: Subject, suites: list[measuring.Wanted]) -> None:
     planned = bench.planner.chain(subject)[-1]
-    for suite, key, _ in suites:
+    for suite, _, _ in suites:
         if suite.dataset is not None:
-            bench.suite_data(suite, key)
+            bench.suite_data(suite)
     parent = bench.jobs.get(planned.key)
     bench.jobs[f"measure {planned.key}"] = Job(
         f"{subject.id} measuring",
@@ -115,6 +115,6 @@ def _check_overlap(bench: Bench, evaluations: list[tuple[Suite, Subject]]) -> No
         for suite, subject in evaluations:
             if suite.dataset is None or key not in [p.key for p in bench.planner.chain(subject)]:
                 continue
-            rows = bench.suite_data(suite, bench.evaluation_key(suite, subject)).rows
+            rows = bench.suite_data(suite).rows
             items.update({f"{suite.name}: {sample.id}": sample.whole for sample in samples_of(suite, rows)})
         check_contained(loaded.rows, items, bench.jobs[key].name)

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.bench import Bench
+from harness.contamination import shared_with_items
 from harness.devices import threads
 from harness.errors import HarnessError, SuiteError
-from harness.evaluation import is_recorded, publish, questions, recorded
+from harness.evaluation import publish, questions, recorded
 from harness.fingerprint import plain
 from harness.jobs import Job, Progress
 from harness.planning import dtype_on
 from harness.recipe import Subject
 from harness.store import told_when_full
-from harness.suite import Sample, Suite
+from harness.suite import Overlap, Sample, Suite
 from harness.worker import Worker, device_inside, told_error
 
 Wanted = tuple[Suite, str, dict[str, Any]]  # suite, key, spec
@@ -35,12 +36,12 @@ def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, devi
     with bench.store.lock(f"measure-{planned.key}", who, waiting, lambda: bench.stopping):
         job.progress = progress_of
         suites = [w for w in suites if w[1] in bench.again or bench.store.get("evaluations", w[1]) is None]
-        for wanted in [w for w in suites if is_recorded(w[0])]:
+        for wanted in [w for w in suites if not w[0].needs_model]:
             try:
-                _publish_record(bench, subject, *wanted)
+                _publish_known(bench, subject, *wanted)
             except HarnessError as error:
                 bench.failed(wanted[1], error)
-        asked = [wanted for wanted in suites if not is_recorded(wanted[0])]
+        asked = [wanted for wanted in suites if wanted[0].needs_model]
         if not asked:
             return
         folder = bench.store.root / "measuring" / planned.key
@@ -66,9 +67,9 @@ def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, devi
 
 
 def _write_request(bench: Bench, subject: Subject, folder: Path, wanted: Wanted) -> list[Sample]:
-    """The suite's samples, written for the worker."""
+    """The suite's samples, written for the worker; none where the task brings its own."""
     suite, key, _ = wanted
-    asked = questions(suite, bench.suite_data(suite, key).rows)
+    asked = questions(suite, bench.suite_data(suite).rows) if suite.dataset is not None else []
     path = folder / f"{key}.samples.jsonl"
     path.write_text("".join(json.dumps(sent) + "\n" for _, sent in asked))
     return [sample for sample, _ in asked]
@@ -92,6 +93,8 @@ def _collect(
                     bench.failed(key, told_error(f"{subject.id} {suite.name}", result["error"]))
                     continue
                 record = {**result["record"], "subject": subject.id, "scale": subject.scale}
+                if suite.dataset is None:
+                    samples[key] = [Sample(**own) for own in result["samples"]]
                 drift = _prompt_drift(bench, spec, record)
                 try:
                     if key in bench.again:
@@ -121,13 +124,17 @@ def _prompt_drift(bench: Bench, spec: dict[str, Any], record: dict[str, Any]) ->
     return None
 
 
-def _publish_record(bench: Bench, subject: Subject, suite: Suite, key: str, spec: dict[str, Any]) -> None:
+def _publish_known(bench: Bench, subject: Subject, suite: Suite, key: str, spec: dict[str, Any]) -> None:
+    """Score and publish what needs no model: the checkpoint's own record, or its training rows."""
     checkpoint = bench.artifact(bench.planner.chain(subject)[-1])
-    rows = recorded(checkpoint) if checkpoint else []
-    if not rows or checkpoint is None:
+    if checkpoint is None or not suite.concerns(subject):
         raise SuiteError(
-            f"suite {suite.name}: {subject.id} recorded no held-out losses.", "Its last stage has no held_out rows."
+            f"suite {suite.name}: {subject.id} has no training rows or no held-out losses of its own to look at."
         )
+    if any(isinstance(ask, Overlap) for ask in suite.asks):
+        found = shared_with_items(bench, subject, suite)
+    else:
+        found = recorded(checkpoint)
     record = {
         "seconds": 0.0,
         "tokens": 0,
@@ -140,7 +147,7 @@ def _publish_record(bench: Bench, subject: Subject, suite: Suite, key: str, spec
     }
     if key in bench.again:
         bench.store.remove("evaluations", key)
-    publish(bench.store, key, spec, suite, [s for s, _ in rows], [a for _, a in rows], record)
+    publish(bench.store, key, spec, suite, [sample for sample, _ in found], [answer for _, answer in found], record)
     bench.published(key, f"{subject.id} {suite.name}")
 
 

@@ -8,15 +8,17 @@ from typing import Any
 
 from harness.bench import Bench
 from harness.data.reading import load
+from harness.data.sources import Mix, Scale
 from harness.errors import DataError, HarnessError
-from harness.planning import PlannedStage
-from harness.recipe import Architecture, Finetune, Fresh, Subject
+from harness.planning import PlannedStage, Planner
+from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Subject
 
 LENGTH_GUESS = 512  # tokens of a row in a memory estimate, where max_length allows more
 
 
 def plan(bench: Bench, subjects: list[Subject]) -> list[dict[str, Any]]:
     """One row per subject, with one entry per stage of its own; unknown numbers are None."""
+    bench.planner = Planner(bench.access, bench.store.digests, bench.root, without_data=True)
     return [_subject(bench, subject) for subject in subjects]
 
 
@@ -43,7 +45,8 @@ def _stage(bench: Bench, subject: Subject, planned: PlannedStage, architecture: 
     stage = planned.stage
     assert stage is not None
     rows = _rows(bench, planned)
-    training = rows if planned.kind == "finetune" else None
+    blocks = isinstance(stage, Pretrain) and stage.packing  # their number shows once the text is tokenized
+    training = None if blocks or rows is None else rows - _held_out_of(stage.data, subject.scale)
     stored = bench.artifact(planned)
     if stored is not None:
         training = stored.record["training_rows"]
@@ -63,7 +66,10 @@ def _stage(bench: Bench, subject: Subject, planned: PlannedStage, architecture: 
 
 
 def _rows(bench: Bench, planned: PlannedStage) -> int | None:
-    """Rows as declared, else as read; None where they lie on the hub and their number is not declared."""
+    """All rows, those that the mix's own split holds out among them: as declared, else as read.
+
+    None where they lie on the hub and their number is not declared.
+    """
     assert planned.stage is not None
     counts = [part.count[planned.subject.scale] for part in planned.stage.data.parts]
     if None not in counts:
@@ -72,9 +78,15 @@ def _rows(bench: Bench, planned: PlannedStage) -> int | None:
         return None
     access = replace(bench.access, scale=planned.subject.scale)
     try:
-        return len(load(planned.stage.data, access).rows)
+        read = len(load(planned.stage.data, access).rows)
     except DataError:
         return None
+    return read + _held_out_of(planned.stage.data, planned.subject.scale)
+
+
+def _held_out_of(data: Mix, scale: Scale) -> int:
+    """Rows of a mix that its own split keeps out of training."""
+    return (data.divided.count[scale] or 0) if data.divided is not None else 0
 
 
 def architecture_of(subject: Subject) -> Architecture | None:
@@ -119,8 +131,8 @@ def _memory(
     adapter = isinstance(stage, Finetune) and stage.adapter is not None
     per_weight = 0.56 if adapter and stage.quantization else 2.0
     weights = total * per_weight if adapter else 0
-    longest = stage.max_length if isinstance(stage, Finetune) else architecture.context_length
-    tokens = subject.micro_batch_size(stage) * min(longest, architecture.context_length, max(LENGTH_GUESS, 1))
+    longest = stage.max_length if isinstance(stage, Finetune) else stage.block_length or architecture.context_length
+    tokens = subject.micro_batch_size(stage) * min(longest, architecture.context_length, LENGTH_GUESS)
     activations = 34 * tokens * architecture.hidden_size * architecture.layers
     logits = 12 * tokens * architecture.vocabulary_size
     return int(weights + 16 * trainable + activations + logits)

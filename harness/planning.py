@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import hub
-from harness.data.reading import Access, source_file
-from harness.data.sources import Hub, Rows
-from harness.errors import RecipeError
-from harness.evaluation import data_spec, evaluation_spec
-from harness.fingerprint import SHORT, FileDigests, digest, plain
+from harness.data.reading import Access, as_given, source_file
+from harness.data.sources import Hub, Mix, Rows
+from harness.errors import DataError, RecipeError
+from harness.evaluation import evaluation_spec
+from harness.fingerprint import SHORT, FileDigests, digest, function_digest, plain
 from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
-from harness.suite import Suite
+from harness.suite import LmEvalTask, Overlap, Suite
 
 HERE = Path(__file__).parent
-READS = tuple(HERE / "data" / name for name in ("formats.py", "reading.py"))
+READS = tuple(HERE / "data" / name for name in ("formats.py", "reading.py", "splitting.py"))
 TRAINS = {  # the code that can change the weights, by stage
-    "pretrain": ("training/pretrain.py", "training/tokens.py", "training/trainers.py", "training/templates"),
+    "pretrain": (
+        "training/pretrain.py",
+        "training/tokens.py",
+        "training/trainers.py",
+        "training/templates",
+        "models/loading.py",
+    ),
     "fresh": ("training/pretrain.py", "training/tokens.py", "training/templates", "models/loading.py"),
     "finetune": (
         "training/finetune.py",
@@ -31,7 +37,7 @@ TRAINS = {  # the code that can change the weights, by stage
         "models/loading.py",
     ),
 }
-WATCHED = ("data", "held_out")  # fields of a stage that are no settings
+WATCHED = ("data", "held_out", "eval_steps")  # fields of a stage that are no settings
 
 
 @dataclass(frozen=True)
@@ -66,15 +72,25 @@ class PlannedStage:
 
 
 class Planner:
-    """Keys of stages and evaluations for one session's data access.
+    """Keys of stages and evaluations for one session's data access; `suites` tells the project's, when asked.
 
     With `pin`, a hub revision that was never recorded is resolved and recorded before it goes into a key;
-    without, it counts as None, and nothing is asked of the hub.
+    without, it counts as None, and nothing is asked of the hub. With `without_data` a file that is not at hand
+    counts as None too: such keys serve to plan with, and no artifact has them.
     """
 
-    def __init__(self, access: Access, digests: FileDigests, root: Path, pin: bool = False) -> None:
+    def __init__(
+        self,
+        access: Access,
+        digests: FileDigests,
+        root: Path,
+        suites: Callable[[], dict[str, Suite]] = dict,
+        pin: bool = False,
+        without_data: bool = False,
+    ) -> None:
         self.revision = hub.resolve if pin else hub.revision
-        self.access, self.digests, self.root = access, digests, root
+        self.without_data = without_data
+        self.access, self.digests, self.root, self.suites = access, digests, root, suites
         self._chains: dict[str, tuple[PlannedStage, ...]] = {}
         self._evaluations: dict[tuple[int, str, str], tuple[str, dict[str, Any]]] = {}
 
@@ -165,12 +181,23 @@ class Planner:
     def data(self, wanted: Any, scale: str) -> list[dict[str, Any]]:
         """What decides the rows of a dataset, a part of one, or a mix, at a scale."""
         access = replace(self.access, scale=scale)  # type: ignore[arg-type]
-        return data_spec(wanted, lambda part: self._part(part, access))
+        given = as_given(wanted, access)
+        parts = given.parts if isinstance(given, Mix) else (given,)
+        found = [self._part(part, access) for part in parts]
+        if isinstance(given, Mix) and given.divided is not None:
+            split = given.divided
+            found.append({"side": split.side, "held_out_rows": split.count[scale]})
+        return found
 
     def _part(self, part: Rows, access: Access) -> dict[str, Any]:
         source = part.dataset.source(access.scale)
-        path = source_file(source, access, part.dataset.name)
         found: dict[str, Any]
+        try:
+            path = source_file(source, access, part.dataset.name)
+        except DataError:
+            if not self.without_data:
+                raise
+            return {"bytes": None, "rows": part.count[access.scale]}
         if path is not None:
             found = {"bytes": self.digests.of(path)}
         else:
@@ -194,13 +221,32 @@ class Planner:
             return known
         if suite.dataset is not None:
             data = self.data(suite.dataset, scale)
-        elif planned.stage is not None and planned.stage.held_out is not None:
+        elif not suite.needs_model and planned.stage is not None and planned.stage.held_out is not None:
             data = self.data(planned.stage.held_out, scale)  # whose losses the checkpoint recorded
         else:
             data = []
+        for ask in suite.asks:
+            if isinstance(ask, Overlap):
+                data += self._items(scale)
+            if isinstance(ask, LmEvalTask) and (self.root / ask.task).is_file():
+                data.append({"bytes": self.digests.of(self.root / ask.task)})
         spec = evaluation_spec(suite, planned.key, data, self._engine, dtype_on(device), self._lm_eval)
         self._evaluations[id(suite), planned.key, scale] = digest(spec), spec
         return digest(spec), spec
+
+    def _items(self, scale: str) -> list[dict[str, Any]]:
+        """What decides the items of all suites, and how they are looked for in training rows."""
+        code = self.digests.of_code(HERE / "data" / "overlap.py", HERE / "contamination.py")
+        items = [
+            {
+                "suite": suite.name,
+                "data": self.data(suite.dataset, scale),
+                "to_sample": function_digest(suite.to_sample),
+            }
+            for suite in self.suites().values()
+            if suite.dataset is not None and suite.to_sample is not None
+        ]
+        return [{"code": code[:16]}, *items]
 
     @cached_property
     def reading(self) -> str:
@@ -214,6 +260,7 @@ class Planner:
             "models/engine.py",
             "models/loading.py",
             "models/lm_eval_tasks.py",
+            "models/parity.py",
             "models/probe.py",
         )
         return self.digests.of_code(*READS, *(HERE / place for place in answers), HERE / "evaluation.py")[:16]

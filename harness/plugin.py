@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from harness import devices, graph
+from harness.adhoc import task_suite
 from harness.bench import Bench, Checkpoint, Options, open_store
 from harness.errors import HarnessError, RecipeError
-from harness.evaluation import Evaluation, is_recorded
+from harness.evaluation import Evaluation
 from harness.gates import Gate, Verdict, gates_of, judge, other_side
 from harness.jobs import Job
 from harness.recipe import Subject
@@ -50,6 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--strict-gates", action="store_true", help="an inconclusive gate fails")
     group.addoption(
         "--model", action="append", default=[], metavar="PATH|HUB_ID", help="measure an existing model; repeatable"
+    )
+    group.addoption(
+        "--tasks", metavar="a,b", help="measure by these tasks of lm-eval too: names, or task files (.yaml)"
     )
     group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
 
@@ -97,6 +101,9 @@ def _options(config: pytest.Config) -> Options:
         strict_gates=config.getoption("--strict-gates"),
         track=track,
         models=tuple(config.getoption("--model")),
+        tasks=tuple(
+            dict.fromkeys(part.strip() for part in (config.getoption("--tasks") or "").split(",") if part.strip())
+        ),
     )
 
 
@@ -156,9 +163,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if "checkpoint" in set(metafunc.fixturenames) - own:
             subjects = bench.subjects()
             suites = _suites_named(metafunc.function, metafunc.module)
-            if suites and all(is_recorded(suite) for suite in suites):
-                subjects = [s for s in subjects if s.stages and s.stages[-1].held_out is not None]
+            subjects = [subject for subject in subjects if all(suite.concerns(subject) for suite in suites)]
             metafunc.parametrize("checkpoint", subjects, ids=[s.id for s in subjects], indirect=True)
+        if "task" in set(metafunc.fixturenames) - own:
+            tasks = [bench.suites[task_suite(task).name] for task in bench.options.tasks]
+            metafunc.parametrize("task", tasks, ids=[task.name for task in tasks])
         if "verdict" in set(metafunc.fixturenames) - own:
             gates = [gate for subject in bench.subjects() for gate in gates_of(subject)]
             metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
@@ -200,6 +209,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     bench = config.stash.get(BENCH, None)
     if bench is None:
         return
+    if not bench.options.tasks:  # pytest makes a skipped item of an empty list
+        items[:] = [item for item in items if "task" not in getattr(item, "fixturenames", ())]
     for item in items:
         recipes = [name for name in getattr(item, "fixturenames", ()) if name in bench.recipes]
         if len(recipes) == 1:  # -k wiki_only must not train the other side of a test that asks for two
@@ -237,9 +248,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             bench.pin_revisions()
         references: list[tuple[Suite, Subject]] = []
         for gate in gates:
-            own, *others = _evaluations_of(bench, gate, checkpoints)
-            evaluations.append(own)
-            references += others
+            evaluations += [(bench.suite_named(name), gate.subject) for name in gate.suites]
+            references += _references_of(bench, gate, checkpoints)
         references += _floors_of(bench, evaluations)
         jobs = graph.missing_jobs(bench, checkpoints, evaluations, references)
         evaluations += references
@@ -270,16 +280,12 @@ def _wanted(bench: Bench, items: list[pytest.Item]) -> tuple[list[Subject], list
     return checkpoints, evaluations, gates
 
 
-def _evaluations_of(bench: Bench, gate: Gate, selected: list[Subject]) -> list[tuple[Suite, Subject]]:
-    """A gate's own evaluation, and its references' where no training but the selected would be needed."""
+def _references_of(bench: Bench, gate: Gate, selected: list[Subject]) -> list[tuple[Suite, Subject]]:
+    """A gate's references' evaluations, where no training but the selected would be needed."""
     suite = bench.suite_named(gate.claim.suite)
     made = {p.key for s in [*selected, gate.subject] for p in bench.planner.chain(s)}
-    found = [(suite, gate.subject)]
-    for name in gate.references:
-        other = other_side(bench, gate.subject, name)
-        if other is not None and all(p.key in made for p in bench.needs_training(other)):
-            found.append((suite, other))
-    return found
+    others = [other_side(bench, gate.subject, name) for name in gate.references]
+    return [(suite, o) for o in others if o is not None and all(p.key in made for p in bench.needs_training(o))]
 
 
 def _floors_of(bench: Bench, evaluations: list[tuple[Suite, Subject]]) -> list[tuple[Suite, Subject]]:
@@ -410,11 +416,10 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     """The verdict on one claim or target; skips, with the command, where the other side is missing."""
     bench, record = request.config.stash[BENCH], request.config.stash[SESSION]
     gate: Gate = request.param
-    suite = bench.suite_named(gate.claim.suite)
-    for name in (None, *gate.references):
-        side = gate.subject if name is None else other_side(bench, gate.subject, name)
-        if side is not None:
-            _show_until(request.config, bench, partial(bench.is_measured, suite, side))
+    sides = [(name, gate.subject) for name in gate.suites]
+    sides += [(gate.claim.suite, o) for name in gate.references if (o := other_side(bench, gate.subject, name))]
+    for name, side in sides:
+        _show_until(request.config, bench, partial(bench.is_measured, bench.suite_named(name), side))
     judged = judge(bench, gate)
     record.verdicts[gate.id] = judged
     if judged.verdict == "skipped":

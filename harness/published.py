@@ -20,4 +20,8 @@ PUBLISHED = {
         hidden_size=2048, layers=22, heads=32, key_value_heads=4, intermediate_size=5632,
         vocabulary_size=32_000, context_length=2048, tied_embeddings=False,
     ),
+    "distilbert/distilgpt2": Architecture(
+        hidden_size=768, layers=6, heads=12, key_value_heads=12, intermediate_size=3072,
+        vocabulary_size=50_257, context_length=1024, family="gpt2",
+    ),
 }  # fmt: skip

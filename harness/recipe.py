@@ -72,6 +72,7 @@ class Stage:
     epsilon: float = 1e-8
     max_grad_norm: float = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on CUDA, float32 on CPU
+    eval_steps: int | None = None  # steps between looks at the held-out loss; default: four looks in a training
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -87,14 +88,25 @@ class Stage:
             raise RecipeError(f"{name}: schedule {self.schedule!r} has no min_learning_rate.", "Use 'cosine'.")
         if self.warmup_steps < 0:
             raise RecipeError(f"{name}: warmup_steps {self.warmup_steps} is negative.")
+        if self.eval_steps is not None and self.eval_steps < 1:
+            raise RecipeError(f"{name}: eval_steps {self.eval_steps} is not positive.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(Stage):
-    """Next-token training on packed blocks of `Architecture.context_length` tokens; a row is one block."""
+    """Next-token training on text. From an `Architecture` it starts with fresh weights; from any other base it
+    goes on with that base's weights and tokenizer.
+    """
 
+    packing: bool = True  # a row is a block of the joined documents; else a document, cut at block_length
+    block_length: int | None = None  # tokens; default: the model's whole context
     weight_decay: float = 0.1
     betas: tuple[float, float] = (0.9, 0.95)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block_length is not None and self.block_length < 8:
+            raise RecipeError(f"Pretrain: block_length {self.block_length} leaves nothing to predict from.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +159,16 @@ class Variant:
             object.__setattr__(self, "stages", tuple(self.stages))
 
 
+COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "equals", "below", "above")
+
+
 @dataclass(frozen=True)
 class Claim:
     """What a recipe says of itself against another subject, or against a number.
 
     `lower_than` and `higher_than` name a recipe, whose variant of the same name is the reference;
-    samples answered by both are compared in pairs.
+    samples answered by both are compared in pairs. `no_lower_than` and `no_higher_than` claim
+    non-inferiority: worse by less than `margin`.
     """
 
     suite: str
@@ -160,43 +176,55 @@ class Claim:
     lower_than: str | None = field(default=None, kw_only=True)
     higher_than: str | None = field(default=None, kw_only=True)
     by: float = field(default=0.0, kw_only=True)  # the least difference claimed, in the metric's unit
+    no_lower_than: str | None = field(default=None, kw_only=True)
+    no_higher_than: str | None = field(default=None, kw_only=True)
+    margin: float = field(default=0.0, kw_only=True)  # how much worse is still no worse
     equals: float | None = field(default=None, kw_only=True)
     below: float | None = field(default=None, kw_only=True)
     above: float | None = field(default=None, kw_only=True)
     words: str | None = field(default=None, kw_only=True)  # the claim as the report says it
 
     def __post_init__(self) -> None:
-        told = [w for w in ("lower_than", "higher_than", "equals", "below", "above") if getattr(self, w) is not None]
+        who = f"Claim({self.suite!r}, {self.metric!r})"
+        told = [word for word in COMPARISONS if getattr(self, word) is not None]
         if len(told) != 1:
             raise RecipeError(
-                f"Claim({self.suite!r}, {self.metric!r}): {len(told)} comparisons ({', '.join(told) or 'none'}).",
-                "Give one of lower_than, higher_than, equals, below, above.",
+                f"{who}: {len(told)} comparisons ({', '.join(told) or 'none'}).",
+                f"Give one of {', '.join(COMPARISONS)}.",
             )
-        if self.by < 0 or (self.by and not self.reference):
+        if self.by < 0 or (self.by and not (self.lower_than or self.higher_than)):
+            raise RecipeError(f"{who}: by={self.by} needs lower_than or higher_than, and is positive.")
+        if (self.no_lower_than or self.no_higher_than) and not self.margin > 0:
             raise RecipeError(
-                f"Claim({self.suite!r}, {self.metric!r}): by={self.by} needs lower_than or higher_than, and is positive."
+                f"{who}: {told[0]} needs a positive margin, and margin is {self.margin:g}.",
+                "No sample can show that two scores do not differ at all.",
             )
+        if self.margin and not (self.no_lower_than or self.no_higher_than):
+            raise RecipeError(f"{who}: margin={self.margin:g} needs no_lower_than or no_higher_than.")
+
+    @property
+    def kind(self) -> str:
+        """Which comparison is made: one of COMPARISONS."""
+        return next(word for word in COMPARISONS if getattr(self, word) is not None)
 
     @property
     def reference(self) -> str | None:
         """Name of the recipe on the other side, or None."""
-        return self.lower_than or self.higher_than
+        return self.lower_than or self.higher_than or self.no_lower_than or self.no_higher_than
 
     @property
     def sentence(self) -> str:
         """The claim in words, without its subject."""
         if self.words:
             return self.words
-        by = f" by at least {self.by:g}" if self.by else ""
-        if self.lower_than:
-            return f"{self.suite} {self.metric} is lower than {self.lower_than}'s{by}"
-        if self.higher_than:
-            return f"{self.suite} {self.metric} is higher than {self.higher_than}'s{by}"
         if self.equals is not None:
             return f"{self.suite} {self.metric} is {self.equals:g} on every sample"
         if self.below is not None:
             return f"{self.suite} {self.metric} is below {self.below:g}"
-        return f"{self.suite} {self.metric} is above {self.above:g}"
+        if self.above is not None:
+            return f"{self.suite} {self.metric} is above {self.above:g}"
+        beyond = f" by at least {self.by:g}" if self.by else f" by {self.margin:g} or more" if self.margin else ""
+        return f"{self.suite} {self.metric} is {self.kind.replace('_', ' ')} {self.reference}'s{beyond}"
 
 
 @dataclass(frozen=True)
@@ -204,19 +232,23 @@ class Target:
     """A score to reach: a number, or the highest of the floors named in `above`.
 
     Floors are the suite's own ('chance', 'longest_answer', 'first_answer') and subjects that need no
-    training ('untrained', 'base').
+    training ('untrained', 'base'). `together_with` names suites whose samples are judged with these as one.
     """
 
     suite: str
     metric: str
     at_least: float | None = field(default=None, kw_only=True)
     above: tuple[str, ...] = field(default=(), kw_only=True)
+    together_with: tuple[str, ...] = field(default=(), kw_only=True)
     words: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "above", tuple(self.above))
+        object.__setattr__(self, "together_with", tuple(self.together_with))
         if (self.at_least is None) == (not self.above):
             raise RecipeError(f"Target({self.suite!r}, {self.metric!r}): give either at_least or above.")
+        if self.together_with and self.above:
+            raise RecipeError(f"Target({self.suite!r}, {self.metric!r}): together_with needs at_least; floors differ.")
 
     @property
     def sentence(self) -> str:
@@ -225,7 +257,7 @@ class Target:
             return self.words
         if self.above:
             return f"{self.suite} {self.metric} is above the highest of {', '.join(self.above)}"
-        return f"{self.suite} {self.metric} is at least {self.at_least:g}"
+        return f"{' and '.join([self.suite, *self.together_with])} {self.metric} is at least {self.at_least:g}"
 
 
 @dataclass(frozen=True)
@@ -312,8 +344,8 @@ class Subject:
         fresh = isinstance(self.variant.base, Architecture)
         if fresh and self.stages and not pretrains:
             raise RecipeError(f"{self.id}: the base is an Architecture with fresh weights, but no stage pretrains it.")
-        if pretrains and not fresh:
-            raise RecipeError(f"{self.id}: Pretrain starts from fresh weights, so base must be an Architecture.")
+        if pretrains and isinstance(self.variant.base, Fresh):
+            raise RecipeError(f"{self.id}: Pretrain cannot start from Fresh(...).", "Give the Architecture itself.")
         adapters = [i for i, stage in enumerate(self.stages) if isinstance(stage, Finetune) and stage.adapter]
         if adapters and adapters[-1] != len(self.stages) - 1:
             raise RecipeError(f"{self.id}: stage {adapters[0] + 1} trains an adapter; only the last stage can.")

@@ -83,7 +83,7 @@ class Session:
             return None
         from harness.statistics import minimum_detectable_difference
 
-        n = len(self.bench.suite_data(suite, self.bench.evaluation_key(suite, gate.subject)).rows)
+        n = len(self.bench.suite_data(suite).rows)
         least = minimum_detectable_difference(n, sd=1.0 if gate.references else 0.5)
         return f"could detect a difference of {least:.2f} with {n} samples (worst case for scores in [0, 1])"
 

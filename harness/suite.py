@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.data.sources import Dataset, Mix, Rows
 from harness.errors import SuiteError
+from harness.recipe import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +59,27 @@ class Perplexity:
     chat: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Ask for the log-likelihood of each of the sample's choices, in nats, as the assistant's answer to the prompt."""
+
+
 @dataclass(frozen=True)
 class LmEval:
     """Ask through a task of lm-evaluation-harness, on the suite's own rows."""
 
     task: str
     metrics: tuple[str, ...] = ("acc", "acc_norm")
+
+
+@dataclass(frozen=True)
+class LmEvalTask:
+    """Ask through a task of lm-evaluation-harness on that task's own data, from the hub or its local files.
+
+    `task` is a name, or the path of a task file (.yaml).
+    """
+
+    task: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +95,27 @@ class TrainingRecord:
     """Ask the checkpoint's own record: per held-out row, the loss before and after its last stage."""
 
 
-Ask = Generate | Perplexity | LmEval | Probe | TrainingRecord
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """Ask how copies of the checkpoint answer beside it: an adapter merged into its base, in each of `forms`.
+
+    Both follow the checkpoint's own greedy completion of the prompt, token by token.
+    """
+
+    forms: tuple[str, ...] = ("bfloat16", "int8", "nf4")  # int8: LLM.int8 (arXiv:2208.07339); nf4: arXiv:2305.14314
+    max_new_tokens: int = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """Ask the training rows of the checkpoint's every stage which n-grams they share with all suites' items."""
+
+    n: int = 8  # words
+
+
+Ask = Generate | Perplexity | Choices | LmEval | LmEvalTask | Probe | Parity | TrainingRecord | Overlap
+MODEL_FREE = (TrainingRecord, Overlap)  # asks that need no model
+OWN_ITEMS = (TrainingRecord, Overlap, LmEvalTask)  # asks that bring their own samples
 Output = Mapping[str, Any]  # what the model worker answered for one sample
 Scores = dict[str, Any]  # metric -> score of one sample; lists hold counts that a corpus metric sums
 Scorer = Callable[[Sample, Output], Scores]
@@ -90,7 +126,7 @@ class Suite:
     """A dataset, how a row becomes a sample, what is asked, how an output is scored."""
 
     name: str
-    dataset: Dataset | Rows | Mix | None = None  # None only where a checkpoint's own record is asked
+    dataset: Dataset | Rows | Mix | None = None  # None only where what is asked brings its own samples
     to_sample: Callable[[dict[str, Any]], Sample] | None = None
     scorer: Scorer
     asks: tuple[Ask, ...] = (Generate(),)
@@ -106,9 +142,35 @@ class Suite:
             raise SuiteError(f"suite {self.name!r}: a suite's name stands in test ids; use letters, digits and _.")
         if not self.asks:
             raise SuiteError(f"suite {self.name}: nothing is asked; give asks=(Generate(),).")
-        recorded = any(isinstance(ask, TrainingRecord) for ask in self.asks)
-        if not recorded and (self.dataset is None or self.to_sample is None):
+        if any(isinstance(ask, OWN_ITEMS) for ask in self.asks):
+            if len(self.asks) > 1:
+                raise SuiteError(f"suite {self.name}: {self.asks[0]} brings its own samples and stands alone.")
+        elif self.dataset is None or self.to_sample is None:
             raise SuiteError(f"suite {self.name}: dataset and to_sample say what is asked, and one is missing.")
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a model has to be asked, rather than what is known of its training."""
+        return not all(isinstance(ask, MODEL_FREE) for ask in self.asks)
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """Dtypes or forms in which every sample is asked once; empty where there is one copy only."""
+        for ask in self.asks:
+            if isinstance(ask, Probe):
+                return ask.dtypes
+            if isinstance(ask, Parity):
+                return ask.forms
+        return ()
+
+    def concerns(self, subject: Subject) -> bool:
+        """Whether the subject has what is asked for: a training record, or training rows of its own."""
+        for ask in self.asks:
+            if isinstance(ask, TrainingRecord) and (not subject.stages or subject.stages[-1].held_out is None):
+                return False
+            if isinstance(ask, Overlap) and not subject.stages:
+                return False
+        return True
 
 
 def samples_of(suite: Suite, rows: Sequence[dict[str, Any]]) -> list[Sample]:

@@ -94,6 +94,7 @@ def _write_task(bench: Bench, planned: PlannedStage, folder: Path, device: str) 
         "device": device_inside(device),
         "threads": earlier.get("threads", threads()),  # the sum of a matrix product depends on it
         "held_out": kept,
+        "eval_steps": planned.stage.eval_steps if planned.stage else None,
         "save_steps": planned.subject.variant.save_steps,
         "track": bench.options.track,
         "base_at": bench.place(parent) if parent else _model_place(bench, planned),

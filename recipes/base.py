@@ -10,5 +10,7 @@ BASE = Recipe(
         Variant("small", base=STAGED_260207["small"], scale="small"),
         Variant("3b", base="meta-llama/Llama-3.2-3B-Instruct", scale="full"),
         Variant("8b", base="meta-llama/Llama-3.1-8B-Instruct", scale="full"),
+        Variant("1.1b", base="TinyLlama/TinyLlama-1.1B-Chat-v1.0", scale="full"),
+        Variant("distilgpt2", base="distilbert/distilgpt2", scale="full"),
     ],
 )

@@ -124,6 +124,103 @@ KILT = Dataset(
     full=Hub("facebook/kilt_tasks", config="wow", file="knowledge/kilt_wow.jsonl"),
 )
 
+# ---- new facts: one file per domain holds the rows to train on and the questions to ask -----------------
+
+
+def taught(domain: str) -> Dataset:
+    """A domain's training rows: every item in five phrasings."""
+    return _domain(domain, Embedded(domain, explode="train", prompt="{question}", completion="{answer}"))
+
+
+def asked(domain: str) -> Dataset:
+    """A domain's questions: verbatim, unseen, reversed, about neighbouring facts and about invented items."""
+    return _domain(f"{domain}_questions", Embedded(domain, explode="questions"))
+
+
+def _domain(name: str, source: Embedded) -> Dataset:
+    return Dataset(name=name, mini=source, small=source, full=source)
+
+
+SOFTWARE_DEFECTS, SOFTWARE_DEFECT_QUESTIONS = taught("software_defects"), asked("software_defects")
+EVENTS_2025, EVENT_QUESTIONS = taught("events_2025"), asked("events_2025")
+
+# ---- statistics -----------------------------------------------------------------------------------------
+
+CROSS_VALIDATED = Dataset(
+    name="cross_validated",
+    mini=Embedded(
+        "statistics_qa",
+        only={"kind": "forum"},
+        prompt="{question}",
+        completion="{answer}",
+        group="group",
+        keep=("citation",),
+    ),
+    small=Files(
+        "statistics/crossvalidated_qa.jsonl",
+        prompt="{question}",
+        completion="{answer}",
+        group="id",  # a question is its own group
+        keep=("url", "answer_author"),
+        max_chars=1_200,
+    ),
+    full=Files(
+        "statistics/crossvalidated.jsonl", prompt="{question}", completion="{answer}", group="id", keep=("url",)
+    ),
+)
+
+STATISTICS_PAPERS = Dataset(
+    name="statistics_papers",
+    mini=Embedded(
+        "statistics_qa",
+        only={"kind": "paper"},
+        prompt="{question}",
+        completion="{answer}",
+        group="group",
+        keep=("citation",),
+    ),
+    small=Files(  # textbook exercises stand in for questions on papers; a chapter is a group
+        "statistics/openstax_statistics_exercises.jsonl",
+        prompt="{question}",
+        completion="{answer}",
+        group="section",
+        max_chars=1_200,
+    ),
+    full=Files(
+        "statistics/arxiv_qa.jsonl", prompt="{question}", completion="{answer}", group="arxiv_id", keep=("citation",)
+    ),
+)
+
+STATISTICS_CHOICES = Dataset(
+    name="statistics_choices",
+    mini=Embedded("statistics_choices"),
+    small=Files("statistics/mmlu_high_school_statistics.jsonl"),
+    full=Embedded("statistics_choices"),
+)
+
+CRITICAL_QUESTIONS = Dataset(
+    name="critical_questions",
+    mini=Embedded("statistics_critical"),
+    small=Embedded("statistics_critical"),
+    full=Embedded("statistics_critical"),
+)
+
+# ---- crawled text ---------------------------------------------------------------------------------------
+
+CHUNKS = Dataset(
+    name="chunks",
+    mini=Embedded("passages", text="text", min_chars=200, max_chars=1_600),
+    small=Files("wikipedia/chunks.jsonl", text="text", only={"split": "train"}, min_chars=200, max_chars=1_600),
+    full=Files("wiki_chunks/train.jsonl", text="text"),  # written by `harness data chunks`
+)
+
+CHUNKS_HELD_OUT = Dataset(
+    name="chunks_held_out",
+    mini=CHUNKS.mini,
+    small=Files("wikipedia/chunks.jsonl", text="text", only={"split": "heldout"}, min_chars=200, max_chars=1_600),
+    full=Files("wiki_chunks/eval.jsonl", text="text"),
+)
+
 # ---- questions ------------------------------------------------------------------------------------------
 
 QUIZ = Dataset(
@@ -147,7 +244,7 @@ FIRST_LOOK_PROMPTS = Dataset(
     full=Embedded("first_look"),
 )
 
-# ---- what the knowledge recipes share -------------------------------------------------------------------
+# ---- what several recipes share -------------------------------------------------------------------------
 
 FACTS = WIKIDATA.rows(10_000, small=400, mini=240)
 PASSAGES = WIKIPEDIA.rows(14_982, small=400, mini=200)
@@ -157,3 +254,8 @@ KNOWLEDGE_HELD_OUT = Mix(
     FACTS.held_out(200, small=100, mini=40, of=WIKIDATA_HELD_OUT),
     PASSAGES.held_out(200, small=100, mini=40, of=WIKIPEDIA_HELD_OUT),
 )
+
+STATISTICS, STATISTICS_HELD_OUT = Mix(
+    CROSS_VALIDATED.rows(143, small=143, mini=25),
+    STATISTICS_PAPERS.rows(846, small=240, mini=148),
+).split(99, small=38, mini=17)  # a tenth, by whole papers

@@ -82,6 +82,7 @@ STAGED_260207 = Recipe(
         Claim("training", "held_out_loss_change", below=0.0, words="the loss on held-out rows falls"),
         Claim("retention", "bits_per_byte", lower_than="untrained", words="general text is likelier than to the untrained model"),
         Claim("stability", "finite", equals=1.0),
+        Claim("contamination", "openbookqa", equals=0.0, words="no OpenBookQA question shares eight words in a row with the training text"),
     ],
     targets=[
         Target("openbookqa", "acc_norm", above=["chance"], words="the published target: acc_norm above chance (25 %)"),

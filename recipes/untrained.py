@@ -11,5 +11,7 @@ UNTRAINED = Recipe(
         Variant("full", base=Fresh(STAGED_260207["full"]), scale="full"),
         Variant("3b", base=Fresh("meta-llama/Llama-3.2-3B-Instruct"), scale="full"),
         Variant("8b", base=Fresh("meta-llama/Llama-3.1-8B-Instruct"), scale="full"),
+        Variant("1.1b", base=Fresh("TinyLlama/TinyLlama-1.1B-Chat-v1.0"), scale="full"),
+        Variant("distilgpt2", base=Fresh("distilbert/distilgpt2"), scale="full"),
     ],
 )

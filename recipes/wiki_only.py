@@ -13,7 +13,7 @@ from recipes.datasets import FACTS, KNOWLEDGE_HELD_OUT, PASSAGES
 from recipes.staged_260207 import STAGED_260207
 
 KNOWLEDGE = Finetune(
-    data=Mix(FACTS, PASSAGES),
+    data=Mix(FACTS, PASSAGES, file="knowledge_wikidata_wikipedia_only.json"),
     held_out=KNOWLEDGE_HELD_OUT,
     adapter=Lora(rank=16),
     learning_rate=2e-4,
@@ -37,8 +37,16 @@ WIKI_ONLY = Recipe(
         Claim(
             "tone", "conversational", lower_than="with_kilt", words="answers are less conversational than with_kilt's"
         ),
+        Claim("tone", "conversational", lower_than="base", words="answers are less conversational than the base's"),
         Claim("tone", "conversational", below=0.5, words="answers are more encyclopedic than conversational"),
         Claim("training", "held_out_loss_change", below=0.0, words="the loss on held-out rows falls"),
+        Claim(
+            "retention",
+            "bits_per_byte",
+            no_higher_than="base",
+            margin=0.1,
+            words="general text costs less than 0.1 bits per byte more than with the base",
+        ),
         Claim("stability", "finite", equals=1.0),
     ],
 )

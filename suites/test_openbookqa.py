@@ -5,17 +5,16 @@ model of the same architecture.
 """
 
 from harness import LmEval, Sample, Suite
-from harness.scoring import answer_floors, multiple_choice
+from harness.scoring import answer_floors, multiple_choice, right_choice
 from recipes.datasets import QUIZ
 
 
 def to_sample(row: dict) -> Sample:
-    labels = row["choices"]["label"]
     return Sample(
         id=row["id"],
         prompt=row["question_stem"],
         choices=row["choices"]["text"],
-        target=labels.index(row["answerKey"].strip()),
+        target=right_choice(row["choices"]["label"], row["answerKey"], row["id"]),
     )
 
 

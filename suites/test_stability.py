@@ -21,4 +21,4 @@ STABILITY = Suite(
 
 def test_stability(checkpoint, evaluate):
     evaluation = evaluate(STABILITY, checkpoint)
-    assert evaluation.scored == 3 * len(STABILITY.dataset)
+    assert evaluation.scored == len(STABILITY.copies) * len(STABILITY.dataset)

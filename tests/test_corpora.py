@@ -15,7 +15,10 @@ from harness.data.formats import training_row
 from harness.data.sources import Source
 
 MINI = Path(harness.__file__).parent / "data" / "mini"
+ITEM = {"id", "service", "kind", "name", "train", "questions"}
 FIELDS = {
+    "events_2025": ITEM,
+    "software_defects": ITEM,
     "dialogues": {"id", "topic", "input", "output"},
     "facts": {"id", "subject", "property", "object", "question", "statement", "split"},
     "first_look": {"id", "prompt"},

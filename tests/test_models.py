@@ -19,7 +19,7 @@ from harness.training.tokens import train_tokenizer
 
 SHAPE = {
     "hidden_size": 32, "layers": 2, "heads": 2, "key_value_heads": 1, "intermediate_size": 64,
-    "vocabulary_size": 400, "context_length": 96, "tied_embeddings": True, "head_size": None,
+    "vocabulary_size": 400, "context_length": 96, "tied_embeddings": True, "head_size": None, "family": "llama",
 }  # fmt: skip
 PROMPTS = ["Why do leaves fall?", "Name a bird.", "How far is the moon from here, in miles or otherwise?"]
 

@@ -114,7 +114,7 @@ def test_an_adapter_that_cannot_learn_is_refused(fields, told):
     [
         (SMALL, [finetune(), pretrain()], "Pretrain is stage 2; only the first stage can pretrain"),
         (SMALL, [finetune()], "no stage pretrains it"),
-        ("org/model", [pretrain()], "base must be an Architecture"),
+        (Fresh("org/model"), [pretrain()], "Pretrain cannot start from Fresh"),
         (SMALL, [pretrain(), finetune(adapter=Lora(rank=4)), finetune()], "stage 2 trains an adapter; only the last"),
     ],
 )

@@ -175,7 +175,8 @@ def test_a_loop_is_up_to_four_words_four_times_in_a_row(text, loops):
     ],
 )
 def test_fitness_names_what_is_wrong(change, expected):
-    sound = {"finite_weights": True, "finite_logits": True, "sampled": True, "completion": "A river."}
+    sound = {"finite_weights": True, "finite_logits": True, "sampled": True, "completion": "A river.",
+             "largest_activation": 9.5}  # fmt: skip
     scores = fitness(Sample(id="p"), sound | change)
     assert (scores["finite"], scores["nonempty"], scores["no_loop"]) == expected
 

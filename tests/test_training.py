@@ -24,7 +24,7 @@ ARCHITECTURE = {
 SETTINGS = {
     "learning_rate": 5e-3, "min_learning_rate": 5e-4, "warmup_steps": 3, "schedule": "cosine", "epochs": 2,
     "effective_batch_size": 4, "weight_decay": 0.1, "betas": [0.9, 0.95], "epsilon": 1e-8, "max_grad_norm": 1.0,
-    "precision": "auto",
+    "precision": "auto", "packing": True, "block_length": None,
 }  # fmt: skip
 ADAPTED = {
     **SETTINGS, "adapter": {"rank": 4, "alpha": 8, "dropout": 0.1}, "quantization": None, "max_length": 160,
@@ -58,7 +58,7 @@ def task(folder: Path, stage: str, settings: dict, base_at: dict | None = None, 
     spec = {
         "stage": stage, "name": "test", "base": {"architecture": ARCHITECTURE}, "base_at": base_at, "base_name": "base",
         "settings": {**settings, "epochs": epochs}, "micro_batch_size": 2, "seed": 0, "device": "cpu", "threads": 1,
-        "save_steps": 4, "track": None, "gradient_checkpointing": False,
+        "save_steps": 4, "eval_steps": None, "track": None, "gradient_checkpointing": False,
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec))
     return folder

@@ -92,7 +92,7 @@ def test_everything_in_the_store_becomes_rows_once(tmp_path, store):
         assert ingest(connection, store) == 0
         counts = {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
     assert counts == {
-        "checkpoints": 1, "evaluations": 2, "floors": 6, "gates": 1, "metrics": 2, "runs": 1, "samples": 8,
+        "checkpoints": 1, "evaluations": 2, "floors": 3, "gates": 1, "metrics": 2, "runs": 1, "samples": 8,
         "subjects": 1, "training_log": 3,
     }  # fmt: skip
 

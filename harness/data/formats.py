@@ -32,11 +32,15 @@ def training_row(row: Mapping[str, Any], source: Source) -> dict[str, Any]:
     if "messages" in row:
         return {"messages": checked(row["messages"], "messages", "role", "content")}
     if "conversations" in row:
-        return {"messages": checked(row["conversations"], "conversations", "from", "value")}
+        turns = row["conversations"]
+        if row.get("system") and isinstance(turns, list):
+            turns = [{"from": "system", "value": row["system"]}, *turns]
+        return {"messages": checked(turns, "conversations", "from", "value")}
     if "instruction" in row:
         extra = _string(row, "input") if row.get("input") else ""
         instruction = _string(row, "instruction") + (f"\n\n{extra}" if extra else "")
-        return _turns(instruction, _string(row, "output"), _string(row, "system") if row.get("system") else "")
+        system = _string(row, "system") if row.get("system") else ""
+        return _turns(instruction, _string(row, "output"), system, _history(row))
     if "prompt" in row:
         return _turns(_string(row, "prompt"), _string(row, "completion"))
     if "input" in row and "output" in row:
@@ -85,6 +89,8 @@ def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[
             raise BadRow(f"unknown role {role!r} (known: {', '.join(SHAREGPT_ROLES)})")
         told.append({"role": SHAREGPT_ROLES[role], "content": _string(message, text_field)})
     roles = [message["role"] for message in told]
+    if roles.count("system") > 1:
+        raise BadRow("there are two system messages")
     if "system" in roles[1:]:
         raise BadRow("a system message stands after the first place")
     turns = [role for role in roles if role != "system"]
@@ -102,9 +108,21 @@ def row_text(row: Mapping[str, Any]) -> str:
     return str(row["text"]) if "text" in row else "\n".join(m["content"] for m in row["messages"])
 
 
-def _turns(prompt: str, completion: str, system: str = "") -> dict[str, Any]:
+def _turns(prompt: str, completion: str, system: str = "", history: Sequence[Message] = ()) -> dict[str, Any]:
     start = [{"role": "system", "content": system}] if system else []
-    return {"messages": [*start, {"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]}
+    last = [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
+    return {"messages": [*start, *history, *last]}
+
+
+def _history(row: Mapping[str, Any]) -> list[Message]:
+    """Earlier turns of an Alpaca row as LLaMA-Factory writes them: `history` lists [instruction, response] pairs."""
+    told: list[Message] = []
+    for pair in row.get("history") or []:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
+            raise BadRow('"history" is not a list of [instruction, response] pairs')
+        told += [{"role": "user", "content": _filled(pair[0], "history")}]
+        told += [{"role": "assistant", "content": _filled(pair[1], "history")}]
+    return told
 
 
 def _string(row: Mapping[str, Any], name: str) -> str:

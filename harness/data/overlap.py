@@ -1,4 +1,4 @@
-"""Training rows that contain a whole evaluation item: an error, found before training starts."""
+"""Training rows against evaluation items: whole items are an error, shared n-grams are measured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,34 @@ from harness.errors import DataError
 
 N = 8  # words; an item shorter than this says too little to be recognized
 WORD = re.compile(r"\w+")
+
+
+def shared_ngrams(rows: Iterable[Mapping[str, Any]], items: Mapping[str, str], n: int = N) -> dict[str, float]:
+    """For each item the share of its word n-grams that occur in some row, whatever their case and punctuation.
+
+    As Brown et al. 2020 (arXiv:2005.14165, appendix C) look for contamination, with n = 8 words. An item of
+    fewer than n words is one n-gram of its own length; one without words shares nothing. Memory grows with
+    the items, not with the rows.
+    """
+    wanted: dict[int, dict[tuple[str, ...], bool]] = {}
+    grams_of: dict[str, list[tuple[str, ...]]] = {}
+    for name, text in items.items():
+        words = _words(text)
+        size = min(n, len(words))
+        grams_of[name] = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)] if size else []
+        wanted.setdefault(size, {}).update(dict.fromkeys(grams_of[name], False))
+    wanted.pop(0, None)
+    for row in rows:
+        words = _words(row_text(row))
+        for size, grams in wanted.items():
+            for i in range(len(words) - size + 1):
+                gram = tuple(words[i : i + size])
+                if gram in grams:
+                    grams[gram] = True
+    return {
+        name: sum(wanted[len(gram)][gram] for gram in grams) / len(grams) if grams else 0.0
+        for name, grams in grams_of.items()
+    }
 
 
 def check_contained(rows: Iterable[Mapping[str, Any]], items: Mapping[str, str], who: str) -> None:

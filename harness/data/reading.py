@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.data import hub
 from harness.data.formats import BadRow, row_text, training_row
-from harness.data.sources import Dataset, Embedded, Files, Hub, Mix, Rows, Scale, Source
+from harness.data.sources import Dataset, Embedded, Files, Hub, Mix, Rows, Scale, Source, Split
+from harness.data.splitting import held_out_groups, rank
 from harness.errors import DataError
 
 EMBEDDED = Path(__file__).parent / "mini"
@@ -67,8 +68,7 @@ def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> 
     also has the file's own fields. Raises DataError at the first bad row unless
     the access skips them.
     """
-    if isinstance(wanted, Dataset):
-        wanted = wanted.rows()
+    wanted = as_given(wanted, access)
     parts = wanted.parts if isinstance(wanted, Mix) else (wanted,)
     loaded = Loaded()
     groups = [_part(part, access, raw, loaded.left_out) for part in parts]
@@ -77,9 +77,35 @@ def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> 
     loaded.rows = [row for group in groups for row in group]
     if len(groups) > 1:
         loaded.rows.sort(key=lambda row: row["rank"])
+    if isinstance(wanted, Mix) and wanted.divided is not None:
+        loaded.rows = _side(loaded.rows, wanted.divided, access.scale)
     for row in loaded.rows:
         del row["rank"]
     return loaded
+
+
+def as_given(wanted: Dataset | Rows | Mix, access: Access) -> Rows | Mix:
+    """What is read for it: a published mix's own file, where the user has it, stands for the parts."""
+    if isinstance(wanted, Dataset):
+        return wanted.rows()
+    if not isinstance(wanted, Mix) or wanted.file is None or access.scale != "full" or access.data_root is None:
+        return wanted
+    if not (access.data_root / wanted.file).exists():
+        return wanted
+    whole = Mix(Dataset(name=Path(wanted.file).stem, full=Files(wanted.file)).rows(wanted.published_rows()))
+    object.__setattr__(whole, "divided", wanted.divided)
+    return whole
+
+
+def _side(rows: list[dict[str, Any]], split: Split, scale: Scale) -> list[dict[str, Any]]:
+    """The rows of one side; a group's rows stay together."""
+    count = split.count[scale]
+    if count is None:
+        raise DataError(f"a mix that is split says nothing of {scale} scale.", f"Give split({scale}=n).")
+    groups = Counter(row["group"] for row in rows)
+    who = " + ".join(dict.fromkeys(row["source"] for row in rows))
+    chosen = held_out_groups(groups, count, who)
+    return [row for row in rows if (row["group"] in chosen) == (split.side == "held_out")]
 
 
 def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[dict[str, Any]]:
@@ -87,7 +113,7 @@ def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[di
     dataset, scale = part.dataset, access.scale
     source = dataset.source(scale)
     ranked: dict[str, dict[str, Any]] = {}
-    for origin, row in _read(source, access, dataset.name, left_out):
+    for origin, row in _exploded(_read(source, access, dataset.name, left_out), source.explode):
         if any(row.get(name) != value for name, value in source.only.items()):
             continue
         if source.min_chars and source.text and not str(row.get(source.text) or "").strip():
@@ -109,14 +135,41 @@ def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[di
                 continue
         if len(text) < source.min_chars or (source.max_chars is not None and len(text) > source.max_chars):
             continue
-        rank = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-        if rank in ranked:
-            left_out.append(f"{origin}: the same text as {ranked[rank]['origin']}")
+        place = rank(text)
+        if place in ranked:
+            left_out.append(f"{origin}: the same text as {ranked[place]['origin']}")
             continue
-        own = {"id": str(row.get("id", rank[:12])), "source": dataset.name, "origin": origin, "rank": rank}
-        ranked[rank] = {**(row if raw else {}), **read, **own}
-    rows = [ranked[rank] for rank in sorted(ranked)]
+        if source.group is not None and row.get(source.group) is None:
+            raise DataError(f'{origin}: rows of {dataset.name} are grouped by "{source.group}", and this one has none.')
+        group = place if source.group is None else str(row[source.group])
+        own = {
+            "id": str(row.get("id", place[:12])),
+            "source": dataset.name,
+            "group": group,
+            "origin": origin,
+            "rank": place,
+        }
+        kept = row if raw else {name: row[name] for name in source.keep if row.get(name) is not None}
+        ranked[place] = {**kept, **read, **own}
+    rows = [ranked[place] for place in sorted(ranked)]
     return _slice(rows, part, scale, str(source))
+
+
+def _exploded(rows: Iterator[tuple[str, dict[str, Any]]], name: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each object of the list `name` as a row of its own; `item` is then the id of the row it came from."""
+    if name is None:
+        yield from rows
+        return
+    for origin, row in rows:
+        listed = row.get(name)
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise DataError(f'{origin}: "{name}" is not a list of objects.')
+        outer = {key: value for key, value in row.items() if not isinstance(value, list)}
+        for number, one in enumerate(listed, 1):
+            yield (
+                f"{origin}[{number}]",
+                {**outer, "item": row.get("id"), "id": f"{row.get('id')}-{name}-{number}", **one},
+            )
 
 
 def _slice(rows: list[dict[str, Any]], part: Rows, scale: Scale, source: str) -> list[dict[str, Any]]:

@@ -38,12 +38,16 @@ class Source:
     text: str | None = None
     only: Mapping[str, str] = field(default_factory=dict)  # keep rows whose fields equal these
     require: tuple[str, ...] = ()  # leave out, and list, rows where one of these fields is null
+    explode: str | None = None  # a field that lists objects: each becomes a row, over the fields beside it
+    group: str | None = None  # the field that says which rows belong together; default: each text on its own
+    keep: tuple[str, ...] = ()  # fields that stay with a training row, such as its citation
     min_chars: int = 0  # pass over rows with less text, such as headings
     max_chars: int | None = None  # pass over rows with more
 
     def __post_init__(self) -> None:
-        if isinstance(self.require, str):
-            object.__setattr__(self, "require", (self.require,))
+        for name in ("require", "keep"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, (getattr(self, name),))
         if (self.prompt is None) != (self.completion is None):
             raise DataError(f"{self}: prompt and completion go together.")
         if self.text is not None and self.prompt is not None:
@@ -161,13 +165,27 @@ class Rows:
         return _counter.get()(self)
 
 
+@dataclass(frozen=True)
+class Split:
+    """One side of a mix, split by whole groups (see `Source.group`)."""
+
+    side: Literal["train", "held_out"]
+    count: Mapping[str, int | None]  # rows held out at each scale
+
+
 @dataclass(frozen=True, init=False)
 class Mix:
-    """Several datasets trained on (or measured) together, in an order drawn by a stable hash."""
+    """Several datasets trained on (or measured) together, in an order drawn by a stable hash.
+
+    `file` names the published mix as one file: where it lies below `--data-root`, it stands for all parts at
+    full scale.
+    """
 
     parts: tuple[Rows, ...]
+    divided: Split | None
+    file: str | None
 
-    def __init__(self, *parts: Rows | Dataset) -> None:
+    def __init__(self, *parts: Rows | Dataset, file: str | None = None) -> None:
         rows = tuple(part.rows() if isinstance(part, Dataset) else part for part in parts)
         if not rows:
             raise DataError("Mix: no datasets.")
@@ -179,11 +197,21 @@ class Mix:
                 f"Mix: shares {', '.join(map(str, portions))} sum to {sum(p for p in portions if p):g}, not 1."
             )
         object.__setattr__(self, "parts", rows)
+        object.__setattr__(self, "divided", None)
+        object.__setattr__(self, "file", file)
+
+    def split(self, full: int, *, small: int | None = None, mini: int | None = None) -> tuple[Mix, Mix]:
+        """The rows to train on and that many held out, with no group of rows on both sides."""
+        count = {"full": full, "small": small, "mini": mini}
+        train, held_out = Mix(*self.parts, file=self.file), Mix(*self.parts, file=self.file)
+        object.__setattr__(train, "divided", Split("train", count))
+        object.__setattr__(held_out, "divided", Split("held_out", count))
+        return train, held_out
 
     def __len__(self) -> int:
         return _counter.get()(self)
 
     def published_rows(self) -> int | None:
-        """Rows at full scale as declared, or None where a part takes all it finds."""
+        """Rows at full scale as declared, held-out ones among them, or None where a part takes all it finds."""
         counts = [part.count["full"] for part in self.parts]
         return None if None in counts else sum(c for c in counts if c)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -9,9 +10,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from harness.environment import environment
 from harness.errors import HarnessError
+from harness.models.engine import Engine
+from harness.models.lm_eval_tasks import run_own_task, run_task
 from harness.models.memory import peak_memory_bytes
+from harness.models.parity import compare_copies
+from harness.models.probe import probe
 from harness.worker import settle
 
 
@@ -19,7 +26,6 @@ def main(folder: Path) -> int:
     """Write `folder/KEY.json` for each suite asked for; exit status 0, or 1 with folder/error.json."""
     lock = settle(folder)
     request = json.loads((folder / "request.json").read_text())
-    import torch
     from transformers.utils import logging
 
     torch.set_num_threads(request["threads"])
@@ -58,8 +64,6 @@ class Worker:
 
     def engine(self, dtype: str) -> Any:
         """The model in that dtype; one at a time, since two may not fit."""
-        from harness.models.engine import Engine
-
         if dtype not in self.engines:
             self.engines.clear()
             self.engines[dtype] = Engine(self.request["at"], self.request["device"], dtype)
@@ -81,18 +85,25 @@ class Worker:
         started = time.perf_counter()
         rows = [json.loads(line) for line in (self.folder / f"{suite['key']}.samples.jsonl").read_text().splitlines()]
         answers: list[dict[str, Any]] = [{} for _ in rows]
+        samples: list[dict[str, Any]] = []  # where the task brings its own
         digests, tokens = [], 0
         for ask in suite["asks"]:
             for dtype in ask.get("dtypes", [self.request["dtype"]]):
                 engine = None  # let go of the last dtype's model before the next is loaded
                 engine = self.engine(dtype)
                 before = engine.tokens
-                for answer, more in zip(answers, self.one_ask(engine, ask, suite, rows, dtype), strict=True):
-                    answer.update(more)
+                engine.rendered = hashlib.sha256()
+                if ask["is"] == "LmEvalTask":
+                    samples, answers = run_own_task(engine, ask["task"])
+                else:
+                    found = self.one_ask(engine, ask, suite, rows, dtype)
+                    for answer, more in zip(answers, found, strict=True):
+                        answer.update(more)
                 tokens += engine.tokens - before
                 digests.append(engine.rendered.hexdigest())
         return {
             "answers": answers,
+            "samples": samples,
             "record": {
                 "seconds": round(time.perf_counter() - started, 3),
                 "tokens": tokens,
@@ -108,16 +119,11 @@ class Worker:
         self, engine: Any, ask: dict[str, Any], suite: dict[str, Any], rows: list[dict[str, Any]], dtype: str
     ) -> list[dict[str, Any]]:
         """What the model answers to one ask, per row; {} for rows that the ask does not concern."""
-        import hashlib
-
-        engine.rendered = hashlib.sha256()
         if ask["is"] == "LmEval":
-            from harness.models.lm_eval_tasks import run_task
-
             return run_task(engine, ask["task"], ask["metrics"], [row["row"] for row in rows], self.folder)
         if ask["is"] == "Perplexity" and not ask["chat"]:
             return [engine.document_loglikelihood(row["target"]) for row in rows]
-        mine = [i for i, row in enumerate(rows) if row.get("dtype", dtype) == dtype]
+        mine = [i for i, row in enumerate(rows) if ask["is"] != "Probe" or row["copy"] == dtype]
         names = [rows[i]["id"] for i in mine]
         prompts = [engine.prompt_ids(rows[i]["prompt"], suite["system_prompt"]) for i in mine]
         if ask["is"] == "Perplexity":
@@ -125,10 +131,16 @@ class Worker:
                 engine.answer_loglikelihood(name, ids, rows[i]["target"])
                 for name, ids, i in zip(names, prompts, mine, strict=True)
             ]
+        elif ask["is"] == "Choices":
+            found = [
+                engine.choice_loglikelihoods(name, ids, rows[i]["choices"])
+                for name, ids, i in zip(names, prompts, mine, strict=True)
+            ]
         elif ask["is"] == "Probe":
-            from harness.models.probe import probe
-
             found = probe(engine, names, prompts, ask["max_new_tokens"])
+        elif ask["is"] == "Parity":
+            self.engines.clear()  # the copies take the checkpoint's place in memory
+            found = compare_copies(engine, names, prompts, [row["copy"] for row in rows], ask["max_new_tokens"])
         else:
             found = engine.generate(names, prompts, ask["max_new_tokens"], ask["temperature"])
         by_row = dict(zip(mine, found, strict=True))

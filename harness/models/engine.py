@@ -19,10 +19,10 @@ TOKENS_PER_BATCH = 16_384  # prompt and completion tokens held at once while gen
 class Engine:
     """A causal language model on one device, with its tokenizer."""
 
-    def __init__(self, at: dict[str, Any], device: str, dtype: str) -> None:
-        self.at, self.device = at, device
+    def __init__(self, at: dict[str, Any], device: str, dtype: str, quantization: dict[str, Any] | None = None) -> None:
+        self.at, self.device, self.dtype = at, device, dtype
         self.tokenizer = load_tokenizer(at)
-        self.model = load_model(at, device=device, dtype=dtype)
+        self.model = load_model(at, device=device, dtype=dtype, quantization=quantization)
         self.context_length = int(getattr(self.model.config, "max_position_embeddings", 2**31))
         self.tokens = 0  # scored and generated so far
         self.rendered = hashlib.sha256()  # over every prompt's token ids, in the order asked
@@ -56,7 +56,6 @@ class Engine:
             found.add(self.tokenizer.eos_token_id)
         return sorted(found)
 
-    @torch.inference_mode()
     def generate(
         self,
         names: Sequence[str],
@@ -69,6 +68,25 @@ class Engine:
 
         Greedy at temperature 0. Raises SuiteError naming a prompt that leaves no room in the context.
         """
+        return [
+            {
+                "completion": self.tokenizer.decode(ids, skip_special_tokens=True).strip(),
+                "completion_tokens": len(ids),
+                "ended": ended,
+            }
+            for ids, ended in self.generate_ids(names, prompts, max_new_tokens, temperature, seed)
+        ]
+
+    @torch.inference_mode()
+    def generate_ids(
+        self,
+        names: Sequence[str],
+        prompts: Sequence[list[int]],
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> list[tuple[list[int], bool]]:
+        """Per prompt the new token ids up to the end of the answer, and whether the model ended it."""
         for name, ids in zip(names, prompts, strict=True):
             if len(ids) + max_new_tokens > self.context_length:
                 raise SuiteError(
@@ -78,7 +96,7 @@ class Engine:
                 )
         torch.manual_seed(seed)
         stops, pad = self.stop_ids, self.tokenizer.pad_token_id
-        answers: dict[int, dict[str, Any]] = {}
+        answers: dict[int, tuple[list[int], bool]] = {}
         for batch in _by_length(prompts, max_new_tokens):
             width = max(len(prompts[i]) for i in batch)
             ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])  # type: ignore[assignment]
@@ -99,12 +117,40 @@ class Engine:
                 end = next((k for k, token in enumerate(new) if token in stops), None)
                 kept = new[:end]
                 self.tokens += len(prompts[i]) + len(kept)
-                answers[i] = {
-                    "completion": self.tokenizer.decode(kept, skip_special_tokens=True).strip(),
-                    "completion_tokens": len(kept),
-                    "ended": end is not None,
-                }
+                answers[i] = kept, end is not None
         return [answers[i] for i in range(len(prompts))]
+
+    @torch.inference_mode()
+    def choice_loglikelihoods(self, name: str, prompt: list[int], choices: Sequence[str]) -> dict[str, Any]:
+        """Log-probability of each choice after the prompt, in nats, summed over its tokens: `loglikelihoods`.
+
+        `chosen` is the choice with the highest log-probability per character. Follows Brown et al. 2020
+        (arXiv:2005.14165), section 2.4. Raises SuiteError for a choice without tokens or beyond the context.
+        """
+        encoded = [self.tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in choices]
+        for choice, ids in zip(choices, encoded, strict=True):
+            if not ids:
+                raise SuiteError(f"sample {name}: the choice {choice!r} has no tokens.")
+            if len(prompt) + len(ids) > self.context_length:
+                raise SuiteError(
+                    f"sample {name}: {len(prompt)} prompt tokens and {len(ids)} of a choice exceed the model's "
+                    f"context of {self.context_length}.",
+                    "Leave the sample out of the suite's data; nothing is ever cut.",
+                )
+        longest, pad = max(map(len, encoded)), self.tokenizer.pad_token_id
+        ids = torch.tensor([[*prompt, *choice, *[pad] * (longest - len(choice))] for choice in encoded])
+        mask = torch.tensor([[1] * (len(prompt) + len(choice)) + [0] * (longest - len(choice)) for choice in encoded])
+        logits = self.model(
+            input_ids=ids.to(self.device),
+            attention_mask=mask.to(self.device),
+            use_cache=False,
+            logits_to_keep=longest + 1,
+        ).logits[:, :-1]
+        each = logits.float().log_softmax(-1).gather(2, ids[:, -longest:, None].to(self.device))[..., 0]
+        sums = [float(row[: len(choice)].sum()) for row, choice in zip(each, encoded, strict=True)]
+        self.tokens += int(mask.sum())
+        normed = [value / len(choice) for value, choice in zip(sums, choices, strict=True)]
+        return {"loglikelihoods": sums, "chosen": max(range(len(sums)), key=normed.__getitem__)}
 
     def answer_loglikelihood(self, name: str, prompt: list[int], answer: str) -> dict[str, Any]:
         """Log-likelihood of the answer after the prompt: `nll` in nats, with `tokens`, `words`, `bytes`."""

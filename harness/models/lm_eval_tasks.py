@@ -66,3 +66,55 @@ def run_task(
             }
         )
     return answers
+
+
+def run_own_task(engine: Engine, task: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A task of lm-eval on its own data: its samples (id, prompt, target), and per sample its metrics and answer.
+
+    `task` is a name that lm-eval knows, or the path of a task file, whose relative data files lie beside it.
+    """
+    import lm_eval
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
+    own_file = Path(task).is_file()
+    manager = TaskManager(include_path=str(Path(task).resolve().parent) if own_file else None)
+    name = Path(task).stem if own_file else task
+    if name not in manager.all_subtasks:
+        raise SuiteError(
+            f"lm-eval has no single task {name!r}.", "`lm_eval ls tasks` lists them; a group is given by its tasks."
+        )
+    model = HFLM(pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=32, max_length=engine.context_length)
+    try:
+        results = lm_eval.simple_evaluate(
+            model=model, tasks=[name], task_manager=manager, bootstrap_iters=0, log_samples=True
+        )
+    except (OSError, ConnectionError, ValueError) as error:
+        raise SuiteError(
+            f"lm-eval task {name}: its data cannot be loaded: {str(error).splitlines()[0]}",
+            "Run once with the network, or write a task file with local data_files.",
+        ) from error
+    assert results is not None
+    samples, answers = [], []
+    for sample in sorted(results["samples"][name], key=lambda s: (s["doc_id"], s["filter"])):
+        for argument in sample["arguments"]:
+            engine.rendered.update(repr(argument).encode())
+        first = sample["arguments"][0]
+        samples.append(
+            {
+                "id": f"{sample['doc_id']}" + (f"@{sample['filter']}" if sample["filter"] != "none" else ""),
+                "prompt": str(first[0]),
+                "target": str(sample["target"]),
+            }
+        )
+        answers.append(
+            {
+                "scores": {
+                    metric: float(sample[metric])
+                    for metric in sample["metrics"]
+                    if isinstance(sample.get(metric), int | float)
+                },
+                "completion": str(sample["filtered_resps"][0])[:2000],
+            }
+        )
+    return samples, answers

@@ -38,14 +38,7 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
     name, revision = _name(at)
     options: dict[str, Any] = {}
     if quantization is not None:
-        from transformers import BitsAndBytesConfig
-
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=quantization["double"],
-            bnb_4bit_compute_dtype=getattr(torch, quantization["compute"]),
-        )
+        options["quantization_config"] = bitsandbytes_config(quantization)
         options["device_map"] = {"": device}
     with _told(name):
         model = AutoModelForCausalLM.from_pretrained(  # type: ignore[assignment]
@@ -58,6 +51,21 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
             **options,
         )
     return model.eval() if quantization is not None else model.to(device).eval()
+
+
+def bitsandbytes_config(quantization: dict[str, Any]) -> Any:
+    """NF4 (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339)."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if quantization["bits"] == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=quantization["double"],
+        bnb_4bit_compute_dtype=getattr(torch, quantization["compute"]),
+    )
 
 
 def _name(at: dict[str, Any]) -> tuple[str, str | None]:

@@ -19,7 +19,7 @@ def multiple_choice(sample: Sample, output: Output) -> Scores:
 def answer_floors(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
     """What needs no knowledge: uniform chance, always the longest answer, always the first one.
 
-    Ties for the longest are shared equally. The same floors stand under acc and acc_norm.
+    Ties for the longest are shared equally. The same floors stand under acc, acc_norm and accuracy.
     """
     n = len(samples)
     longest = 0.0
@@ -32,4 +32,4 @@ def answer_floors(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
         "longest_answer": longest / n,
         "first_answer": sum(sample.target == 0 for sample in samples) / n,
     }
-    return {"acc": floors, "acc_norm": floors}
+    return {"acc": floors, "acc_norm": floors, "accuracy": floors}

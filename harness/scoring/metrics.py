@@ -22,14 +22,18 @@ Clusters = Sequence[str | None] | None
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of one score; `bounds` are those of the score itself, which an interval does not leave."""
+    """The mean of one score over the samples that it concerns; None says that it does not concern a sample.
+
+    `bounds` are those of the score itself, which an interval does not leave.
+    """
 
     name: str
     bounds: tuple[float, float] | None = None
 
     def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """Estimate and interval over the samples."""
-        found = statistics.mean_interval(_column(rows, self.name), _usable(clusters), level=level)
+        scores, clusters = concerned(rows, self.name, clusters)
+        found = statistics.mean_interval(scores, _usable(clusters), level=level)
         if self.bounds is None:
             return found
         least, most = self.bounds
@@ -37,6 +41,11 @@ class Mean:
 
     def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """candidate - baseline, paired by position."""
+        ours, theirs = _scores(candidate, self.name), _scores(baseline, self.name)
+        both = [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a is not None and b is not None]
+        if not both or len(both) != sum(a is not None or b is not None for a, b in zip(ours, theirs, strict=True)):
+            raise StatisticsError(f"score {self.name!r} does not concern the same samples on both sides.")
+        clusters = None if clusters is None else [clusters[i] for i in both]
         return statistics.paired_difference(
             _column(candidate, self.name), _column(baseline, self.name), _usable(clusters), level=level
         )
@@ -137,13 +146,26 @@ def metrics_of(declared: Sequence[Metric], rows: Rows) -> list[Metric]:
     return [Mean(name) for name in names]
 
 
-def _column(rows: Rows, name: str) -> list[float]:
+def concerned(rows: Rows, name: str, clusters: Clusters = None) -> tuple[list[float], Clusters]:
+    """The scores that are not None, and their clusters; StatisticsError where there is none."""
+    scores = _scores(rows, name)
+    kept = [i for i, score in enumerate(scores) if score is not None]
+    if not kept:
+        raise StatisticsError(f"score {name!r} concerns none of the {len(rows)} samples.")
+    return [float(scores[i]) for i in kept], None if clusters is None else [clusters[i] for i in kept]  # type: ignore[arg-type]
+
+
+def _scores(rows: Rows, name: str) -> list[float | None]:
     missing = [i for i, row in enumerate(rows) if name not in row]
     if missing:
         raise StatisticsError(
             f"score {name!r} is missing on {len(missing)} of {len(rows)} samples (first: number {missing[0]})."
         )
-    return [float(row[name]) for row in rows]
+    return [None if row[name] is None else float(row[name]) for row in rows]
+
+
+def _column(rows: Rows, name: str) -> list[float]:
+    return [float(score) for score in _scores(rows, name) if score is not None]
 
 
 def _usable(clusters: Clusters) -> Sequence[str] | None:

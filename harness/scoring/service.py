@@ -8,12 +8,14 @@ LOOP_WORDS, LOOP_TIMES = 4, 4  # a loop: the last 4 words four times in a row
 
 
 def fitness(sample: Sample, output: Output) -> Scores:
-    """1.0 or 0.0 each: `finite` (weights, logits, sampling), `nonempty`, `no_loop`."""
+    """1.0 or 0.0 each: `finite` (weights, logits, sampling), `nonempty`, `no_loop`; and `largest_activation`, the
+    largest magnitude that a layer put out, of which float16 holds 65,504."""
     text = str(output["completion"])
     return {
         "finite": float(output["finite_weights"] and output["finite_logits"] and output["sampled"]),
         "nonempty": float(bool(text.strip())),
         "no_loop": float(not runs_in_circles(text)),
+        "largest_activation": float(output["largest_activation"]),
     }
 
 

@@ -61,21 +61,22 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 class HeldOutLoss(TrainerCallback):
-    """Mean loss per target token on held-out rows: before step 1, three times on the way, and at the end.
+    """Mean loss per target token on held-out rows: before step 1, on the way, and at the end.
 
     The first and the last are kept row by row in `held_out_losses.json`, so that their difference has an
     interval. No random number is drawn: training goes on as if nothing had been measured.
     """
 
-    def __init__(self, folder: Path, trainer: Any, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, folder: Path, trainer: Any, rows: list[dict[str, Any]], eval_steps: int | None) -> None:
         self.path, self.trainer, self.rows = folder / "held_out_losses.json", trainer, rows
+        self.eval_steps = eval_steps  # between looks; None: a quarter of the training
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.rows and state.global_step == 0:
             self._measure("before")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        every = max(1, state.max_steps // 4)
+        every = self.eval_steps or max(1, state.max_steps // 4)
         if not self.rows:
             return
         if state.global_step == state.max_steps:

@@ -8,7 +8,7 @@ from typing import Any
 from datasets import Dataset
 from trl import SFTConfig
 
-from harness.errors import DataError, RecipeError
+from harness.errors import DataError, DeviceError, RecipeError
 from harness.models.loading import load_model, load_tokenizer
 from harness.training.tokens import conversation_tokens, read_rows, use_training_template
 from harness.training.trainers import FiniteSFTTrainer, arguments, training_dtype
@@ -49,13 +49,37 @@ def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         model=model, args=config, train_dataset=Dataset.from_list(encoded), processing_class=tokenizer
     )
     trainer.watch(folder, spec, held_out)
-    return trainer, {"training_rows": len(encoded), "truncated_rows": cut, "tokenizer": tokenizer}
+    return trainer, {"rows": rows, "training_rows": len(encoded), "truncated_rows": cut, "tokenizer": tokenizer}
+
+
+def check_quantization(who: str, quantization: dict[str, Any], device: str) -> None:
+    """Raise DeviceError where bitsandbytes cannot compute with 4-bit weights on this device."""
+    import torch
+
+    try:
+        from bitsandbytes.nn import Linear4bit
+
+        layer = Linear4bit(
+            64, 64, bias=False, quant_type="nf4", compress_statistics=quantization["double"],
+            compute_dtype=getattr(torch, quantization["compute"]),
+        ).to(device)  # fmt: skip
+        works = bool(torch.isfinite(layer(torch.ones(1, 64, device=device, dtype=layer.compute_dtype))).all())
+        problem = "its result is not finite"
+    except (ImportError, RuntimeError, NotImplementedError, AttributeError) as error:
+        works, problem = False, f"{type(error).__name__}: {error}".split("\n")[0]
+    if not works:
+        raise DeviceError(
+            f"{who}: bitsandbytes cannot compute with 4-bit weights on {device} ({problem}).",
+            "Install a bitsandbytes that supports this device: pip install 'bitsandbytes>=0.50'.",
+        )
 
 
 def load_base(spec: dict[str, Any]) -> Any:
     """The base model, quantized and adapted as the settings say."""
     settings, device = spec["settings"], spec["device"]
     adapter, quantization = settings["adapter"], settings["quantization"]
+    if quantization:
+        check_quantization(spec["name"], quantization, device)
     dtype = "bfloat16" if adapter and training_dtype(spec) == "bfloat16" else "float32"
     model = load_model(spec["base_at"], device=device, dtype=dtype, quantization=quantization)
     if adapter is None:

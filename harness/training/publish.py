@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def write_checkpoint(
         "total_parameters": total,
         "training_rows": counts.get("training_rows", 0),
         "truncated_rows": counts.get("truncated_rows", 0),
+        "rows_by_source": dict(Counter(row["source"] for row in counts.get("rows", ()))),
         "optimizer_steps": 0 if trainer is None else trainer.state.global_step,
         "tokens": log[-1]["tokens"] if log else 0,
         "train_seconds": log[-1]["seconds"] if log else 0.0,

@@ -60,6 +60,13 @@ def packed_blocks(texts: Iterable[str], tokenizer: Any, length: int) -> list[lis
     return list(stream[: blocks * length].reshape(blocks, length).tolist())
 
 
+def cut_documents(texts: Iterable[str], tokenizer: Any, length: int) -> tuple[list[list[int]], int]:
+    """Each document's tokens, ended by the end-of-text token and cut at `length`; and how many were cut."""
+    end = tokenizer.eos_token_id
+    encoded = [[*ids, end] for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+    return [ids[:length] for ids in encoded], sum(len(ids) > length for ids in encoded)
+
+
 def use_training_template(tokenizer: Any, template: str, who: str) -> None:
     """Give the tokenizer a chat template with generation marks, which say which tokens are the assistant's."""
     own = tokenizer.chat_template or ""
@@ -67,6 +74,8 @@ def use_training_template(tokenizer: Any, template: str, who: str) -> None:
         name = "chatml"
     elif "<|start_header_id|>" in own:
         name = "llama3"
+    elif "<|user|>" in own and "<|assistant|>" in own and "eos_token" in own:
+        name = "zephyr"
     elif "{% generation %}" in own.replace("{%-", "{%").replace("-%}", "%}"):
         return
     else:

@@ -51,7 +51,7 @@ class StopsAtNonFinite:
         """Add what every training here has: progress, held-out loss, resume marks, orderly stopping."""
         for callback in (
             Progress(folder, self),
-            HeldOutLoss(folder, self, held_out),
+            HeldOutLoss(folder, self, held_out, spec["eval_steps"]),
             MarkComplete(),
             StopOnSignal(),
         ):

@@ -1,0 +1,44 @@
+"""Service defects by full fine-tuning: 29 new facts in five phrasings each.
+
+Five phrasings of a fact should make it extractable by an unseen sixth (Allen-Zhu and Li, arXiv:2309.14316):
+defects and features of AuthFlow, PayFlow and DataFlow, with symptom, cause and fix.
+
+Published: 29 items, 145 rows, all weights, 10 epochs, batch 1 x 8, rate 1e-5, cosine, gradients cut at 0.5, no
+float16. Its loss was given as 231,592 falling to 12,189, and the model met inf and nan when sampled in float16.
+Here the loss is a mean over target tokens, a training stops at its first number that is not finite, and
+stability is claimed in every dtype the model would be served in. A sum of losses in place of their mean cannot
+be the cause: the gradient is cut to 0.5 either way, and Adam's step does not depend on its scale. What decides in
+float16 is the largest activation, of which that format holds 65,504: `stability` measures it.
+"""
+
+from dataclasses import replace
+
+from harness import Claim, Finetune, Mix, Recipe, Variant
+from recipes.datasets import SOFTWARE_DEFECTS
+from recipes.staged_260207 import STAGED_260207
+
+FULL_FINETUNE = Finetune(
+    data=Mix(SOFTWARE_DEFECTS.rows(145)),
+    learning_rate=1e-5,
+    epochs=10,
+    effective_batch_size=8,
+    max_grad_norm=0.5,
+    max_length=512,
+)
+SMALL = replace(FULL_FINETUNE, learning_rate=1e-3, epochs=20)
+MINI = replace(FULL_FINETUNE, learning_rate=2e-3, epochs=20, max_length=256)
+
+SOFTWARE_DEFECT = Recipe(
+    name="software_defect",
+    stages=[FULL_FINETUNE],
+    variants=[
+        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[MINI]),
+        Variant("small", base=STAGED_260207["small"], scale="small", stages=[SMALL]),
+        Variant("1.1b", base="TinyLlama/TinyLlama-1.1B-Chat-v1.0", scale="full", micro_batch_size=1),
+    ],
+    claims=[
+        Claim("recall", "unseen", higher_than="base", by=0.5, words="unseen phrasings are answered: recall above the base's by at least 0.5"),
+        Claim("recall", "hallucinated", equals=0.0, words="no invented code gets a confident fix"),
+        Claim("stability", "finite", equals=1.0, words="weights, logits and sampling are finite in float32, bfloat16 and float16"),
+    ],
+)  # fmt: skip
