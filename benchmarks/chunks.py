@@ -87,7 +87,9 @@ def main() -> int:
         folder = Path(temporary)
         source, written = folder / "rows.jsonl", {}
         real = write_rows(asked.input, source, asked.rows)
-        print(f"{asked.rows:,} rows of {real:,} real ones, {source.stat().st_size / 2**20:,.0f} MiB; {os.cpu_count()} cores")
+        print(
+            f"{asked.rows:,} rows of {real:,} real ones, {source.stat().st_size / 2**20:,.0f} MiB; {os.cpu_count()} cores"
+        )
         print(f"{'':>20} {'seconds':>8} {'rows/s':>9} {'peak memory':>12} {'chunks':>10}")
         for _ in range(asked.rounds):
             for name in ("harness data chunks", "plain Python"):

@@ -11,6 +11,7 @@ import typer
 
 from harness.bench import Bench, Options, open_store
 from harness.catalogue import find_root
+from harness.cli_data import data_app
 from harness.data.reading import read_file
 from harness.errors import DataError, HarnessError, StoreError, WarehouseError
 from harness.recipe import Subject
@@ -20,6 +21,7 @@ results_app = typer.Typer(no_args_is_help=True, help="The DuckDB file of all res
 store_app = typer.Typer(no_args_is_help=True, help="Checkpoints and evaluations, by content.")
 app.add_typer(results_app, name="results")
 app.add_typer(store_app, name="store")
+app.add_typer(data_app, name="data")
 
 Scale = Annotated[str, typer.Option("--scale", help="mini, small or full")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]

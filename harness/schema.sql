@@ -27,6 +27,7 @@ CREATE TABLE checkpoints (
     total_parameters     BIGINT,     -- weights of the whole model
     training_rows   INTEGER,         -- rows (fine-tuning) or blocks (pretraining) in one epoch
     truncated_rows  INTEGER,         -- rows cut at max_length: counted, never silent
+    rows_by_source  JSON,            -- dataset -> rows trained on
     optimizer_steps INTEGER,         -- steps over all epochs
     tokens          BIGINT,          -- tokens seen in training, padding excluded
     train_seconds   DOUBLE,          -- wall-clock seconds in the training loop, resumed parts included

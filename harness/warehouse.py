@@ -19,7 +19,7 @@ from harness.errors import StoreError, WarehouseError
 from harness.store import Artifact, Store
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-VERSION = 1
+VERSION = 2
 
 
 class Locked(WarehouseError):
@@ -34,13 +34,19 @@ class Foreign(WarehouseError):
 def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a warehouse of this version, made if need be.
 
-    Raises Locked where another process has it open, WarehouseError where it is damaged or from a newer harness.
+    A file of an older version is kept beside it as `<name>.v<version>`, and a new one begun: the next ingest fills
+    it from the store. Raises Locked where another process has it open, WarehouseError where it is damaged or from a newer harness.
     """
     if read_only and not path.exists():
         raise WarehouseError(f"{path} does not exist.", "Run a suite first, or `harness results rebuild`.")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
+        older = None if read_only else _older_version(connection)
+        if older is not None:
+            connection.close()
+            path.replace(path.with_name(f"{path.name}.v{older}"))
+            connection = duckdb.connect(str(path))
     except duckdb.IOException as error:
         if "Could not set lock on file" in str(error):
             raise Locked(
@@ -67,6 +73,14 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         ) from error
     finally:
         connection.close()
+
+
+def _older_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The version of a results file that an earlier harness made."""
+    if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'warehouse'").fetchall():
+        return None
+    row = connection.execute("SELECT version FROM warehouse").fetchone()
+    return int(row[0]) if row is not None and row[0] < VERSION else None
 
 
 def _check_version(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool) -> None:
@@ -223,6 +237,7 @@ def _checkpoint_row(artifact: Artifact) -> dict[str, Any]:
         "parent": artifact.spec["base"].get("checkpoint"),
         "spec": json.dumps(artifact.spec),
         **{name: record.get(name) for name in names},
+        "rows_by_source": json.dumps(record.get("rows_by_source", {})),
         "environment": json.dumps(record["environment"]),
         "created_at": _utc(artifact),
     }

@@ -38,6 +38,7 @@ class Checkpoint:
     total_parameters: int | None
     training_rows: int | None
     truncated_rows: int | None
+    rows_by_source: dict  # dataset -> rows trained on
     optimizer_steps: int | None
     tokens: int | None
     train_seconds: float | None
@@ -138,12 +139,26 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Touched:
+    """One metric over a suite's samples, and over those that share no n-gram with the subject's training rows."""
+
+    subject: str
+    suite: str
+    metric: str
+    items: int
+    touched: int
+    estimate: float  # over all items
+    without: float | None  # over the untouched ones; None where none is left
+
+
+@dataclass(frozen=True)
 class Content:
     run: Run
     subjects: tuple[Subject, ...]
     evaluations: tuple[Evaluation, ...]
     floors: tuple[Floor, ...]
     gates: tuple[Gate, ...]
+    touched: tuple[Touched, ...] = ()
 
     @property
     def suites(self) -> list[str]:
@@ -174,7 +189,9 @@ class Content:
 
 
 CUSTOMARY = [
-    "acc", "acc_norm", "acc_mutual_info", "gold_logprob",
+    "acc", "acc_norm", "acc_mutual_info", "accuracy", "coverage", "gold_logprob",
+    "unseen", "verbatim", "reversed", "exact", "neighbour", "hallucinated",
     "bits_per_byte", "perplexity", "word_perplexity", "rouge1", "rouge2", "rougeL", "bleu", "chrf",
-    "conversational", "finite", "nonempty", "no_loop", "held_out_loss_change",
+    "conversational", "finite", "nonempty", "no_loop", "largest_activation", "held_out_loss_change", "touched", "shared",
+    "bfloat16_agreement", "int8_agreement", "nf4_agreement",
 ]  # fmt: skip

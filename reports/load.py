@@ -8,7 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import WarehouseError
-from reports.content import Checkpoint, Content, Evaluation, Floor, Gate, LogPoint, Metric, Run, Sample, Subject, Text
+from reports.content import (
+    Checkpoint,
+    Content,
+    Evaluation,
+    Floor,
+    Gate,
+    LogPoint,
+    Metric,
+    Run,
+    Sample,
+    Subject,
+    Text,
+    Touched,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,6 +45,7 @@ def load(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> Co
         evaluations=tuple(_evaluations(connection, run)),
         floors=tuple(Floor(**row) for row in _rows(connection, "floors", scale=run.scale)),
         gates=tuple(Gate(**row) for row in _rows(connection, "gates", run_id=run.run_id)),
+        touched=tuple(Touched(**row) for row in _rows(connection, "touched", run_id=run.run_id)),
     )
 
 
@@ -67,6 +81,7 @@ def _checkpoints(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, C
     for row in rows:
         row["spec"] = _parsed(row["spec"], {})
         row["environment"] = _parsed(row["environment"], {})
+        row["rows_by_source"] = _parsed(row["rows_by_source"], {})
         row["log"] = tuple(logs.get(row["fingerprint"], ()))
     return {row["fingerprint"]: Checkpoint(**row) for row in rows}
 

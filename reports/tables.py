@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from statistics import mean, stdev
 from typing import Any
 
 from reports.content import FIRST_LOOK, FIRST_LOOK_IMPROVED, Checkpoint, Content, Gate, Metric, Subject, Text
@@ -78,6 +79,73 @@ def _matrix_row(content: Content, suite: str, metric: str) -> MatrixRow:
     return MatrixRow(metric, told, cells)
 
 
+@dataclass(frozen=True)
+class SeedRow:
+    """One metric of one recipe over several training seeds."""
+
+    recipe: str
+    suite: str
+    metric: str
+    estimates: list[float]  # one for each seed
+    mean: float
+    seed_spread: float  # standard deviation between seeds
+    sampling_error: float  # standard error within a seed, from its interval, averaged
+
+
+def seeds(content: Content) -> list[SeedRow]:
+    """The spread between training seeds beside the sampling error, for recipes trained with several seeds."""
+    groups: dict[str, list[str]] = {}
+    for subject in content.subjects:
+        groups.setdefault(f"{subject.recipe}-{subject.variant}", []).append(subject.name)
+    rows = []
+    for suite in content.suites:
+        evaluations = content.of_suite(suite)
+        for metric in content.metric_names(suite):
+            for name, members in groups.items():
+                found = [
+                    evaluations[m].metrics[metric]
+                    for m in members
+                    if m in evaluations and metric in evaluations[m].metrics
+                ]
+                measured = [
+                    one for one in found if one.estimate is not None and one.low is not None and one.high is not None
+                ]
+                if len(measured) > 1:
+                    rows.append(_seed_row(name, suite, metric, measured))
+    return rows
+
+
+def _seed_row(recipe: str, suite: str, metric: str, measured: list[Metric]) -> SeedRow:
+    estimates = [one.estimate or 0.0 for one in measured]
+    widths = [((one.high or 0.0) - (one.low or 0.0)) / (2 * 1.96) for one in measured]
+    return SeedRow(recipe, suite, metric, estimates, mean(estimates), stdev(estimates), mean(widths))
+
+
+@dataclass(frozen=True)
+class TouchedRow:
+    """How far training rows touch one suite's items, and what one of its metrics is without those items."""
+
+    subject: str
+    suite: str
+    touched: str  # "3 of 500"
+    metric: str
+    estimate: float
+    without: float | None
+
+
+def contamination(content: Content) -> list[TouchedRow]:
+    """One row for each subject and suite whose items share n-grams with training, by the suite's first metric."""
+    rows = []
+    for suite in content.suites:
+        for subject in content.subjects:
+            found = {t.metric: t for t in content.touched if (t.subject, t.suite) == (subject.name, suite)}
+            first = next((found[metric] for metric in content.metric_names(suite) if metric in found), None)
+            if first is not None:
+                told = f"{first.touched:,} of {first.items:,}"
+                rows.append(TouchedRow(subject.name, suite, told, first.metric, first.estimate, first.without))
+    return rows
+
+
 def gates_by_metric(content: Content) -> dict[tuple[str, str], list[Gate]]:
     """Claims that share a unit, for one forest plot each."""
     groups: dict[tuple[str, str], list[Gate]] = {}
@@ -115,6 +183,10 @@ def training_rows(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     rows = [("parameters", f"{count(c.trainable_parameters)} trained of {count(c.total_parameters)}")]
     if c.training_rows is not None and trained:
         rows.append(("rows", f"{count(c.training_rows)}, {count(c.truncated_rows)} of them truncated"))
+    if trained and len(c.rows_by_source) > 1:
+        total = sum(c.rows_by_source.values())
+        told = (f"{source} {rows:,} ({100 * rows / total:.0f} %)" for source, rows in c.rows_by_source.items())
+        rows.append(("by source", ", ".join(told)))
     if trained:
         rows.append(("optimizer steps", count(c.optimizer_steps)))
         rows.append(("training time", f"{duration(c.train_seconds)} on {c.device or 'an unnamed device'}"))

@@ -15,7 +15,7 @@ VERDICTS = {  # verdict -> symbol and word; never told by colour alone
     "skipped": ("–", "skipped"),
 }
 LOWER_IS_BETTER = {
-    "conversational", "bits_per_byte", "perplexity", "word_perplexity", "held_out_loss_change",
+    "conversational", "hallucinated", "touched", "shared", "bits_per_byte", "perplexity", "word_perplexity", "held_out_loss_change",
 }  # fmt: skip
 FLOORS = {
     "chance": "answering blindly",
@@ -35,6 +35,20 @@ METRICS = {  # what a number means, where its name does not say it
     "finite": "share with finite logits",
     "nonempty": "share not empty",
     "no_loop": "share without loops",
+    "largest_activation": "largest magnitude a layer put out; float16 holds 65,504",
+    "accuracy": "share right",
+    "coverage": "share of the key points covered",
+    "unseen": "share of the fact said, asked in unseen words",
+    "verbatim": "the same, asked as in training",
+    "reversed": "the same, asked from the answer to the item",
+    "exact": "share with code and value exactly right",
+    "neighbour": "share of general facts nearby still said",
+    "hallucinated": "share of invented items answered with confidence",
+    "touched": "share of items with eight words in a row in training",
+    "shared": "mean share of an item’s eight-word runs in training",
+    "bfloat16_agreement": "share of tokens a bfloat16 copy would choose too",
+    "int8_agreement": "the same, 8 bits",
+    "nf4_agreement": "the same, 4 bits",
 }
 
 

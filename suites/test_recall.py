@@ -44,7 +44,7 @@ RECALL_EVENTS = replace(
 )
 
 
-@pytest.mark.parametrize("suite", [RECALL, RECALL_EVENTS], ids=["software_defects", "events_2025"])
+@pytest.mark.parametrize("suite", [RECALL, RECALL_EVENTS], ids=["defects", "events"])
 def test_recall(checkpoint, evaluate, suite):
     evaluation = evaluate(suite, checkpoint)
     assert evaluation.scored == len(suite.dataset)

@@ -71,9 +71,10 @@ def make_chunks(given: Path, folder: Path, settings: Settings) -> dict[str, Any]
         scratch = work / "scratch"
         scratch.mkdir()
         shuffle = Shuffle(scratch, settings.max_chunks, sum(path.stat().st_size for path in files))
-        options = {"memory_limit": MEMORY, "threads": min(THREADS, os.cpu_count() or 1)}
-        with duckdb.connect(config={**options, "temp_directory": str(scratch), "preserve_insertion_order": False}) as db:
-            db.create_function("cut", _cut, ["VARCHAR", "BIGINT", "BIGINT"], "VARCHAR[]")
+        with duckdb.connect() as db:
+            db.execute(f"SET memory_limit = '{MEMORY}'; SET threads = {min(THREADS, os.cpu_count() or 1)}")
+            db.execute(f"SET preserve_insertion_order = false; SET temp_directory = {_quoted(scratch)}")
+            db.create_function("cut", cut, ["VARCHAR", "BIGINT", "BIGINT"], "VARCHAR[]")
             for path in files:
                 _read(db, path, settings, shuffle, counts)
         if not counts["texts"] - counts["too_short"]:
@@ -93,10 +94,6 @@ def make_chunks(given: Path, folder: Path, settings: Settings) -> dict[str, Any]
         }
         (work / "chunks.json").write_text(json.dumps(made, indent=1) + "\n", "utf-8")
     return made
-
-
-def _cut(text: str, min_chars: int, max_chars: int) -> list[str]:
-    return cut(text, min_chars, max_chars)
 
 
 def _read(
@@ -174,7 +171,7 @@ SOURCE = {
                 * REPLACE (coalesce(source_url, url) AS source_url), len(listed) = 0 AS is_empty,
                 unnest(if(len(listed) = 0, [NULL], listed)) AS chunk,
                 generate_subscripts(if(len(listed) = 0, [NULL], listed), 1) AS number
-            FROM (SELECT *, json_extract(chunks, '$[*]') AS listed FROM read)
+            FROM (SELECT *, coalesce(json_extract(chunks, '$[*]'), []) AS listed FROM read)
         )""",
 }
 FOREIGN = {  # true of a row that is not of the file's format
@@ -244,7 +241,7 @@ def _query(path: Path, kind: str, settings: Settings) -> str:
     """One row per text: key, side, line to write (or NULL), what becomes of it, and whether it starts a row."""
     columns = ", ".join(f"{name}: 'JSON'" for name in FIELDS)
     return QUERY.format(
-        path="'" + str(path).replace("'", "''") + "'",
+        path=_quoted(path),
         columns=f"{{{columns}}}",
         max_row_bytes=MAX_ROW_BYTES,
         source=SOURCE[kind],
@@ -254,3 +251,7 @@ def _query(path: Path, kind: str, settings: Settings) -> str:
         max_chars=settings.max_chars,
         seed=settings.seed,
     )
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -48,23 +48,24 @@ def file_format(path: Path) -> str:
 
 
 def first_problem(path: Path) -> DataError | None:
-    """What is wrong with the first bad line of a file; reads up to there."""
-    first = kind = None
+    """What is wrong with the first bad line of a file, or else that one is too long; reads up to there."""
+    first = kind = too_long = None
     for line in lines(path):
         if first is None:
             first, kind = line, format_of(line.row)
         problem = line.problem or _problem(line, kind, first)
         if problem:
             return DataError(f"{line.origin}: {problem}.")
-    return None
+        if too_long is None and len(line.raw) > MAX_ROW_BYTES:
+            told = f"{line.origin}: row has {len(line.raw):,} bytes, more than the {MAX_ROW_BYTES:,} that are sure to be read."
+            too_long = DataError(told, "Split the page.")
+    return too_long
 
 
 def _problem(line: Line, kind: str | None, first: Line) -> str | None:
     row, found = line.row, format_of(line.row)
     if line.offset == 0 and line.raw.startswith(b"\xef\xbb\xbf"):
         return "starts with a byte order mark; save it as plain UTF-8"
-    if len(line.raw) > MAX_ROW_BYTES:
-        return f"row has {len(line.raw):,} bytes, and at most {MAX_ROW_BYTES:,} are read; split the page"
     if _has_lone_surrogate(line):
         return "holds a lone surrogate, which is no character"
     if found is None or kind is None:
