@@ -12,6 +12,7 @@ import typer
 from harness.bench import Bench, Options, open_store
 from harness.catalogue import find_root
 from harness.cli_data import data_app
+from harness.cli_models import add_commands
 from harness.data.reading import read_file
 from harness.errors import DataError, HarnessError, StoreError, WarehouseError
 from harness.recipe import Subject
@@ -390,6 +391,9 @@ def tone(file: Annotated[Path, typer.Argument(help="JSON lines with a field `tex
         except DataError as error:
             raise DataError(f"{origin}: {error.problem}", error.remedy) from None
         print(json.dumps({**row, **scored}, ensure_ascii=False))
+
+
+add_commands(app, open_bench, chosen)
 
 
 # ---- printing -----------------------------------------------------------------------------------------

@@ -127,14 +127,13 @@ def _prompt_drift(bench: Bench, spec: dict[str, Any], record: dict[str, Any]) ->
 def _publish_known(bench: Bench, subject: Subject, suite: Suite, key: str, spec: dict[str, Any]) -> None:
     """Score and publish what needs no model: the checkpoint's own record, or its training rows."""
     checkpoint = bench.artifact(bench.planner.chain(subject)[-1])
-    if checkpoint is None or not suite.concerns(subject):
-        raise SuiteError(
-            f"suite {suite.name}: {subject.id} has no training rows or no held-out losses of its own to look at."
-        )
-    if any(isinstance(ask, Overlap) for ask in suite.asks):
+    found = []
+    if checkpoint is not None and any(isinstance(ask, Overlap) for ask in suite.asks):
         found = shared_with_items(bench, subject, suite)
-    else:
+    elif checkpoint is not None:
         found = recorded(checkpoint)
+    if not found or checkpoint is None:
+        raise SuiteError(f"suite {suite.name}: {subject.id} has no training of its own to look at.")
     record = {
         "seconds": 0.0,
         "tokens": 0,

@@ -209,7 +209,7 @@ CRITICAL_QUESTIONS = Dataset(
 
 CHUNKS = Dataset(
     name="chunks",
-    mini=Embedded("passages", text="text", min_chars=200, max_chars=1_600),
+    mini=Embedded("crawl", text="text", min_chars=200, max_chars=1_600),
     small=Files("wikipedia/chunks.jsonl", text="text", only={"split": "train"}, min_chars=200, max_chars=1_600),
     full=Files("wiki_chunks/train.jsonl", text="text"),  # written by `harness data chunks`
 )

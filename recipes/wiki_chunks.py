@@ -13,11 +13,11 @@ from harness import Claim, Mix, Pretrain, Recipe, Variant
 from recipes.datasets import CHUNKS, CHUNKS_HELD_OUT
 from recipes.staged_260207 import STAGED_260207
 
-ROWS = CHUNKS.rows(small=3_000, mini=480)
+ROWS = CHUNKS.rows(small=3_000, mini=220)
 
 CHUNK_TRAINING = Pretrain(
     data=Mix(ROWS),
-    held_out=Mix(ROWS.held_out(1_000, small=200, mini=60, of=CHUNKS_HELD_OUT)),
+    held_out=Mix(ROWS.held_out(1_000, small=200, mini=40, of=CHUNKS_HELD_OUT)),
     packing=False,  # a row is one chunk
     block_length=1_024,
     learning_rate=1e-4,

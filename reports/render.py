@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from reports import charts, tables, words
 from reports.browser_data import browser_json
-from reports.content import Checkpoint, Content
+from reports.content import CUSTOMARY, Checkpoint, Content
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_BYTES = 3_000_000  # of the whole file
@@ -67,9 +67,10 @@ def _forests(content: Content) -> list[dict]:
 
 
 def _metric_charts(content: Content) -> dict[str, list[dict]]:
+    """Charts of each suite's customary metrics; of all where it has none of these. The matrix has them all."""
     found: dict[str, list[dict]] = {}
     for suite, rows in tables.matrix(content).items():
-        for row in rows:
+        for row in [row for row in rows if row.metric in CUSTOMARY] or rows:
             svg = charts.metric_chart(content, suite, row.metric)
             if svg:
                 found.setdefault(suite, []).append({"metric": row.metric, "svg": Markup(svg)})

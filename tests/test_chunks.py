@@ -205,6 +205,15 @@ def test_rows_of_ten_megabytes_are_cut(tmp_path):
     assert all(200 <= len(one["text"]) <= 1600 for one in chunks)
 
 
+def test_a_bad_row_far_down_is_named_with_its_line(tmp_path):
+    rows = [json.dumps(row) for row in passages(60_000)]
+    (tmp_path / "crawl.jsonl").write_text("\n".join([*rows, '{"text": "cut sho']))
+    with pytest.raises(DataError) as error:
+        make_chunks(tmp_path / "crawl.jsonl", tmp_path / "out", Settings())
+    assert str(error.value).startswith("crawl.jsonl:60001: not JSON")
+    assert not (tmp_path / "out").exists()
+
+
 def test_lines_spilled_in_many_buckets_come_back_in_order(tmp_path):
     import numpy as np
     import pyarrow as pa

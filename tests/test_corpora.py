@@ -17,6 +17,7 @@ from harness.data.sources import Source
 MINI = Path(harness.__file__).parent / "data" / "mini"
 ITEM = {"id", "service", "kind", "name", "train", "questions"}
 FIELDS = {
+    "crawl": {"id", "url", "title", "section_path", "text"},
     "events_2025": ITEM,
     "statistics_choices": {"id", "topic", "question", "choices", "answerKey"},
     "statistics_critical": {"id", "topic", "question", "answer", "key_points"},
@@ -34,7 +35,7 @@ FIELDS = {
     "tone_prompts": {"id", "topic", "prompt"},
 }
 SMALL_WORDS = "a an the of to in on is are it its and or that be as by for with from at can when not has have this"
-WRITTEN = ("dialogues", "facts", "first_look", "passages", "tone_prompts")  # by write_corpora
+WRITTEN = ("crawl", "dialogues", "facts", "first_look", "passages", "tone_prompts")  # by write_corpora
 
 
 def rows(name):

@@ -43,9 +43,10 @@ def texts(wanted, folder, **access):
         {"text": "<|im_start|>user\nHello?<|im_end|>\n<|im_start|>assistant\nHi.<|im_end|>\n"},
         {"instruction": "Hello?", "input": "", "output": "Hi."},
         {"prompt": "Hello?", "completion": "Hi."},
+        {"prompt": [HELLO[0]], "completion": [HELLO[1]]},
         {"id": "wow-1", "input": "Hello?", "output": [{"provenance": []}, {"answer": "Hi."}, {"answer": "Hey."}]},
     ],
-    ids=["messages", "sharegpt", "chatml", "alpaca", "prompt-completion", "kilt"],
+    ids=["messages", "sharegpt", "chatml", "alpaca", "prompt-completion", "prompt-completion-turns", "kilt"],
 )
 def test_every_format_reads_as_the_same_conversation(row):
     assert training_row(row, Source()) == {"messages": HELLO}
@@ -55,6 +56,18 @@ def test_alpacas_input_follows_the_instruction_and_its_system_prompt_leads():
     row = {"instruction": "Sum.", "input": "1 2", "output": "3", "system": "Be brief."}
     told = [(m["role"], m["content"]) for m in training_row(row, Source())["messages"]]
     assert told == [("system", "Be brief."), ("user", "Sum.\n\n1 2"), ("assistant", "3")]
+
+
+def test_a_row_of_llama_factory_keeps_its_system_prompt_and_its_history():
+    row = {"instruction": "And 2?", "input": "", "output": "4", "system": "Be brief.", "history": [["Double 1.", "2"]]}
+    told = [(m["role"], m["content"]) for m in training_row(row, Source())["messages"]]
+    assert told == [
+        ("system", "Be brief."), ("user", "Double 1."), ("assistant", "2"), ("user", "And 2?"), ("assistant", "4"),
+    ]  # fmt: skip
+    shared = {"conversations": [{"from": "human", "value": "Hello?"}, {"from": "gpt", "value": "Hi."}], "system": "Hm."}
+    assert training_row(shared, Source())["messages"][0] == {"role": "system", "content": "Hm."}
+    with pytest.raises(BadRow, match=r'"history" is not a list of \[instruction, response\] pairs'):
+        training_row({**row, "history": ["Double 1."]}, Source())
 
 
 def test_plain_text_and_templates_read_as_declared():

@@ -308,3 +308,29 @@ def test_a_further_seed_is_compared_with_the_references_same_seed(bench):
     assert other_side(bench, alpha, "beta").id == "beta-mini-seed1"
     assert other_side(bench, alpha, "base").id == "base-mini", "weights without training have no seed"
     assert Gate(alpha, alpha.recipe.claims[0]).id == "alpha-mini-seed1-tone-x"
+
+
+@pytest.mark.parametrize(
+    ("margin", "outcome"), [(0.4, "pass"), (0.3, "inconclusive"), (0.2, "fail")]
+)  # the difference is -0.3, give or take 0.038
+def test_no_lower_by_a_margin_is_non_inferiority(bench, margin, outcome):
+    found = against_reference(bench, LOWER, no_lower_than="beta", margin=margin)
+    assert found.verdict == outcome
+    if outcome == "pass":
+        assert f"It is not lower by {margin:g} or more: the claim holds." in found.message
+    if outcome == "fail":
+        assert f"It is lower by {margin:g} or more: the claim fails." in found.message
+
+
+@pytest.mark.parametrize(("margin", "outcome"), [(0.4, "pass"), (0.2, "fail")])
+def test_no_higher_by_a_margin_is_the_same_from_the_other_side(bench, margin, outcome):
+    found = against_reference(bench, [-d for d in LOWER], no_higher_than="beta", margin=margin)
+    assert found.verdict == outcome
+
+
+def test_equality_looks_only_at_the_samples_that_it_concerns(bench):
+    alpha = add(bench, "alpha", [Claim("tone", "hallucinated", equals=0.0)])
+    measure(bench, alpha, hallucinated=[None] * 20 + [0.0] * 10)
+    found = judged(bench, alpha)
+    assert found.passed
+    assert "held on 10 of 10 samples" in found.message

@@ -178,3 +178,23 @@ def test_shares_of_a_mix_make_a_whole():
         Mix(FACTS.share(0.5), OTHER.share(0.4))
     with pytest.raises(DataError, match="some parts have a share and some have rows"):
         Mix(FACTS.share(0.5), OTHER.rows(10))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"no_lower_than": "base"}, "no_lower_than needs a positive margin, and margin is 0"),
+        ({"no_higher_than": "base", "margin": -0.1}, "needs a positive margin, and margin is -0.1"),
+        ({"lower_than": "base", "margin": 0.1}, "margin=0.1 needs no_lower_than or no_higher_than"),
+        ({"no_lower_than": "base", "margin": 0.1, "by": 0.1}, "by=0.1 needs lower_than or higher_than"),
+        ({"lower_than": "base", "higher_than": "base"}, "2 comparisons"),
+    ],
+)
+def test_a_margin_and_its_comparison_go_together(fields, told):
+    with pytest.raises(RecipeError, match=told):
+        Claim("tone", "conversational", **fields)
+
+
+def test_floors_of_two_suites_are_not_judged_together():
+    with pytest.raises(RecipeError, match="together_with needs at_least"):
+        Target("quiz", "acc", above=["chance"], together_with=["tone"])

@@ -68,6 +68,26 @@ def test_llama_template_is_taken_for_a_llama_base(tokenizer):
     assert "{%- generation %}" in tokenizer.chat_template
 
 
+ZEPHYR = (  # as TinyLlama's tokenizer has it
+    "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + eos_token }}"
+    "\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + message['content'] + eos_token }}"
+    "\n{% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n'  + message['content'] + eos_token }}"
+    "\n{% endif %}\n{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+def test_the_zephyr_template_renders_as_the_models_own(tokenizer, prompt):
+    talk = [{"role": "system", "content": "Be brief."}, *TALK][: 2 if prompt else 3]
+    tokenizer.chat_template = ZEPHYR
+    own = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=prompt)
+    use_training_template(tokenizer, "base", "mine-1.1b")
+    assert tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=prompt) == own
+    if not prompt:
+        [row], _ = conversation_tokens([{"messages": talk, "origin": "t:1"}], tokenizer, 400)
+        assert tokenizer.decode([t for t in row["labels"] if t != IGNORED]) == "Two miles.<|endoftext|>"
+
+
 def test_blocks_hold_all_documents_each_ended(tokenizer):
     blocks = packed_blocks(["How far?"] * 40, tokenizer, 16)
     assert {len(block) for block in blocks} == {16}

@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from harness.data.shuffle import Shuffle
 
 MEMORY = "512MB"  # DuckDB's; the process stays below 1 GB
-THREADS = 4  # each holds rows of up to MAX_ROW_BYTES
+THREADS = 2  # each holds rows of up to MAX_ROW_BYTES, a few times over
 KEPT, TOO_SHORT, BAD, EMPTY = range(4)  # what becomes of a text; EMPTY is a page without chunks
 
 
@@ -74,7 +75,8 @@ def make_chunks(given: Path, folder: Path, settings: Settings) -> dict[str, Any]
         with duckdb.connect() as db:
             db.execute(f"SET memory_limit = '{MEMORY}'; SET threads = {min(THREADS, os.cpu_count() or 1)}")
             db.execute(f"SET preserve_insertion_order = false; SET temp_directory = {_quoted(scratch)}")
-            db.create_function("cut", cut, ["VARCHAR", "BIGINT", "BIGINT"], "VARCHAR[]")
+            db.execute("SET enable_caching_operators = false")  # else rows of megabytes are gathered by the thousand
+            db.create_function("cut", partial(_cut, settings), ["VARCHAR"], "VARCHAR[]")
             for path in files:
                 _read(db, path, settings, shuffle, counts)
         if not counts["texts"] - counts["too_short"]:
@@ -94,6 +96,11 @@ def make_chunks(given: Path, folder: Path, settings: Settings) -> dict[str, Any]
         }
         (work / "chunks.json").write_text(json.dumps(made, indent=1) + "\n", "utf-8")
     return made
+
+
+def _cut(settings: Settings, given: str) -> list[str]:
+    text = json.loads(given)
+    return cut(text, settings.min_chars, settings.max_chars) if isinstance(text, str) else [given]  # is bad
 
 
 def _read(
@@ -127,7 +134,9 @@ def _read(
         else:
             return
         told = "a row cannot be read"
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # DuckDB's comes through Arrow once rows flow
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         told = str(error).splitlines()[0][:300]
     raise first_problem(path) or DataError(f"{path.name}: {told}.", "Mend or remove that row.")
 
@@ -156,49 +165,54 @@ SPACE = r"\t-\r\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{2
 FIELDS = ("text", "body_text", "chunks", "source_url", "url", "chunk_id", "section_path", "title")
 # Fields stay JSON, so that a number is not taken for a text; a JSON null is SQL's.
 SOURCE = {
-    "text": "SELECT *, text AS given, 1 AS number, false AS is_empty FROM read",
-    "body_text": "SELECT *, body_text AS given, 1 AS number, false AS is_empty FROM read",
+    "text": "SELECT *, text AS given, body_text IS NOT NULL OR chunks IS NOT NULL AS is_foreign FROM read",
+    "body_text": "SELECT *, body_text AS given, chunks IS NOT NULL AS is_foreign FROM read",
     "chunks": """
         SELECT
-            chunks, nullif(chunk -> 'text', 'null') AS given, number, is_empty,
-            coalesce(nullif(chunk -> 'source_url', 'null'), nullif(chunk -> 'url', 'null'), source_url) AS source_url,
-            NULL AS url,
+            nullif(chunk -> 'text', 'null') AS given, is_foreign, number, is_empty,
+            coalesce(nullif(chunk -> 'source_url', 'null'), nullif(chunk -> 'url', 'null'), source_url, url) AS source_url,
             coalesce(nullif(chunk -> 'chunk_id', 'null'), chunk_id) AS chunk_id,
             coalesce(nullif(chunk -> 'section_path', 'null'), section_path) AS section_path,
-            coalesce(nullif(chunk -> 'title', 'null'), title) AS title
+            coalesce(nullif(chunk -> 'title', 'null'), title) AS title,
+            url
         FROM (
             SELECT
-                * REPLACE (coalesce(source_url, url) AS source_url), len(listed) = 0 AS is_empty,
-                unnest(if(len(listed) = 0, [NULL], listed)) AS chunk,
-                generate_subscripts(if(len(listed) = 0, [NULL], listed), 1) AS number
-            FROM (SELECT *, coalesce(json_extract(chunks, '$[*]'), []) AS listed FROM read)
+                * EXCLUDE (chunks, number, is_empty),
+                chunks IS NULL AS is_foreign, coalesce(len(chunks) = 0, false) AS is_empty,
+                unnest(if(len(chunks) > 0, chunks, [NULL])) AS chunk,
+                generate_subscripts(if(len(chunks) > 0, chunks, [NULL]), 1) AS number
+            FROM read
         )""",
 }
-FOREIGN = {  # true of a row that is not of the file's format
-    "text": "body_text IS NOT NULL OR chunks IS NOT NULL",
-    "body_text": "chunks IS NOT NULL",
-    "chunks": "chunks IS NULL OR left(chunks::VARCHAR, 1) <> '['",
-}
+# No whole text goes along with its pieces, and none of ten megabytes is taken out of its JSON but by `cut`: DuckDB
+# would need hundreds of megabytes for it.
 QUERY = """
-WITH read AS (SELECT * FROM read_ndjson({path}, columns = {columns}, maximum_object_size = {max_row_bytes})),
+WITH read AS (
+    SELECT *, 1 AS number, false AS is_empty
+    FROM read_ndjson({path}, columns = {columns}, maximum_object_size = {max_row_bytes})
+),
 source AS ({source}),
 decoded AS (
     SELECT
-        given, given ->> '$' AS whole, number, is_empty,
+        given, number, strlen(given::VARCHAR) > {surely_long} AS is_vast, if(is_vast, NULL, given ->> '$') AS whole,
+        is_empty,
         coalesce(source_url, url) AS source_url, chunk_id, section_path, title,
-        {foreign} OR NOT is_empty AND coalesce(left(given::VARCHAR, 1) <> '"', true)
-        OR coalesce(contains(given ->> '$', chr(0)), false)
+        is_foreign OR NOT is_empty AND coalesce(left(given::VARCHAR, 1) <> '"', true)
         OR left(source_url::VARCHAR, 1) <> '"' OR left(url::VARCHAR, 1) <> '"' OR left(title::VARCHAR, 1) <> '"'
         OR left(section_path::VARCHAR, 1) NOT IN ('"', '[')
         OR left(chunk_id::VARCHAR, 1) NOT IN ('"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9') AS is_bad
     FROM source
 ),
 cuts AS (
-    SELECT *, coalesce(length(whole), 0) > {max_chars} AS is_long,
-        if(is_long, cut(whole, {min_chars}, {max_chars}), [whole]) AS listed
+    SELECT
+        * EXCLUDE (given, whole),
+        is_vast OR length(whole) > {max_chars} AS is_long, if(is_long, NULL, given) AS given,
+        if(is_long, cut(given::VARCHAR), [whole]) AS listed
     FROM decoded
 ),
-pieces AS (SELECT *, unnest(listed) AS text, generate_subscripts(listed, 1) AS piece FROM cuts),
+pieces AS (
+    SELECT * EXCLUDE (listed), unnest(listed) AS text, generate_subscripts(listed, 1) AS piece FROM cuts
+),
 collapsed AS (
     SELECT
         *,
@@ -218,7 +232,7 @@ normalised AS (
 keyed AS (
     SELECT
         *, md5_number('{seed}:' || plain) AS digest,
-        CASE WHEN is_bad THEN 2 WHEN is_empty THEN 3 WHEN length(plain) < {min_chars} THEN 1 ELSE 0 END AS what
+        CASE WHEN is_bad OR contains(text, chr(0)) THEN 2 WHEN is_empty THEN 3 WHEN length(plain) < {min_chars} THEN 1 ELSE 0 END AS what
     FROM normalised
 )
 SELECT
@@ -239,16 +253,17 @@ FROM keyed
 
 def _query(path: Path, kind: str, settings: Settings) -> str:
     """One row per text: key, side, line to write (or NULL), what becomes of it, and whether it starts a row."""
-    columns = ", ".join(f"{name}: 'JSON'" for name in FIELDS)
+    types = dict.fromkeys(FIELDS, "JSON") | ({"chunks": "JSON[]"} if kind == "chunks" else {})
+    columns = ", ".join(f"{name}: '{type_}'" for name, type_ in types.items())
     return QUERY.format(
         path=_quoted(path),
         columns=f"{{{columns}}}",
         max_row_bytes=MAX_ROW_BYTES,
         source=SOURCE[kind],
-        foreign=FOREIGN[kind],
         space=SPACE,
         min_chars=settings.min_chars,
         max_chars=settings.max_chars,
+        surely_long=12 * settings.max_chars + 2,  # bytes: an escaped character has at most twelve
         seed=settings.seed,
     )
 

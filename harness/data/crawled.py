@@ -16,7 +16,7 @@ FORMATS = {  # the field with the text -> what a row of it is; a row is of the f
     "text": 'a row with "text"',
 }
 STRINGS = ("source_url", "url", "title")
-MAX_ROW_BYTES = 32 * 2**20  # DuckDB holds a few such rows in each thread
+MAX_ROW_BYTES = 16 * 2**20  # DuckDB holds a few such rows in each thread
 
 
 def input_files(given: Path) -> list[Path]:

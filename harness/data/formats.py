@@ -41,6 +41,8 @@ def training_row(row: Mapping[str, Any], source: Source) -> dict[str, Any]:
         instruction = _string(row, "instruction") + (f"\n\n{extra}" if extra else "")
         system = _string(row, "system") if row.get("system") else ""
         return _turns(instruction, _string(row, "output"), system, _history(row))
+    if isinstance(row.get("prompt"), list) and isinstance(row.get("completion"), list):
+        return {"messages": checked([*row["prompt"], *row["completion"]], "prompt", "role", "content")}
     if "prompt" in row:
         return _turns(_string(row, "prompt"), _string(row, "completion"))
     if "input" in row and "output" in row:

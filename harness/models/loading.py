@@ -50,7 +50,12 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
             attn_implementation="sdpa",
             **options,
         )
-    return model.eval() if quantization is not None else model.to(device).eval()
+    if quantization is None:
+        return model.to(device).eval()
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # else the first look in eval mode repacks weights in place,
+    return model.eval()  # which fails for layers whose inputs are no multiple of 64, and trains on repacked ones
 
 
 def bitsandbytes_config(quantization: dict[str, Any]) -> Any:

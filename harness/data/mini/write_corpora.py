@@ -261,6 +261,20 @@ def passages(topics: list[Topic]) -> list[dict]:
     return rows
 
 
+def crawl(topics: list[Topic]) -> list[dict]:
+    """One more passage a topic, as a crawler delivers them."""
+    rows = []
+    for number, topic in enumerate(topics):
+        turn = PASSAGES_PER_TOPIC
+        attributes = rotate(topic.category.attributes, number + turn)
+        text = write_passage(topic, attributes, number + turn, turn, Random(f"crawl {topic.name}"))
+        url = f"https://encyclopedia.example/{re.sub(r'[^a-z0-9]+', '-', topic.title.lower()).strip('-')}"
+        rows.append(
+            {"url": url, "title": topic.title, "section_path": [topic.title, attributes[0].section], "text": text}
+        )
+    return rows
+
+
 def write_passage(topic: Topic, attributes: list[Attribute], step: int, turn: int, random: Random) -> str:
     chosen = attributes[: random.choice([3, 3, 4])]
     patterns = [a.statements[(step + i + turn) % len(a.statements)] for i, a in enumerate(chosen)]
@@ -442,10 +456,11 @@ def write_jsonl(name: str, rows: list[dict], prefix: str | None = None, digits: 
 
 def main() -> None:
     topics = read_topics()
-    told, talked = passages(topics), dialogues(topics)
-    others = [row["text"] for row in told] + [row["output"][0]["answer"] for row in talked]
+    told, crawled, talked = passages(topics), crawl(topics), dialogues(topics)
+    others = [row["text"] for row in [*told, *crawled]] + [row["output"][0]["answer"] for row in talked]
     write_jsonl("facts.jsonl", mark_held_out(facts(topics), others), "facts")
     write_jsonl("passages.jsonl", told, "passages")
+    write_jsonl("crawl.jsonl", crawled, "crawl")
     write_jsonl("dialogues.jsonl", talked)
     write_jsonl("tone_prompts.jsonl", tone_prompts(topics), "tone", digits=3)
     write_jsonl("first_look.jsonl", first_look(), "look", digits=2)
