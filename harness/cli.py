@@ -9,13 +9,25 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.bench import Bench, Options, open_store
+from harness import cli_models
 from harness.catalogue import find_root
 from harness.cli_data import data_app
-from harness.cli_models import add_commands
+from harness.commands import (
+    AsJson,
+    DataRoot,
+    Gpu,
+    Results,
+    Scale,
+    StoreDir,
+    chosen,
+    gib,
+    open_bench,
+    print_json,
+    results_file,
+    show,
+)
 from harness.data.reading import read_file
 from harness.errors import DataError, HarnessError, StoreError, WarehouseError
-from harness.recipe import Subject
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 results_app = typer.Typer(no_args_is_help=True, help="The DuckDB file of all results.")
@@ -23,13 +35,8 @@ store_app = typer.Typer(no_args_is_help=True, help="Checkpoints and evaluations,
 app.add_typer(results_app, name="results")
 app.add_typer(store_app, name="store")
 app.add_typer(data_app, name="data")
-
-Scale = Annotated[str, typer.Option("--scale", help="mini, small or full")]
-DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]
-StoreDir = Annotated[Path | None, typer.Option("--store", help="default: .bench/store")]
-Results = Annotated[Path | None, typer.Option("--results", help="default: .bench/results.duckdb")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON value on stdout, nothing else")]
-Gpu = Annotated[str | None, typer.Option("--gpu", help="the devices that evaluations were made on")]
+for command in (cli_models.chat, cli_models.export, cli_models.serve):
+    app.command()(command)
 
 
 def main() -> None:
@@ -39,39 +46,6 @@ def main() -> None:
     except HarnessError as error:
         print(error.told(), file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def open_bench(
-    scale: str = "mini", data_root: Path | None = None, store: Path | None = None, gpu: str | None = None
-) -> Bench:
-    """The project's bench, without training."""
-    if scale not in ("mini", "small", "full"):
-        raise HarnessError(f"--scale {scale}: there is no such scale.", "Choose mini, small or full.")
-    if data_root is not None and not data_root.is_dir():
-        raise HarnessError(f"--data-root {data_root}: no such folder.")
-    root = find_root(Path.cwd())
-    options = Options(
-        scale=scale,  # type: ignore[arg-type]
-        devices=("cuda:0",) if gpu is not None else ("cpu",),
-        data_root=data_root.resolve() if data_root else None,
-        train=False,
-    )
-    bench = Bench.open(root, open_store(store or root / ".bench" / "store"), options)
-    return bench
-
-
-def chosen(bench: Bench, name: str) -> list[Subject]:
-    """Subjects by recipe ('wiki_only') or id ('wiki_only-mini')."""
-    found = [s for s in bench.subjects() if name in (s.recipe.name, s.id)]
-    if not found:
-        known = ", ".join(s.id for s in bench.subjects())
-        raise HarnessError(f"there is no recipe or variant {name!r} at {bench.options.scale} scale (there: {known}).")
-    return found
-
-
-def results_file(results: Path | None) -> Path:
-    """The results file, given or the project's own."""
-    return results or find_root(Path.cwd()) / ".bench" / "results.duckdb"
 
 
 # ---- recipes ------------------------------------------------------------------------------------------
@@ -95,7 +69,7 @@ def plan(
         "trainable_parameters": "trainable", "total_parameters": "weights", "memory_bytes": "GPU memory, about",
         "cached": "checkpoint",
     }  # fmt: skip
-    _show(rows, columns, as_json, {"memory_bytes": _gib, "cached": lambda there: "there" if there else "missing"})
+    show(rows, columns, as_json, {"memory_bytes": gib, "cached": lambda there: "there" if there else "missing"})
 
 
 @app.command()
@@ -122,7 +96,7 @@ def why(
                 }
             )
     if as_json:
-        return _json(rows)
+        return print_json(rows)
     for row in rows:
         print(
             f"{row['stage']} {str(row['fingerprint'])[:8]}: {'its checkpoint is there' if row['cached'] else row['told']}"
@@ -166,7 +140,7 @@ def status(store: StoreDir = None, as_json: AsJson = False) -> None:
     if not rows and not as_json:
         print("nothing is running, waiting or interrupted")
         return
-    _show(rows, {"state": "state", "job": "job", "process": "process", "step": "step", "steps": "of"}, as_json)
+    show(rows, {"state": "state", "job": "job", "process": "process", "step": "step", "steps": "of"}, as_json)
 
 
 # ---- results ------------------------------------------------------------------------------------------
@@ -197,7 +171,7 @@ def compare(
         "suite": "suite", "metric": "metric", "candidate_score": candidate, "baseline_score": baseline,
         "estimate": "difference", "low": "low", "high": "high", "p_value": "p", "n": "n", "verdict": "verdict",
     }  # fmt: skip
-    _show(rows, columns, as_json)
+    show(rows, columns, as_json)
 
 
 @app.command()
@@ -222,7 +196,7 @@ def gate(
             "no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}"
         )
     if as_json:
-        _json([asdict(v) for v in verdicts])
+        print_json([asdict(v) for v in verdicts])
     else:
         for verdict in verdicts:
             print(f"{verdict.verdict:>12}  {verdict.gate}\n              {verdict.message}")
@@ -284,7 +258,7 @@ def results_query(sql: str, results: Results = None, as_json: AsJson = False) ->
 
     with warehouse.connect(results_file(results), read_only=True) as connection:
         names, rows = warehouse.query(connection, sql)
-    _show(rows, {name: name for name in names}, as_json)
+    show(rows, {name: name for name in names}, as_json)
 
 
 # ---- the store ----------------------------------------------------------------------------------------
@@ -307,7 +281,7 @@ def store_ls(store: StoreDir = None, as_json: AsJson = False) -> None:
         for artifact in bench.store.all(kind)  # type: ignore[arg-type]
     ]
     columns = {"kind": "kind", "key": "key", "what": "what", "of": "of", "bytes": "bytes", "created_at": "created"}
-    _show(rows, columns, as_json, {"key": lambda key: key[:8]})
+    show(rows, columns, as_json, {"key": lambda key: key[:8]})
 
 
 @store_app.command("verify")
@@ -323,7 +297,7 @@ def store_verify(store: StoreDir = None, as_json: AsJson = False) -> None:
             found.append({"kind": kind[:-1], "key": folder.name, "problem": problem})
     damaged = [row for row in found if row["problem"]]
     if as_json:
-        _json(found)
+        print_json(found)
     else:
         for row in damaged:
             print(f"{row['kind']} {str(row['key'])[:8]}: {row['problem']}")
@@ -391,43 +365,3 @@ def tone(file: Annotated[Path, typer.Argument(help="JSON lines with a field `tex
         except DataError as error:
             raise DataError(f"{origin}: {error.problem}", error.remedy) from None
         print(json.dumps({**row, **scored}, ensure_ascii=False))
-
-
-add_commands(app, open_bench, chosen)
-
-
-# ---- printing -----------------------------------------------------------------------------------------
-
-
-def _show(
-    rows: list[dict[str, Any]], columns: dict[str, str], as_json: bool, shown: dict[str, Any] | None = None
-) -> None:
-    """Rows as JSON, or as a table of the named columns."""
-    if as_json:
-        return _json(rows)
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns.values():
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text((shown or {}).get(name, _cell)(row.get(name))) for name in columns))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _gib(size: int | None) -> str:
-    return "–" if size is None else f"{size / 2**30:.1f} GiB"
-
-
-def _json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1, default=str))

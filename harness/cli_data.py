@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.commands import AsJson, print_json, show
 from harness.errors import DataError, HarnessError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 data_app = typer.Typer(no_args_is_help=True, help="Files of training rows: chunks, mixes, splits, checks.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON value on stdout, nothing else")]
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="folder for train.jsonl and eval.jsonl")]
 Tokenizer = Annotated[str | None, typer.Option("--tokenizer", help="a folder, or an id on the Hugging Face hub")]
 
@@ -37,7 +36,7 @@ def chunks(
 
     made = make_chunks(given, output_dir, Settings(min_chars, max_chars, max_chunks, eval_ratio, seed))
     if as_json:
-        return _json(made)
+        return print_json(made)
     written = {f"written to {name}": side["rows"] for name, side in made["outputs"].items()}
     told = {name.replace("_", " "): count for name, count in made["counts"].items()}
     _table([{"what": name, "count": count} for name, count in {**told, **written}.items()])
@@ -65,7 +64,7 @@ def mix(
     with tokens(tokenizer) as counts:
         mixed = mixing.mix(parts, output, counts or characters, seed, rows)
     if as_json:
-        return _json([{**part, "unit": by} for part in mixed])
+        return print_json([{**part, "unit": by} for part in mixed])
     _table(
         [
             {("of" if name == "rows_of" else by if name == "size" else name): v for name, v in part.items()}
@@ -88,7 +87,7 @@ def split(
 
     sides = divide(file, output_dir, ratio=eval_ratio, rows=eval_rows, by=by)
     if as_json:
-        return _json(sides)
+        return print_json(sides)
     _table([{"side": name, **counts} for name, counts in sides.items()])
 
 
@@ -113,7 +112,7 @@ def check(
         found = checked(file, items, counts, max_length)
     found["suites"] += absent
     if as_json:
-        _json(found)
+        print_json(found)
     else:
         _tell(found, suites)
     raise typer.Exit(1 if found["bad"] or any(suite.get("contained") for suite in found["suites"]) else 0)
@@ -189,19 +188,4 @@ def _tell(found: dict[str, Any], with_suites: bool) -> None:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    """Columns as wide as they need, numbers to the right."""
-    cells = [[_cell(value) for value in row.values()] for row in rows]
-    names = list(rows[0])
-    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
-    numeric = [not isinstance(value, str) for value in rows[0].values()]
-    for line in [names, *cells]:
-        padded = zip(line, widths, numeric, strict=True)
-        print("  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in padded).rstrip())
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1))
+    show(rows, {name: name for name in rows[0]}, as_json=False)

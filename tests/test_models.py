@@ -13,6 +13,7 @@ from harness.errors import StoreError, SuiteError
 from harness.models.engine import Engine
 from harness.models.lm_eval_tasks import run_task
 from harness.models.loading import load_model
+from harness.models.parity import compare_copies
 from harness.models.probe import probe
 from harness.training.pretrain import fresh_model
 from harness.training.tokens import train_tokenizer
@@ -68,6 +69,50 @@ def test_answer_loglikelihood_is_the_sum_over_its_own_tokens(engine):
     found = engine.answer_loglikelihood("s", prompt, answer)
     assert found["nll"] == pytest.approx(by_hand, abs=1e-3)
     assert (found["tokens"], found["words"], found["bytes"]) == (len(target), 3, 12)
+
+
+def test_the_likelihood_of_each_choice_is_that_of_the_answer_alone(engine):
+    prompt, choices = engine.prompt_ids("Name a bird.", None), ("owl", "a small brown owl", "A kite.")
+    found = engine.choice_loglikelihoods("s", prompt, choices)
+    alone = [-engine.answer_loglikelihood("s", prompt, choice)["nll"] for choice in choices]
+    assert found["loglikelihoods"] == pytest.approx(alone, abs=1e-3)
+    per_character = [value / len(choice) for value, choice in zip(alone, choices, strict=True)]
+    assert found["chosen"] == per_character.index(max(per_character))
+
+
+def test_a_choice_without_tokens_or_beyond_the_context_is_an_error_naming_the_sample(engine):
+    prompt = engine.prompt_ids("Name a bird.", None)
+    with pytest.raises(SuiteError, match="sample q-7: the choice '' has no tokens"):
+        engine.choice_loglikelihoods("q-7", prompt, ("owl", ""))
+    with pytest.raises(SuiteError, match="sample q-7: .* of a choice exceed the model's context of 96"):
+        engine.choice_loglikelihoods("q-7", prompt, ("owl", "owl " * 90))
+
+
+def test_a_copy_in_the_same_numbers_agrees_wholly_and_fewer_bits_agree_less(engine, model_at):
+    prompts = [engine.prompt_ids(prompt, None) for prompt in PROMPTS[:3]]
+    forms = ["bfloat16"] * 3 + ["int8"] * 3 + ["nf4"] * 3
+    found = compare_copies(Engine(model_at, "cpu", "bfloat16"), PROMPTS[:3] * 3, prompts * 3, forms, 6)
+    assert [answer["agreement"] for answer in found[:3]] == [1.0] * 3
+    divergence = [sum(answer["divergence"] for answer in found[i : i + 3]) for i in (0, 3, 6)]
+    assert divergence[0] == pytest.approx(0.0, abs=1e-6)
+    assert 0 < divergence[1] < divergence[2]
+
+
+def test_the_largest_activation_is_the_largest_that_any_layer_put_out(engine):
+    ids = engine.prompt_ids("Name a bird.", None)
+    seen = []
+    hooks = [
+        module.register_forward_hook(
+            lambda _m, _i, out: seen.append(float((out[0] if isinstance(out, tuple) else out).abs().max()))
+        )
+        for module in engine.model.modules()
+        if isinstance(module, torch.nn.Linear | torch.nn.Embedding)
+    ]
+    engine.model(torch.tensor([ids]), use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    [answer] = probe(engine, ["p"], [ids], 4)
+    assert answer["largest_activation"] >= max(seen) > 0
 
 
 def test_a_document_longer_than_the_context_is_scored_whole(engine):

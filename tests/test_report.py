@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from harness.errors import WarehouseError
-from reports import load, print_terminal, write_html, write_markdown
+from reports import load, print_terminal, tables, write_html, write_markdown
 from reports.browser_data import browser_json, script_safe
 from reports.words import duration, interval, number, verdict_line, visible
 from tests.report_rows import (
@@ -393,3 +393,46 @@ def test_twenty_thousand_samples_of_ten_recipes_fit_three_megabytes(warehouse, t
     assert 20 <= len(by_name["tone"]["samples"]) < by_name["tone"]["total"] == 285
     assert all(len(answers) == len(by_name["tone"]["samples"]) for answers in by_name["tone"]["answers"].values())
     assert len(data["cut"]) > 0
+
+
+def test_the_spread_between_seeds_stands_beside_the_sampling_error(warehouse, tmp_path):
+    insert_run(warehouse)
+    for seed, estimate in enumerate((0.30, 0.40, 0.50)):
+        name = "wiki_only-mini" + (f"-seed{seed}" if seed else "")
+        insert_subject(warehouse, name, recipe="wiki_only", variant="mini", seed=seed)
+        metrics = {"conversational": (estimate, estimate - 0.196, estimate + 0.196)}
+        insert_evaluation(warehouse, name, "tone", metrics, [{"id": "t0"}])
+    content = load(warehouse)
+    [row] = tables.seeds(content)
+    assert (row.recipe, row.suite, row.metric, row.estimates) == (
+        "wiki_only-mini",
+        "tone",
+        "conversational",
+        [0.3, 0.4, 0.5],
+    )
+    assert (row.mean, row.seed_spread, row.sampling_error) == pytest.approx((0.4, 0.1, 0.1))
+    assert "Between seeds" in html_of(content, tmp_path)
+    assert "| `wiki_only-mini` | tone | conversational | 3 | 0.400 | 0.100 | 0.100 |" in markdown_of(content, tmp_path)
+
+
+def test_one_seed_has_no_spread(content, page):
+    assert tables.seeds(content) == []
+    assert "Between seeds" not in page
+
+
+def test_scores_stand_with_and_without_the_items_that_training_touched(warehouse, tmp_path):
+    insert_run(warehouse)
+    insert_subject(warehouse, "wiki_only-mini")
+    scored = [{"id": f"q{i}", "scores": {"acc": float(i < 3)}} for i in range(8)]
+    insert_evaluation(warehouse, "wiki_only-mini", "quiz", {"acc": (3 / 8, 0.1, 0.7)}, scored)
+    sized = [{"id": f"t{i}", "scores": {"bits": 8.0 * (i + 1), "bytes": 4.0}} for i in range(2)]
+    insert_evaluation(warehouse, "wiki_only-mini", "retention", {"bits_per_byte": (3.0, 2.0, 4.0)}, sized)
+    items = [{"id": f"quiz: q{i}", "scores": {"touched": float(i < 2)}} for i in range(8)]
+    items += [{"id": f"retention: t{i}", "scores": {"touched": float(i)}} for i in range(2)]
+    insert_evaluation(warehouse, "wiki_only-mini", "contamination", {"touched": (0.3, 0.1, 0.6)}, items)
+    content = load(warehouse)
+    quiz, retention = tables.contamination(content)
+    assert (quiz.touched, quiz.estimate, quiz.without) == ("2 of 8", 3 / 8, pytest.approx(1 / 6))
+    assert (retention.touched, retention.estimate, retention.without) == ("1 of 2", 3.0, 2.0)
+    assert 'id="contamination"' in html_of(content, tmp_path)
+    assert "| quiz | `wiki_only-mini` | 2 of 8 | acc | 0.375 | 0.167 |" in markdown_of(content, tmp_path)

@@ -247,3 +247,24 @@ def test_every_column_of_the_schema_is_explained():
         if inside and column and column[0].islower() and "--" not in column:
             bare.append(column)
     assert bare == []
+
+
+def test_an_older_file_is_kept_beside_a_new_one_that_the_store_fills(tmp_path, store):
+    path = filled(tmp_path / "r.duckdb", store)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE warehouse SET version = version - 1")
+        connection.execute("ALTER TABLE checkpoints DROP COLUMN rows_by_source")
+    with connect(path) as connection:
+        assert ingest(connection, store) > 0
+        assert connection.execute("SELECT count(*) FROM evaluations").fetchone() == (2,)
+    with duckdb.connect(str(tmp_path / f"r.duckdb.v{VERSION - 1}")) as connection:
+        assert connection.execute("SELECT count(*) FROM evaluations").fetchone() == (2,)
+
+
+def test_an_older_file_is_not_replaced_by_who_only_reads(tmp_path, store):
+    path = filled(tmp_path / "r.duckdb", store)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE warehouse SET version = version - 1")
+    with pytest.raises(WarehouseError, match=f"has schema version {VERSION - 1}"), connect(path, read_only=True):
+        pass
+    assert path.exists()

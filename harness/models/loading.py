@@ -54,8 +54,10 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
         return model.to(device).eval()
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False  # else the first look in eval mode repacks weights in place,
-    return model.eval()  # which fails for layers whose inputs are no multiple of 64, and trains on repacked ones
+            # Else the first look in eval mode repacks the weights in place, which fails for layers whose inputs are
+            # no multiple of 64, and trains on repacked weights.
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
+    return model.eval()
 
 
 def bitsandbytes_config(quantization: dict[str, Any]) -> Any:
