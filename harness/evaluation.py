@@ -13,7 +13,7 @@ from harness.errors import HarnessError, SuiteError
 from harness.fingerprint import function_digest, plain
 from harness.scoring.metrics import Metric, metric_from, metrics_of
 from harness.store import Artifact, Store
-from harness.suite import Choices, LmEval, LmEvalTask, Sample, Suite, samples_of
+from harness.suite import Choices, LmEval, Sample, Suite, samples_of
 
 SAMPLES = "samples.parquet"
 
@@ -74,25 +74,16 @@ class Evaluation:
         return [{**row, "scores": json.loads(row["scores"])} for row in rows]
 
 
-def evaluation_spec(
-    suite: Suite, checkpoint: str, data: list[dict[str, Any]], engine: str, dtype: str, lm_eval: str | None
-) -> dict[str, Any]:
-    """All that can change an evaluation's scores; its digest is the evaluation's key."""
+def suite_spec(suite: Suite) -> dict[str, Any]:
+    """All of a suite that can change its scores, but for its data."""
     return {
-        "checkpoint": checkpoint,
-        "suite": {
-            "name": suite.name,
-            "data": data,
-            "to_sample": function_digest(suite.to_sample) if suite.to_sample else None,
-            "asks": plain(suite.asks),
-            "system_prompt": suite.system_prompt,
-            "scorer": function_digest(suite.scorer),
-            "metrics": plain(suite.metrics),
-            "floors": function_digest(suite.floors) if suite.floors else None,
-        },
-        "engine": engine,
-        "dtype": dtype,
-        "lm_eval": lm_eval if any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks) else None,
+        "name": suite.name,
+        "to_sample": function_digest(suite.to_sample) if suite.to_sample else None,
+        "asks": plain(suite.asks),
+        "system_prompt": suite.system_prompt,
+        "scorer": function_digest(suite.scorer),
+        "metrics": plain(suite.metrics),
+        "floors": function_digest(suite.floors) if suite.floors else None,
     }
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import os
 import re
 import sysconfig
 import textwrap
@@ -78,7 +79,7 @@ class FileDigests:
     def of(self, path: Path, kind: str = "bytes") -> str:
         """The file's digest; `kind` 'code' hashes a Python file's syntax tree without docstrings."""
         stat = path.stat()
-        key = f"{kind}:{path.resolve()}"
+        key = f"{kind}:{os.path.abspath(path)}"
         remembered = self.known.get(key)
         if remembered and remembered[:2] == [stat.st_size, stat.st_mtime_ns]:
             return str(remembered[2])

@@ -13,10 +13,10 @@ from harness.data import hub
 from harness.data.reading import Access, as_given, source_file
 from harness.data.sources import Hub, Mix, Rows
 from harness.errors import DataError, RecipeError
-from harness.evaluation import evaluation_spec
+from harness.evaluation import suite_spec
 from harness.fingerprint import SHORT, FileDigests, digest, function_digest, plain
 from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
-from harness.suite import LmEvalTask, Overlap, Suite
+from harness.suite import LmEval, LmEvalTask, Overlap, Suite
 
 HERE = Path(__file__).parent
 READS = tuple(HERE / "data" / name for name in ("formats.py", "reading.py", "splitting.py"))
@@ -91,7 +91,9 @@ class Planner:
         self.revision = hub.resolve if pin else hub.revision
         self.without_data = without_data
         self.access, self.digests, self.root, self.suites = access, digests, root, suites
+        self._suites: dict[int, tuple[Suite, dict[str, Any]]] = {}  # by id of what it holds
         self._chains: dict[str, tuple[PlannedStage, ...]] = {}
+        self._data: dict[tuple[int, str], tuple[Any, list[dict[str, Any]]]] = {}  # holds what its key is the id of
         self._evaluations: dict[tuple[int, str, str], tuple[str, dict[str, Any]]] = {}
 
     def chain(self, subject: Subject) -> tuple[PlannedStage, ...]:
@@ -180,6 +182,8 @@ class Planner:
 
     def data(self, wanted: Any, scale: str) -> list[dict[str, Any]]:
         """What decides the rows of a dataset, a part of one, or a mix, at a scale."""
+        if (id(wanted), scale) in self._data:
+            return list(self._data[id(wanted), scale][1])
         access = replace(self.access, scale=scale)  # type: ignore[arg-type]
         given = as_given(wanted, access)
         parts = given.parts if isinstance(given, Mix) else (given,)
@@ -187,7 +191,8 @@ class Planner:
         if isinstance(given, Mix) and given.divided is not None:
             split = given.divided
             found.append({"side": split.side, "held_out_rows": split.count[scale]})
-        return found
+        self._data[id(wanted), scale] = wanted, found
+        return list(found)
 
     def _part(self, part: Rows, access: Access) -> dict[str, Any]:
         source = part.dataset.source(access.scale)
@@ -230,7 +235,16 @@ class Planner:
                 data += self._items(scale)
             if isinstance(ask, LmEvalTask) and (self.root / ask.task).is_file():
                 data.append({"bytes": self.digests.of(self.root / ask.task)})
-        spec = evaluation_spec(suite, planned.key, data, self._engine, dtype_on(device), self._lm_eval)
+        if id(suite) not in self._suites:
+            self._suites[id(suite)] = suite, suite_spec(suite)
+        asks_lm_eval = any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks)
+        spec = {
+            "checkpoint": planned.key,
+            "suite": {**self._suites[id(suite)][1], "data": data},
+            "engine": self._engine,
+            "dtype": dtype_on(device),
+            "lm_eval": self._lm_eval if asks_lm_eval else None,
+        }
         self._evaluations[id(suite), planned.key, scale] = digest(spec), spec
         return digest(spec), spec
 

@@ -60,11 +60,15 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.digests = FileDigests(root / "digests.json")
+        self._sound: dict[Path, tuple[int, Artifact]] = {}  # found whole by this process, by the manifest's mtime
 
     def get(self, kind: Kind, key: str) -> Artifact | None:
         """The artifact, or None; StoreError where its files are not those that were published."""
         path = self.root / kind / key
         try:
+            written = (path / MANIFEST).stat().st_mtime_ns
+            if path in self._sound and self._sound[path][0] == written:
+                return self._sound[path][1]
             manifest = _manifest(path)
         except FileNotFoundError:
             if path.exists():
@@ -76,6 +80,7 @@ class Store:
         problem = self.problem(artifact, lambda file: self.digests.of(file))
         if problem:
             raise self._damaged(kind, key, problem)
+        self._sound[path] = written, artifact
         return artifact
 
     def problem(self, artifact: Artifact, hash_file: Callable[[Path], str] = sha256) -> str | None:

@@ -16,8 +16,8 @@ SOFTWARE_DEFECT_LORA = Recipe(
     name="software_defect_lora",
     stages=[replace(FULL_FINETUNE, adapter=ADAPTER, learning_rate=1e-4)],
     variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(MINI, adapter=ADAPTER, learning_rate=1e-2)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(SMALL, adapter=ADAPTER, learning_rate=1e-2)]),
+        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(MINI, adapter=ADAPTER, learning_rate=5e-3)]),
+        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(SMALL, adapter=ADAPTER, learning_rate=5e-3)]),
         Variant("1.1b", base="TinyLlama/TinyLlama-1.1B-Chat-v1.0", scale="full", micro_batch_size=1),
     ],
     claims=[

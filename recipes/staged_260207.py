@@ -30,7 +30,7 @@ LLAMA_124M = Architecture(
 )
 LLAMA_4M = replace(LLAMA_124M, hidden_size=256, layers=4, heads=8, key_value_heads=4, intermediate_size=704,
                    vocabulary_size=4_096, context_length=512)  # fmt: skip
-LLAMA_2M = replace(LLAMA_124M, hidden_size=192, layers=3, heads=4, key_value_heads=4, intermediate_size=448,
+LLAMA_2M = replace(LLAMA_124M, hidden_size=160, layers=3, heads=4, key_value_heads=4, intermediate_size=448,
                    vocabulary_size=4_096, context_length=256)  # fmt: skip
 
 PRETRAIN = Pretrain(

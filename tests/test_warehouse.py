@@ -9,7 +9,7 @@ import pytest
 
 from harness import Dataset, Embedded, Sample, Suite
 from harness.errors import StoreError, WarehouseError
-from harness.evaluation import evaluation_spec, publish
+from harness.evaluation import publish, suite_spec
 from harness.scoring import answer_floors
 from harness.store import Store
 from harness.warehouse import VERSION, Locked, connect, ingest, rebuild, write_session
@@ -50,7 +50,7 @@ def add_checkpoint(store, key=CHECKPOINT):
 def add_evaluation(store, key, checkpoint=CHECKPOINT, right=(1.0, 0.0, 1.0, 1.0)):
     samples = [Sample(id=f"q{i}", prompt='"?" | \u00e9', choices=("a", "bb"), target=1) for i in range(len(right))]
     answers = [{"acc": score, "chosen": int(score)} for score in right]
-    spec = evaluation_spec(QUIZ, checkpoint, [{"bytes": "d"}], "engine", "float32", None)
+    spec = {"checkpoint": checkpoint, "suite": {**suite_spec(QUIZ), "data": [{"bytes": "d"}]}, "engine": "engine"}
     record = {"subject": "alpha-mini", "scale": "mini", "device": "cpu", "environment": {}, "seconds": 1.5}
     publish(store, key, spec, QUIZ, samples, answers, record)
 

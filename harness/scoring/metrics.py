@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from harness import statistics
 from harness.errors import StatisticsError
-from harness.statistics import Interval
+
+if TYPE_CHECKING:
+    from harness.statistics import Interval  # which imports numpy: a session with nothing to compute does without
 
 Rows = Sequence[Mapping[str, Any]]  # the scores of each sample
 Clusters = Sequence[str | None] | None
@@ -32,6 +33,8 @@ class Mean:
 
     def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """Estimate and interval over the samples."""
+        from harness import statistics
+
         scores, clusters = concerned(rows, self.name, clusters)
         found = statistics.mean_interval(scores, _usable(clusters), level=level)
         if self.bounds is None:
@@ -41,6 +44,8 @@ class Mean:
 
     def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """candidate - baseline, paired by position."""
+        from harness import statistics
+
         ours, theirs = _scores(candidate, self.name), _scores(baseline, self.name)
         both = [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a is not None and b is not None]
         if not both or len(both) != sum(a is not None or b is not None for a, b in zip(ours, theirs, strict=True)):
@@ -74,10 +79,14 @@ class Ratio:
 
     def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """Estimate and BCa bootstrap interval over the samples."""
+        from harness import statistics
+
         return statistics.bootstrap_interval(self._statistic(rows), len(rows), level=level, clusters=_usable(clusters))
 
     def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """candidate - baseline, both resampled together."""
+        from harness import statistics
+
         return statistics.paired_bootstrap(
             self._statistic(candidate),
             self._statistic(baseline),
@@ -112,12 +121,16 @@ class Corpus:
 
     def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """Estimate and BCa bootstrap interval over the samples."""
+        from harness import statistics
+
         return statistics.bootstrap_interval(
             self._statistic(rows), len(rows), level=level, resamples=1000, clusters=_usable(clusters)
         )
 
     def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
         """candidate - baseline, both resampled together."""
+        from harness import statistics
+
         return statistics.paired_bootstrap(
             self._statistic(candidate),
             self._statistic(baseline),
