@@ -113,6 +113,7 @@ class Verdict:
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
+    threshold: float | None = None  # what the estimate is judged against: 0, or a margin on one side of it
     level: float | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
@@ -157,6 +158,7 @@ def judge(bench: Bench, gate: Gate) -> Verdict:
         estimate=measured.estimate,
         low=measured.low,
         high=measured.high,
+        threshold=-measured.margin if measured.sides == "below" else measured.margin,
         level=1 - ALPHA,
         p_value=measured.p_value,
         p_adjusted=adjusted,

@@ -121,6 +121,7 @@ CREATE TABLE gates (
     estimate  DOUBLE,                -- candidate - baseline, paired by sample where both answered
     low       DOUBLE,                -- interval of the difference
     high      DOUBLE,                -- its upper end
+    threshold DOUBLE,                -- what the difference is judged against: 0, or a margin on one side of it
     level     DOUBLE,                -- of the interval, e.g. 0.95
     p_value   DOUBLE,                -- raw
     p_adjusted DOUBLE,               -- Holm over the claims of the recipe

@@ -59,7 +59,7 @@ def metric_chart(content: Content, suite: str, metric: str) -> str | None:
 
 
 def forest_chart(gates: list[Gate]) -> str | None:
-    """Differences of the claims on one metric with their intervals; the threshold is the line at zero."""
+    """Differences of claims that share a metric and a threshold, with their intervals; the line is the threshold."""
     rows = [
         _interval_row(
             f"{gate.subject} − {gate.reference}" if gate.reference else f"{gate.subject} − {number(gate.baseline)}",
@@ -69,7 +69,7 @@ def forest_chart(gates: list[Gate]) -> str | None:
         for gate in gates
         if gate.verdict in VERDICT_COLOURS and _finite(gate.estimate)
     ]  # fmt: skip
-    return _dots(rows, [], [0.0]) if rows else None
+    return _dots(rows, [], [gates[0].threshold or 0.0]) if rows else None
 
 
 def curve_chart(checkpoint: Checkpoint) -> str | None:
@@ -152,7 +152,7 @@ def _marked(chart: Any, colour: str, shape: str, hollow: bool) -> Any:
 
 def _labels(chart: Any, y: Any, colour: str) -> list:
     return [
-        chart.mark_text(align="left", dy=-17, fontSize=13, color=colour, limit=WIDTH - 60).encode(
+        chart.mark_text(align="left", dy=-17, fontSize=13, color=colour, limit=WIDTH - 75).encode(
             x=altair.value(0), y=y, text="name:N"
         ),
         chart.mark_text(align="right", dy=-17, fontSize=13, color=colour).encode(

@@ -129,6 +129,7 @@ class Gate:
     estimate: float | None
     low: float | None
     high: float | None
+    threshold: float | None  # what the difference is judged against
     level: float | None
     p_value: float | None
     p_adjusted: float | None

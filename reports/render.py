@@ -62,7 +62,10 @@ def _first_look_text(content: Content) -> int:
 
 def _forests(content: Content) -> list[dict]:
     groups = tables.gates_by_metric(content)
-    drawn = [{"suite": s, "metric": m, "gates": g, "svg": charts.forest_chart(g)} for (s, m), g in groups.items()]
+    drawn = [
+        {"suite": suite, "metric": metric, "threshold": threshold, "gates": gates, "svg": charts.forest_chart(gates)}
+        for (suite, metric, threshold), gates in groups.items()
+    ]
     return [chart | {"svg": Markup(chart["svg"])} for chart in drawn if chart["svg"]]
 
 

@@ -146,11 +146,11 @@ def contamination(content: Content) -> list[TouchedRow]:
     return rows
 
 
-def gates_by_metric(content: Content) -> dict[tuple[str, str], list[Gate]]:
-    """Claims that share a unit, for one forest plot each."""
-    groups: dict[tuple[str, str], list[Gate]] = {}
+def gates_by_metric(content: Content) -> dict[tuple[str, str, float], list[Gate]]:
+    """Claims that share a unit and a threshold, for one forest plot each."""
+    groups: dict[tuple[str, str, float], list[Gate]] = {}
     for gate in content.gates:
-        groups.setdefault((gate.suite, gate.metric), []).append(gate)
+        groups.setdefault((gate.suite, gate.metric, gate.threshold or 0.0), []).append(gate)
     return groups
 
 
