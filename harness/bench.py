@@ -94,6 +94,8 @@ class Bench:
             if recipe.name in bench.recipes:
                 raise RecipeError(f"--model {model}: its name {recipe.name!r} is a recipe's already.")
             bench.recipes[recipe.name] = recipe
+        for task in options.tasks:
+            task_suite(task)  # a misspelt one fails here
         count_with(bench.count)
         return bench
 

@@ -48,11 +48,11 @@ from harness.scoring import (answer_floors, choice_accuracy, copy_agreement, los
                              right_choice)
 from recipes.datasets import PROMPTS
 
-QUESTIONS = Dataset(name="questions", mini=Embedded("statistics_choices"))
+QUESTIONS = Dataset(name="questions", mini=Embedded("quiz"))
 
 
 def to_choice(row):
-    return Sample(id=row["id"], prompt=row["question"], choices=row["choices"]["text"],
+    return Sample(id=row["id"], prompt=row["question_stem"], choices=row["choices"]["text"],
                   target=right_choice(row["choices"]["label"], row["answerKey"], row["id"]))
 
 
@@ -198,4 +198,4 @@ def test_a_task_that_lm_eval_does_not_know_fails_alone(project):
     status, output = run_session(project, "-k", "goes_on and (test_task or look)", "--tasks", "no_such_task_at_all")
     assert status == 1
     assert "lm-eval has no single task 'no_such_task_at_all'" in output
-    assert "1 failed, 1 passed" in output
+    assert "1 failed, 2 passed" in output
