@@ -162,7 +162,7 @@ CROSS_VALIDATED = Dataset(
         completion="{answer}",
         group="id",  # a question is its own group
         keep=("url", "answer_author"),
-        max_chars=1_200,
+        max_chars=900,  # with room for both in 512 tokens of the small tokenizer
     ),
     full=Files(
         "statistics/crossvalidated.jsonl", prompt="{question}", completion="{answer}", group="id", keep=("url",)
@@ -184,7 +184,7 @@ STATISTICS_PAPERS = Dataset(
         prompt="{question}",
         completion="{answer}",
         group="section",
-        max_chars=1_200,
+        max_chars=900,  # with room for both in 512 tokens of the small tokenizer
     ),
     full=Files(
         "statistics/arxiv_qa.jsonl", prompt="{question}", completion="{answer}", group="arxiv_id", keep=("citation",)
