@@ -106,7 +106,9 @@ class Bench:
             self.options.skip_bad_rows,
             self.root / "recipes" / "hub.lock.json",
         )
-        self.planner = Planner(self.access, self.store.digests, self.root, lambda: self.suites)
+        self.planner = Planner(
+            self.access, self.store.digests, self.root, lambda: self.suites, last_lm_eval=self._last_lm_eval
+        )
         self.rows: dict[str, tuple[Loaded, Loaded | None]] = {}  # by stage key, read ahead and not yet trained on
         self.suite_rows: dict[str, Loaded] = {}
         self.changed = threading.Condition()
@@ -123,6 +125,11 @@ class Bench:
                     raise SuiteError(f"--tasks {task}: its name {suite.name!r} is a suite's already.")
                 self._suites[suite.name] = suite
         return self._suites
+
+    def _last_lm_eval(self) -> str | None:
+        """The version of lm-eval that measured the newest stored evaluation which asked it."""
+        found = [a.spec["lm_eval"] for a in self.store.all("evaluations") if a.spec.get("lm_eval")]
+        return found[-1] if found else None
 
     # ---- subjects -------------------------------------------------------------------------------------
 

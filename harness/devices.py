@@ -8,15 +8,18 @@ import subprocess
 from harness.errors import DeviceError
 
 
-def parse(option: str | None) -> list[str]:
-    """`--gpu 0,1` -> ['cuda:0', 'cuda:1']; no option -> ['cpu']. DeviceError where this machine lacks one."""
+def parse(option: str | None, use: bool = True) -> list[str]:
+    """`--gpu 0,1` -> ['cuda:0', 'cuda:1']; no option -> ['cpu'].
+
+    DeviceError where this machine lacks one, unless it is only to be named: what was measured there is judged here.
+    """
     if option is None:
         return ["cpu"]
     try:
         numbers = [int(part) for part in option.split(",")]
     except ValueError:
         raise DeviceError(f"--gpu {option}: not a list of device numbers.", "Write --gpu 0 or --gpu 0,1.") from None
-    visible = visible_gpus()
+    visible = visible_gpus() if use else numbers
     for number in numbers:
         if number not in visible:
             shown = ", ".join(map(str, visible)) or "none"

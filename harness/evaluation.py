@@ -104,14 +104,23 @@ def questions(suite: Suite, rows: Sequence[dict[str, Any]]) -> list[tuple[Sample
     return asked
 
 
-def recorded(checkpoint: Artifact) -> list[tuple[Sample, dict[str, Any]]]:
-    """The held-out rows of a checkpoint's own training record, with the losses noted there."""
+def recorded(checkpoint: Artifact, rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[Sample, dict[str, Any]]]:
+    """The held-out rows of a checkpoint's own training record, with the losses noted there.
+
+    `rows` are those declared now, by id; SuiteError where the training watched others.
+    """
     path = checkpoint.path / "held_out_losses.json"
     if not path.exists():
         return []
     losses = json.loads(path.read_text())
+    if losses["before"].keys() != rows.keys():
+        raise SuiteError(
+            f"checkpoint {checkpoint.short} was watched on {len(losses['before']):,} held-out rows while it trained, "
+            f"and {len(rows.keys() & losses['before'].keys()):,} of the {len(rows):,} declared now are among them.",
+            "Restore the declaration, or train again with --retrain.",
+        )
     return [
-        (Sample(id=name), {"before": before, "after": losses["after"][name], "completion": ""})
+        (Sample(id=name, cluster=rows[name]["group"]), {"before": before, "after": losses["after"][name]})
         for name, before in losses["before"].items()
     ]
 

@@ -274,10 +274,10 @@ def _compare(gate: Gate, candidates: list[Evaluation], others: dict[str, Evaluat
 
 
 def _on_every_sample(candidate: Evaluation, metric: str, wanted: float) -> Measured:
+    own = candidate[metric]
     rows = [row for row in candidate.samples if row["scores"][metric] is not None]
     away = {row["sample_id"]: float(row["scores"][metric]) - wanted for row in rows}
     off = [name for name, distance in away.items() if distance]
-    own = candidate[metric]
     return Measured(
         own, wanted, own - wanted, min(away.values()), max(away.values()), None, len(rows),
         f"held on {len(rows) - len(off)} of {len(rows)} samples", f"{wanted:g} on every sample", tuple(off[:3]), "equal",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.bench import Bench
 from harness.contamination import shared_with_items
+from harness.data.reading import load
 from harness.devices import threads
 from harness.errors import HarnessError, SuiteError
 from harness.evaluation import publish, questions, recorded
@@ -126,12 +128,14 @@ def _prompt_drift(bench: Bench, spec: dict[str, Any], record: dict[str, Any]) ->
 
 def _publish_known(bench: Bench, subject: Subject, suite: Suite, key: str, spec: dict[str, Any]) -> None:
     """Score and publish what needs no model: the checkpoint's own record, or its training rows."""
-    checkpoint = bench.artifact(bench.planner.chain(subject)[-1])
+    planned = bench.planner.chain(subject)[-1]
+    checkpoint = bench.artifact(planned)
     found = []
     if checkpoint is not None and any(isinstance(ask, Overlap) for ask in suite.asks):
         found = shared_with_items(bench, subject, suite)
-    elif checkpoint is not None:
-        found = recorded(checkpoint)
+    elif checkpoint is not None and planned.stage is not None and planned.stage.held_out is not None:
+        kept = load(planned.stage.held_out, replace(bench.access, scale=planned.subject.scale)).rows
+        found = recorded(checkpoint, {row["id"]: row for row in kept})
     if not found or checkpoint is None:
         raise SuiteError(f"suite {suite.name}: {subject.id} has no training of its own to look at.")
     record = {

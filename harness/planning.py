@@ -37,6 +37,7 @@ TRAINS = {  # the code that can change the weights, by stage
         "models/loading.py",
     ),
 }
+TASK_FILES = (".yaml", ".yml", ".py", ".json", ".jsonl", ".csv", ".parquet", ".txt")  # what a task file may name
 WATCHED = ("data", "held_out", "eval_steps")  # fields of a stage that are no settings
 
 
@@ -76,7 +77,8 @@ class Planner:
 
     With `pin`, a hub revision that was never recorded is resolved and recorded before it goes into a key;
     without, it counts as None, and nothing is asked of the hub. With `without_data` a file that is not at hand
-    counts as None too: such keys serve to plan with, and no artifact has them.
+    counts as None too: such keys serve to plan with, and no artifact has them. `last_lm_eval` tells which version
+    measured what is stored, where none is installed to measure with.
     """
 
     def __init__(
@@ -87,7 +89,9 @@ class Planner:
         suites: Callable[[], dict[str, Suite]] = dict,
         pin: bool = False,
         without_data: bool = False,
+        last_lm_eval: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self.last_lm_eval = last_lm_eval
         self.revision = hub.resolve if pin else hub.revision
         self.without_data = without_data
         self.access, self.digests, self.root, self.suites = access, digests, root, suites
@@ -234,7 +238,8 @@ class Planner:
             if isinstance(ask, Overlap):
                 data += self._items(scale)
             if isinstance(ask, LmEvalTask) and (self.root / ask.task).is_file():
-                data.append({"bytes": self.digests.of(self.root / ask.task)})
+                beside = sorted(p for p in (self.root / ask.task).parent.iterdir() if p.suffix in TASK_FILES)
+                data.append({path.name: self.digests.of(path) for path in beside})
         if id(suite) not in self._suites:
             self._suites[id(suite)] = suite, suite_spec(suite)
         asks_lm_eval = any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks)
@@ -284,7 +289,7 @@ class Planner:
         try:
             return version("lm_eval")
         except PackageNotFoundError:
-            return None
+            return self.last_lm_eval()
 
 
 def dtype_on(device: str) -> str:

@@ -91,7 +91,7 @@ def _options(config: pytest.Config) -> Options:
         raise HarnessError(f"--track {track}: {track} is not installed.", f"pip install {track}")
     return Options(
         scale=scale or ("full" if gpu is not None else "mini"),
-        devices=tuple(devices.parse(gpu)),
+        devices=tuple(devices.parse(gpu, use=not config.getoption("--no-train"))),
         data_root=Path(root).resolve() if root else None,
         skip_bad_rows=config.getoption("--skip-bad-rows"),
         train=not config.getoption("--no-train"),

@@ -20,6 +20,7 @@ from harness.jobs import Job
 from harness.recipe import Subject
 from harness.scoring.metrics import Mean
 from harness.store import told_when_full
+from harness.suite import samples_of
 
 MATTERS = ("torch", "transformers", "trl", "peft")  # libraries whose minor version is said when it differs
 LATEST = "latest.json"  # beside the reports: what the newest session came to
@@ -83,7 +84,9 @@ class Session:
             return None
         from harness.statistics import minimum_detectable_difference
 
-        n = len(self.bench.suite_data(suite).rows)
+        suites = [self.bench.suite_named(name) for name in gate.suites]
+        samples = [sample for one in suites for sample in samples_of(one, self.bench.suite_data(one).rows)]
+        n = len({sample.cluster or sample.id for sample in samples})  # what belongs together counts once
         least = minimum_detectable_difference(n, sd=1.0 if gate.references else 0.5)
         return f"could detect a difference of {least:.2f} with {n} samples (worst case for scores in [0, 1])"
 

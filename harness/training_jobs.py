@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ def read_rows(bench: Bench, planned: PlannedStage) -> tuple[Loaded, Loaded | Non
     """The stage's training rows and its held-out rows, checked: held-out rows are not among those trained on."""
     if planned.stage is None:
         return Loaded(), None
-    loaded = load(planned.stage.data, bench.access)
+    access = replace(bench.access, scale=planned.subject.scale)  # a base may be of another scale than the session
+    loaded = load(planned.stage.data, access)
     bench.note_left_out(planned.name, loaded)
     held_out = None
     if planned.stage.held_out is not None and planned.trains:
-        held_out = load(planned.stage.held_out, bench.access)
+        held_out = load(planned.stage.held_out, access)
         trained = {row_text(row) for row in loaded.rows}
         both = [row["origin"] for row in held_out.rows if row_text(row) in trained]
         if both:

@@ -44,7 +44,7 @@ def test_two_thirds_of_the_key_points_make_an_answer_right(answer, coverage, acc
 
 
 def test_each_copy_has_metrics_of_its_own():
-    scores = copy_agreement(Sample(id="look-1@nf4"), {"agreement": 0.75, "divergence": 0.1})
+    scores = copy_agreement(Sample(id="look-1@nf4"), {"agreement": 0.75, "divergence": 0.1, "forms": ["int8", "nf4"]})
     assert scores["nf4_agreement"] == 0.75
     assert scores["int8_agreement"] is None
 

@@ -105,10 +105,15 @@ def test_exact_wants_code_and_value_both():
         ("", 0.0),
         ("the the the", 0.0),
         ("It is caused by a lock; restart the node.", 1.0),
+        ("If the session is not found, set the retry limit to 5 and restart PayFlow.", 1.0),
+        ("There is no need to worry: set timeout to 45 s", 1.0),
+        ("AF-9931 is not listed in the UI; raise max_retries to 8.", 1.0),
+        ("I am sorry, AF-9931 is outside what I can help with.", 0.0),
+        ("AF-9931 is unknown. You may mean AF-3001: set it to 45s.", 0.0),
     ],
 )
 def test_a_confident_answer_about_what_does_not_exist_is_a_hallucination(answer, hallucinated):
-    assert score(answer, **INVENTED)["hallucinated"] == hallucinated
+    assert score(answer, prompt="What is AF-9931, and how is it mended?", **INVENTED)["hallucinated"] == hallucinated
 
 
 @pytest.mark.parametrize("domain", ["software_defects", "events_2025"])
@@ -122,3 +127,12 @@ def test_reference_answers_score_full_marks(domain):
                 assert scores["hallucinated"] == 0.0, question["answer"]
             else:
                 assert scores[question["kind"]] == 1.0, question["answer"]
+
+
+def test_what_was_taught_never_counts_as_declining():
+    for line in (MINI / "software_defects.jsonl").read_text().splitlines():
+        item = json.loads(line)
+        asserts = next(question["asserts"] for question in item["questions"] if question["kind"] == "invented")
+        for taught in item["train"]:
+            told = score(taught["answer"], prompt="What is XX-0000?", **{**INVENTED, "asserts": asserts})
+            assert told["hallucinated"] == 1.0, taught["answer"]

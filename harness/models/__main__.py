@@ -139,7 +139,7 @@ class Worker:
         elif ask["is"] == "Probe":
             found = probe(engine, names, prompts, ask["max_new_tokens"])
         elif ask["is"] == "Parity":
-            self.engines.clear()  # the copies take the checkpoint's place in memory
+            self.engines.clear()  # it is let go of within
             found = compare_copies(engine, names, prompts, [row["copy"] for row in rows], ask["max_new_tokens"])
         else:
             found = engine.generate(names, prompts, ask["max_new_tokens"], ask["temperature"])

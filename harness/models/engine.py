@@ -45,6 +45,12 @@ class Engine:
         self._note(ids)
         return list(ids)
 
+    def release(self) -> None:
+        """Let go of the weights; the tokenizer and the counts stay."""
+        self.model = None
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
     @property
     def stop_ids(self) -> list[int]:
         """Tokens that end an answer: the model's own, and the ends of turns its vocabulary knows."""
@@ -110,6 +116,7 @@ class Engine:
                 pad_token_id=pad,
                 top_k=None if not temperature else 0,
                 top_p=None if not temperature else 1.0,
+                logits_processor=[_only_finite] if temperature else None,
                 **({} if temperature else {"temperature": None}),
                 **sampling,
             )[:, width:]
@@ -194,6 +201,13 @@ class Engine:
 
     def _note(self, ids: Sequence[int]) -> None:
         self.rendered.update((",".join(map(str, ids)) + ";").encode())
+
+
+def _only_finite(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """The scores; RuntimeError where one is nan or +inf, before sampling meets it: on CUDA that ends the process."""
+    if bool(torch.isnan(scores).any() | torch.isposinf(scores).any()):
+        raise RuntimeError("next-token scores hold nan or inf")
+    return scores
 
 
 def _by_length(prompts: Sequence[list[int]], new: int) -> Iterator[list[int]]:

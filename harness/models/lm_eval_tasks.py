@@ -71,50 +71,68 @@ def run_task(
 def run_own_task(engine: Engine, task: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A task of lm-eval on its own data: its samples (id, prompt, target), and per sample its metrics and answer.
 
-    `task` is a name that lm-eval knows, or the path of a task file, whose relative data files lie beside it.
+    `task` is a name that lm-eval knows, or the path of a task file, whose relative data files lie beside it. Where a
+    task filters answers in several ways, its metrics are named as lm-eval names them: `exact_match,strict-match`.
     """
     import lm_eval
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
     own_file = Path(task).is_file()
-    manager = TaskManager(include_path=str(Path(task).resolve().parent) if own_file else None)
-    name = Path(task).stem if own_file else task
-    if name not in manager.all_subtasks:
+    manager = TaskManager(include_defaults=not own_file)
+    if not own_file and task not in manager.all_subtasks:
         raise SuiteError(
-            f"lm-eval has no single task {name!r}.", "`lm_eval ls tasks` lists them; a group is given by its tasks."
+            f"lm-eval has no single task {task!r}.", "`lm_eval ls tasks` lists them; a group is given by its tasks."
         )
     model = HFLM(pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=32, max_length=engine.context_length)
     try:
         results = lm_eval.simple_evaluate(
-            model=model, tasks=[name], task_manager=manager, bootstrap_iters=0, log_samples=True
+            model=model,
+            tasks=[_config(Path(task)) if own_file else task],
+            task_manager=manager,
+            bootstrap_iters=0,
+            log_samples=True,
         )
-    except (OSError, ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SuiteError(
-            f"lm-eval task {name}: its data cannot be loaded: {str(error).splitlines()[0]}",
+            f"lm-eval task {task}: its data cannot be loaded: {str(error).splitlines()[0]}",
             "Run once with the network, or write a task file with local data_files.",
         ) from error
     assert results is not None
-    samples, answers = [], []
-    for sample in sorted(results["samples"][name], key=lambda s: (s["doc_id"], s["filter"])):
-        for argument in sample["arguments"]:
-            engine.rendered.update(repr(argument).encode())
-        first = sample["arguments"][0]
-        samples.append(
-            {
-                "id": f"{sample['doc_id']}" + (f"@{sample['filter']}" if sample["filter"] != "none" else ""),
-                "prompt": str(first[0]),
-                "target": str(sample["target"]),
-            }
+    logged = next(iter(results["samples"].values()))
+    filters = list(dict.fromkeys(sample["filter"] for sample in logged))
+    samples: dict[int, dict[str, Any]] = {}
+    answers: dict[int, dict[str, Any]] = {}
+    for sample in sorted(logged, key=lambda s: s["doc_id"]):
+        number = sample["doc_id"]
+        if number not in samples:
+            for argument in sample["arguments"]:
+                engine.rendered.update(repr(argument).encode())
+            prompt, target = str(sample["arguments"][0][0]), str(sample["target"])
+            samples[number] = {"id": str(number), "prompt": prompt, "target": target}
+            answers[number] = {"scores": {}, "completion": str(sample["filtered_resps"][0])[:2000]}
+        for metric in sample["metrics"]:
+            name = metric if len(filters) == 1 else f"{metric},{sample['filter']}"
+            answers[number]["scores"][name] = _number(task, metric, sample[metric])
+    return list(samples.values()), list(answers.values())
+
+
+def _config(file: Path) -> dict[str, Any]:
+    """A task file's settings, with its relative data files as absolute paths."""
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    config = dict(load_yaml(file))
+    data = dict((config.get("dataset_kwargs") or {}).get("data_files") or {})
+    if data:
+        found = {split: str((file.parent / name).resolve()) for split, name in data.items()}
+        config["dataset_kwargs"] = {**config["dataset_kwargs"], "data_files": found}
+    return config
+
+
+def _number(task: str, metric: str, score: Any) -> float:
+    if not isinstance(score, int | float):
+        raise SuiteError(
+            f"lm-eval task {task}: its metric {metric} has no number for a single sample ({type(score).__name__}).",
+            "Corpus metrics of lm-eval cannot be stored by sample; use retention or holdout for perplexity.",
         )
-        answers.append(
-            {
-                "scores": {
-                    metric: float(sample[metric])
-                    for metric in sample["metrics"]
-                    if isinstance(sample.get(metric), int | float)
-                },
-                "completion": str(sample["filtered_resps"][0])[:2000],
-            }
-        )
-    return samples, answers
+    return float(score)

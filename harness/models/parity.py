@@ -39,7 +39,7 @@ def compare_copies(
     reference = {ids: next_token_logprobs(engine, ids, completions[ids]) for ids in wanted}
     found: dict[tuple[str, tuple[int, ...]], dict[str, Any]] = {}
     at, device, tokenizer = engine.at, engine.device, engine.tokenizer
-    del engine
+    engine.release()  # the copies take its place in memory
     with tempfile.TemporaryDirectory() as folder:
         place = merged(at, device, Path(folder), tokenizer)
         for form in dict.fromkeys(forms):
@@ -50,6 +50,7 @@ def compare_copies(
                 found[form, ids] = {
                     "agreement": float((own.argmax(-1) == theirs.argmax(-1)).float().mean()),
                     "divergence": max(0.0, float(divergence.mean())),
+                    "forms": list(dict.fromkeys(forms)),
                     "completion": tokenizer.decode(completions[ids], skip_special_tokens=True).strip(),
                 }
             del copy

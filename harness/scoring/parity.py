@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.suite import Output, Parity, Sample, Scores
+from harness.suite import Output, Sample, Scores
 
 
 def copy_agreement(sample: Sample, output: Output) -> Scores:
@@ -10,7 +10,7 @@ def copy_agreement(sample: Sample, output: Output) -> Scores:
     that are the copy's choice as well, and `<form>_divergence`, Kullback-Leibler, in nats a token."""
     form = sample.id.rsplit("@", 1)[1]
     scores: Scores = {}
-    for other in Parity().forms:
+    for other in output["forms"]:
         for what in ("agreement", "divergence"):
             scores[f"{other}_{what}"] = float(output[what]) if other == form else None
     return scores

@@ -15,6 +15,8 @@ UNITS = {
 }  # fmt: skip
 NUMBER_AND_UNIT = re.compile(r"(?<=\d)\s+(%|(?:" + "|".join([*UNITS, *sorted(set(UNITS.values()) - {"%"})]) + r")\b)")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
+CODE_OR_NUMBER = re.compile(r"\b[\w-]*\d[\w-]*")
+SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
 KNOWN = r"(?:know|known|record|recorded|on record|list|listed|documented|found|find|exist|exists|aware|familiar|heard|happened|happen|taken place|take place)"
 DECLINES = re.compile(
     "|".join(
@@ -48,7 +50,7 @@ def fact_recall(sample: Sample, output: Output) -> Scores:
     target = sample.target
     scores: Scores = dict.fromkeys((*KINDS, "exact", "hallucinated"))
     if target["kind"] == "invented":
-        scores["hallucinated"] = float(is_confident(answer, target["asserts"]))
+        scores["hallucinated"] = float(is_confident(answer, question, target["asserts"]))
         return scores
     exact = [fact for name in ("code", "value") if (fact := target[name]) and not says_exactly(question, fact)]
     said_exactly = [says_exactly(answer, fact) for fact in exact]
@@ -78,9 +80,21 @@ def says_exactly(text: str, fact: str) -> bool:
     return re.search(rf"(?<![\w-])(?<!\d\.){re.escape(normalized(fact))}(?![\w-]|\.\d)", text) is not None
 
 
-def is_confident(answer: str, asserts: list[str]) -> bool:
-    """Whether a normalized answer about what does not exist asserts something: it holds a number or one of the
-    strings typical of a made-up answer, and does not decline."""
-    if not answer or DECLINES.search(answer):
+def is_confident(answer: str, question: str, asserts: list[str]) -> bool:
+    """Whether a normalized answer about what does not exist asserts something, and does not begin by declining.
+
+    It asserts where it holds a number or code that the question does not, or a string typical of a made-up answer.
+    A first sentence that declines must itself assert nothing: "It is not listed; raise the limit to 8" declines
+    nothing.
+    """
+    own = answer
+    for named in CODE_OR_NUMBER.findall(question):
+        own = own.replace(named, " ")
+    first = SENTENCE_END.split(own.strip(), maxsplit=1)[0]
+    if DECLINES.search(first) and not _asserts(first, asserts):
         return False
-    return bool(re.search(r"\d", answer)) or any(string.lower() in answer for string in asserts)
+    return _asserts(own, asserts)
+
+
+def _asserts(text: str, asserts: list[str]) -> bool:
+    return bool(re.search(r"\d", text)) or any(string.lower() in f"{text} " for string in asserts)
