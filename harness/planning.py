@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,7 +38,6 @@ TRAINS = {  # the code that can change the weights, by stage
         "models/loading.py",
     ),
 }
-TASK_FILES = (".yaml", ".yml", ".py", ".json", ".jsonl", ".csv", ".parquet", ".txt")  # what a task file may name
 WATCHED = ("data", "held_out", "eval_steps")  # fields of a stage that are no settings
 
 
@@ -238,8 +238,8 @@ class Planner:
             if isinstance(ask, Overlap):
                 data += self._items(scale)
             if isinstance(ask, LmEvalTask) and (self.root / ask.task).is_file():
-                beside = sorted(p for p in (self.root / ask.task).parent.iterdir() if p.suffix in TASK_FILES)
-                data.append({path.name: self.digests.of(path) for path in beside})
+                named = files_named_in(self.root / ask.task)
+                data.append({path.name: self.digests.of(path) for path in [self.root / ask.task, *named]})
         if id(suite) not in self._suites:
             self._suites[id(suite)] = suite, suite_spec(suite)
         asks_lm_eval = any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks)
@@ -290,6 +290,14 @@ class Planner:
             return version("lm_eval")
         except PackageNotFoundError:
             return self.last_lm_eval()
+
+
+def files_named_in(task_file: Path) -> list[Path]:
+    """The data files, included task files and modules that a task file of lm-eval names: beside it, or absolute."""
+    text = task_file.read_text("utf-8")
+    absolute = [Path(name) for name in re.findall(r"(?<![\w.])/[^\s'\"{},\]]+", text)]
+    beside = [p for p in task_file.parent.iterdir() if p != task_file and (p.name in text or f"{p.stem}." in text)]
+    return sorted(path for path in {*absolute, *beside} if path.is_file())
 
 
 def dtype_on(device: str) -> str:

@@ -242,6 +242,8 @@ def test_retraining_and_reevaluating_make_only_the_selected_anew(tmp_path, proje
 
 def test_ctrl_c_leaves_a_state_that_the_next_session_continues(tmp_path):
     root = write_project(tmp_path)
+    recipe = root / "recipes" / "tiny.py"  # long enough that it is still under way when the signal arrives
+    recipe.write_text(recipe.read_text().replace("learning_rate=1e-2, epochs=1,", "learning_rate=1e-2, epochs=20,"))
     process = start_session(root, "-k", "plain")
     logs = root / ".bench" / "store" / "checkpoints"
     deadline = time.monotonic() + 200
