@@ -210,7 +210,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if bench is None:
         return
     if not bench.options.tasks:  # pytest makes a skipped item of an empty list
-        items[:] = [item for item in items if "task" not in getattr(item, "fixturenames", ())]
+        without = [item for item in items if "task" in getattr(item, "fixturenames", ())]
+        if without:
+            config.hook.pytest_deselected(items=without)
+            items[:] = [item for item in items if item not in without]
     for item in items:
         recipes = [name for name in getattr(item, "fixturenames", ()) if name in bench.recipes]
         if len(recipes) == 1:  # -k wiki_only must not train the other side of a test that asks for two
