@@ -23,7 +23,7 @@ from harness.planning import PlannedStage, Planner, is_adapter, short
 from harness.recipe import Fresh, Recipe, Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite, samples_of
-from harness.worker import Worker
+from harness.worker import WarmWorker, Worker
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)  # what the header and the report say beside the results
     again: set[str] = field(default_factory=set)  # keys to be made anew: --retrain, --reevaluate
     workers: list[Worker] = field(default_factory=list)
+    warm: dict[str, WarmWorker] = field(default_factory=dict)  # by device; a job holds its device while it asks
     stopping: bool = False
     suite_errors: dict[str, HarnessError] = field(default_factory=dict)  # by evaluation key
     executor: Executor | None = None
@@ -245,6 +246,8 @@ class Bench:
         """End all workers, leaving states that the next session resumes."""
         if self.executor:
             self.executor.stop()
+        for device in list(self.warm):
+            self.let_go(device)
         self.store.digests.remember()
 
     def stop_workers(self) -> None:
@@ -253,8 +256,26 @@ class Bench:
         for worker in self.workers:
             worker.stop()
 
+    def ask_model(self, folder: Path, device: str, name: str) -> Worker:
+        """The folder's request at the device's model worker, which stays warm from one checkpoint to the next."""
+        if device not in self.warm or not self.warm[device].idle:
+            self.let_go(device)
+            self.warm[device] = WarmWorker("harness.models", device)
+        asked = self.warm[device].ask(folder, name)
+        self.workers.append(asked)
+        if self.stopping:
+            asked.stop()
+        return asked
+
+    def let_go(self, device: str) -> None:
+        """End the device's warm model worker, if there is one: its memory is needed."""
+        worker = self.warm.pop(device, None)
+        if worker is not None:
+            worker.close()
+
     def run_worker(self, module: str, folder: Path, device: str, name: str) -> Worker:
         """A worker process, known to the session so that it is stopped with it."""
+        self.let_go(device)
         worker = Worker(module, folder, device, name)
         self.workers.append(worker)
         if self.stopping:

@@ -61,7 +61,7 @@ def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, devi
                 ],
             }
             (folder / "request.json").write_text(json.dumps(request))
-        worker = bench.run_worker("harness.models", folder, device, who)
+        worker = bench.ask_model(folder, device, who)
         _collect(bench, subject, folder, asked, samples, worker)
         worker.wait()
         if not any(key in bench.suite_errors for _, key, _ in asked):

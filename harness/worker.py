@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from harness.errors import HarnessError, StoreError, WorkerFailed
 
 INTERRUPTED = 75  # a worker's exit status when it was told to stop and left a resumable state
 LAST_LINES = 12
+ENDED = "ended.json"  # a warm worker's exit status for one folder, written last
 FULL = 2**20  # bytes left, at which a failed worker is told to have filled the disk
 
 
@@ -28,22 +31,7 @@ class Worker:
     def __init__(self, module: str, folder: Path, device: str, name: str) -> None:
         self.folder, self.name = folder, name
         (folder / "error.json").unlink(missing_ok=True)
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
-        environment.setdefault(
-            "OMP_WAIT_POLICY", "PASSIVE"
-        )  # two sessions on one machine must not spin against each other
-        environment["CUDA_VISIBLE_DEVICES"] = _physical(device)
-        package = str(Path(__file__).parent.parent)
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
-        with (folder / "worker.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", module, str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,  # Ctrl-C reaches the session, which asks the worker to stop
-            )
+        self.process = _started([module, str(folder)], device, folder / "worker.log")
 
     def running(self) -> bool:
         """Whether the process is alive."""
@@ -56,7 +44,9 @@ class Worker:
 
     def wait(self) -> None:
         """Wait for its end; raise the error it left behind, or WorkerFailed with its last log lines."""
-        status = self.process.wait()
+        self._ended_with(self.process.wait())
+
+    def _ended_with(self, status: int) -> None:
         if status == 0:
             return
         left = self.folder / "error.json"
@@ -78,6 +68,76 @@ class Worker:
         with (self.folder / "worker.log").open(errors="replace") as log:
             last = "".join("\n      " + line.rstrip() for line in deque(log, LAST_LINES))
         return f"Last lines of {self.folder / 'worker.log'}:{last or ' (empty)'}"
+
+
+class WarmWorker:
+    """A child process `python -m MODULE` on one device that takes folder after folder, and keeps what it has loaded."""
+
+    def __init__(self, module: str, device: str) -> None:
+        self.module, self.device = module, device
+        self.process = _started([module], device, None)
+        self.asked: Request | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it lives and waits for a folder."""
+        return self.process.poll() is None and (self.asked is None or not self.asked.running())
+
+    def ask(self, folder: Path, name: str) -> Request:
+        """Hand it a folder; its output goes to FOLDER/worker.log."""
+        self.asked = Request(self.process, folder, name)
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died; whoever waits for the answer learns how
+            self.process.stdin.write(f"{folder}\n".encode())
+            self.process.stdin.flush()
+        return self.asked
+
+    def close(self) -> None:
+        """Let it end; what it holds of the device is free when this returns."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        if self.asked is not None and self.asked.running():
+            self.process.terminate()
+        self.process.wait()
+
+
+class Request(Worker):
+    """One folder handed to a warm worker: running until the worker has written FOLDER/ended.json, or has died."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, name: str) -> None:
+        self.process, self.folder, self.name = process, folder, name
+        for left in (folder / "error.json", folder / ENDED):
+            left.unlink(missing_ok=True)
+
+    def running(self) -> bool:
+        """Whether the answer is still to come."""
+        return self.process.poll() is None and not (self.folder / ENDED).exists()
+
+    def wait(self) -> None:
+        """Wait for the answer; raise the error it left behind, or WorkerFailed with its last log lines."""
+        while self.running():
+            time.sleep(0.02)
+        ended = self.folder / ENDED
+        self._ended_with(json.loads(ended.read_text()) if ended.exists() else self.process.wait())
+
+
+def _started(command: list[str], device: str, log: Path | None) -> subprocess.Popen[bytes]:
+    """A python process of the module, which sees one device; with a log it reads nothing, else folders from stdin."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two sessions on one machine must not spin against each other
+    environment["CUDA_VISIBLE_DEVICES"] = _physical(device)
+    package = str(Path(__file__).parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
+    with contextlib.ExitStack() as stack:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdin=subprocess.PIPE if log is None else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if log is None else stack.enter_context(log.open("ab")),
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches the session, which asks the worker to stop
+        )
 
 
 def told_error(name: str, told: dict[str, str]) -> HarnessError:
@@ -110,6 +170,19 @@ def device_inside(device: str) -> str:
 
 def settle(folder: Path) -> FileLock:
     """Called first in a worker: end with the session, and wait until no earlier worker is in the folder."""
+    end_with_the_session()
+    return alone_in(folder)
+
+
+def alone_in(folder: Path) -> FileLock:
+    """The folder's lock, once no earlier worker holds it."""
+    lock = FileLock(folder / "worker.lock")
+    lock.acquire()
+    return lock
+
+
+def end_with_the_session() -> None:
+    """From now on this process ends when its parent does."""
     parent = os.getppid()
     if sys.platform == "linux":
         import ctypes
@@ -119,14 +192,9 @@ def settle(folder: Path) -> FileLock:
             raise SystemExit(INTERRUPTED)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    lock = FileLock(folder / "worker.lock")
-    lock.acquire()
-    return lock
 
 
 def _watch(parent: int) -> None:
-    import time
-
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)

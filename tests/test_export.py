@@ -67,9 +67,9 @@ def test_a_merged_export_answers_as_the_checkpoint_does_and_ends_where_it_ends(t
         [{"role": "user", "content": QUESTION}], add_generation_prompt=True, return_dict=True
     )["input_ids"]
     assert rendered == ids
-    [(new, _)] = trained.engine.generate_ids(["q"], [ids], max_new_tokens=12)
-    found = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[0, len(ids) :].tolist()
-    assert found[: len(new)] == new
+    [found] = trained.engine.complete(["q"], [ids], max_new_tokens=12)
+    theirs = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[0, len(ids) :].tolist()
+    assert theirs[: len(found.ids)] == found.ids
     assert model.generation_config.eos_token_id == trained.engine.stop_ids
     assert model.config.use_cache
 

@@ -66,26 +66,25 @@ def test_answer_loglikelihood_is_the_sum_over_its_own_tokens(engine):
     target = engine.tokenizer(answer)["input_ids"]
     logits = engine.model(torch.tensor([[*prompt, *target]])).logits[0].float().log_softmax(-1)
     by_hand = -sum(float(logits[len(prompt) - 1 + i, token]) for i, token in enumerate(target))
-    found = engine.answer_loglikelihood("s", prompt, answer)
+    [found] = engine.answer_loglikelihoods(["s"], ["Name a bird."], [answer])
     assert found["nll"] == pytest.approx(by_hand, abs=1e-3)
     assert (found["tokens"], found["words"], found["bytes"]) == (len(target), 3, 12)
 
 
 def test_the_likelihood_of_each_choice_is_that_of_the_answer_alone(engine):
-    prompt, choices = engine.prompt_ids("Name a bird.", None), ("owl", "a small brown owl", "A kite.")
-    found = engine.choice_loglikelihoods("s", prompt, choices)
-    alone = [-engine.answer_loglikelihood("s", prompt, choice)["nll"] for choice in choices]
+    prompt, choices = "Name a bird.", ("owl", "a small brown owl", "A kite.")
+    [found] = engine.choice_loglikelihoods(["s"], [prompt], [choices])
+    alone = [-engine.answer_loglikelihoods(["s"], [prompt], [choice])[0]["nll"] for choice in choices]
     assert found["loglikelihoods"] == pytest.approx(alone, abs=1e-3)
     per_character = [value / len(choice) for value, choice in zip(alone, choices, strict=True)]
     assert found["chosen"] == per_character.index(max(per_character))
 
 
 def test_a_choice_without_tokens_or_beyond_the_context_is_an_error_naming_the_sample(engine):
-    prompt = engine.prompt_ids("Name a bird.", None)
-    with pytest.raises(SuiteError, match="sample q-7: the choice '' has no tokens"):
-        engine.choice_loglikelihoods("q-7", prompt, ("owl", ""))
-    with pytest.raises(SuiteError, match="sample q-7: .* of a choice exceed the model's context of 96"):
-        engine.choice_loglikelihoods("q-7", prompt, ("owl", "owl " * 90))
+    with pytest.raises(SuiteError, match="sample q-7: a choice is empty"):
+        engine.choice_loglikelihoods(["q-7"], ["Name a bird."], [("owl", "")])
+    with pytest.raises(SuiteError, match="sample q-7: .* target tokens exceed the model's context of 96"):
+        engine.choice_loglikelihoods(["q-7"], ["Name a bird."], [("owl", "owl " * 90)])
 
 
 def test_a_copy_in_the_same_numbers_agrees_wholly_and_fewer_bits_agree_less(engine, model_at):
@@ -119,12 +118,14 @@ def test_a_document_longer_than_the_context_is_scored_whole(engine):
     text = "The owl sat in the old tree and waited for the rain to stop. " * 8
     ids = engine.tokenizer(text)["input_ids"]
     assert len(ids) > engine.context_length
-    stream, by_hand = [engine.tokenizer.bos_token_id, *ids], 0.0
-    for start in range(0, len(ids), engine.context_length):
-        window = torch.tensor([stream[start : start + engine.context_length + 1]])
-        loss = engine.model(input_ids=window[:, :-1]).logits[0].float().log_softmax(-1)
-        by_hand -= float(loss.gather(1, window[0, 1:, None]).sum())
-    assert engine.document_loglikelihood(text)["nll"] == pytest.approx(by_hand, rel=1e-5)
+    stream, by_hand, size = [engine.tokenizer.bos_token_id, *ids], 0.0, engine.context_length
+    for start in range(0, len(ids), size):
+        end = min(start + size, len(ids))  # the last window reaches back as far as fits
+        window = torch.tensor([stream[max(0, end - size) : end + 1]])
+        logits = engine.model(input_ids=window[:, :-1]).logits[0].float().log_softmax(-1)
+        by_hand -= float(logits.gather(1, window[0, 1:, None])[start - end :].sum())
+    [found] = engine.document_loglikelihoods(["d"], [text])
+    assert (found["nll"], found["tokens"]) == (pytest.approx(by_hand, rel=1e-5), len(ids))
 
 
 def test_a_prompt_longer_than_the_context_is_an_error_naming_the_sample(engine):
@@ -142,7 +143,7 @@ def test_fresh_adapter_equals_base_model(engine, model_at, tmp_path):
     adapted.save_pretrained(tmp_path)
     engine.tokenizer.save_pretrained(tmp_path)
     with_adapter = Engine({"adapter": str(tmp_path), "base": model_at}, "cpu", "float32")
-    assert with_adapter.document_loglikelihood(PROMPTS[2]) == engine.document_loglikelihood(PROMPTS[2])
+    assert with_adapter.document_loglikelihoods(["d"], PROMPTS[2:]) == engine.document_loglikelihoods(["d"], PROMPTS[2:])
 
 
 def test_lm_eval_hf_model_gives_the_same_scores(engine, model_at, tmp_path):

@@ -1,4 +1,19 @@
-"""The model worker: `python -m harness.models DIR` holds one model on one device and answers `DIR/request.json`.
+"""The model worker: `python -m harness.models` holds one model on one device and answers request after request.
 
 Only worker processes import this folder's modules; they may import torch.
 """
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["HarnessLM"]
+
+
+def __getattr__(name: str) -> Any:
+    """`harness.models.HarnessLM`, the engine as a model of lm-evaluation-harness, imported when it is asked for."""
+    if name == "HarnessLM":
+        from harness.models.lm import HarnessLM
+
+        return HarnessLM
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

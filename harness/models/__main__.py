@@ -1,9 +1,14 @@
-"""The model worker: answers each suite of `DIR/request.json` in turn; an answered suite survives a kill."""
+"""The model worker: reads folders from stdin, line by line, and answers the suites of each `DIR/request.json`.
+
+What it has loaded stays for the next folder: an adapter of the same base is put in the last one's place. An answered
+suite survives a kill.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -16,33 +21,51 @@ from harness.environment import environment
 from harness.errors import HarnessError
 from harness.models.engine import Engine
 from harness.models.lm_eval_tasks import run_own_task, run_task
-from harness.models.memory import peak_memory_bytes
+from harness.models.memory import peak_memory_bytes, reset_peak_memory
 from harness.models.parity import compare_copies
 from harness.models.probe import probe
-from harness.worker import settle
+from harness.models.resident import Resident
+from harness.worker import ENDED, alone_in, end_with_the_session
 
 
-def main(folder: Path) -> int:
-    """Write `folder/KEY.json` for each suite asked for; exit status 0, or 1 with folder/error.json."""
-    lock = settle(folder)
-    request = json.loads((folder / "request.json").read_text())
+def main() -> None:
+    """Answer folders until stdin ends."""
+    end_with_the_session()
     from transformers.utils import logging
 
-    torch.set_num_threads(request["threads"])
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    resident = Resident()
+    for line in sys.stdin:
+        folder = Path(line.strip())
+        with (folder / "worker.log").open("ab") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        lock = alone_in(folder)
+        try:
+            status = answer_folder(folder, resident)
+        finally:
+            lock.release()
+        temporary = folder / f"{ENDED}.tmp"
+        temporary.write_text(json.dumps(status))
+        temporary.replace(folder / ENDED)
+
+
+def answer_folder(folder: Path, resident: Resident) -> int:
+    """Write `folder/KEY.json` for each suite asked for; 0, or 1 with folder/error.json."""
+    request = json.loads((folder / "request.json").read_text())
+    torch.set_num_threads(request["threads"])
+    reset_peak_memory(request["device"])
     try:
-        worker = Worker(folder, request)
+        worker = Worker(folder, request, resident)
         worker.engine(request["dtype"])
         for suite in request["suites"]:
             if not (folder / f"{suite['key']}.json").exists():
                 worker.answer_or_tell(suite)
-    except HarnessError as error:
+    except Exception as error:
+        traceback.print_exc()
         (folder / "error.json").write_text(json.dumps(told(error)))
-        print(error.told(), file=sys.stderr)
         return 1
-    finally:
-        lock.release()
     return 0
 
 
@@ -56,18 +79,14 @@ def told(error: Exception) -> dict[str, str]:
 
 
 class Worker:
-    """One model, loaded once per dtype and kept warm between suites."""
+    """The suites of one request, asked of one model in one dtype after the other."""
 
-    def __init__(self, folder: Path, request: dict[str, Any]) -> None:
-        self.folder, self.request = folder, request
-        self.engines: dict[str, Any] = {}
+    def __init__(self, folder: Path, request: dict[str, Any], resident: Resident) -> None:
+        self.folder, self.request, self.resident = folder, request, resident
 
-    def engine(self, dtype: str) -> Any:
+    def engine(self, dtype: str) -> Engine:
         """The model in that dtype; one at a time, since two may not fit."""
-        if dtype not in self.engines:
-            self.engines.clear()
-            self.engines[dtype] = Engine(self.request["at"], self.request["device"], dtype)
-        return self.engines[dtype]
+        return self.resident.engine(self.request["at"], self.request["device"], dtype)
 
     def answer_or_tell(self, suite: dict[str, Any]) -> None:
         """The suite's answers, or what went wrong with it alone; the other suites go on."""
@@ -86,10 +105,9 @@ class Worker:
         rows = [json.loads(line) for line in (self.folder / f"{suite['key']}.samples.jsonl").read_text().splitlines()]
         answers: list[dict[str, Any]] = [{} for _ in rows]
         samples: list[dict[str, Any]] = []  # where the task brings its own
-        digests, tokens = [], 0
+        digests, tokens, how = [], 0, ""
         for ask in suite["asks"]:
             for dtype in ask.get("dtypes", [self.request["dtype"]]):
-                engine = None  # let go of the last dtype's model before the next is loaded
                 engine = self.engine(dtype)
                 before = engine.tokens
                 engine.rendered = hashlib.sha256()
@@ -100,6 +118,7 @@ class Worker:
                     for answer, more in zip(answers, found, strict=True):
                         answer.update(more)
                 tokens += engine.tokens - before
+                how = how or engine.how
                 digests.append(engine.rendered.hexdigest())
         return {
             "answers": answers,
@@ -108,6 +127,7 @@ class Worker:
                 "seconds": round(time.perf_counter() - started, 3),
                 "tokens": tokens,
                 "prompt_digest": digests[0],
+                "engine": how,
                 "peak_memory_bytes": peak_memory_bytes(self.request["device"]),
                 "device": self.request["device"],
                 "dtype": self.request["dtype"],
@@ -121,31 +141,27 @@ class Worker:
         """What the model answers to one ask, per row; {} for rows that the ask does not concern."""
         if ask["is"] == "LmEval":
             return run_task(engine, ask["task"], ask["metrics"], [row["row"] for row in rows], self.folder)
-        if ask["is"] == "Perplexity" and not ask["chat"]:
-            return [engine.document_loglikelihood(row["target"]) for row in rows]
         mine = [i for i, row in enumerate(rows) if ask["is"] != "Probe" or row["copy"] == dtype]
-        names = [rows[i]["id"] for i in mine]
-        prompts = [engine.prompt_ids(rows[i]["prompt"], suite["system_prompt"]) for i in mine]
-        if ask["is"] == "Perplexity":
-            found = [
-                engine.answer_loglikelihood(name, ids, rows[i]["target"])
-                for name, ids, i in zip(names, prompts, mine, strict=True)
-            ]
+        names, prompts = [rows[i]["id"] for i in mine], [rows[i]["prompt"] for i in mine]
+        system = suite["system_prompt"]
+        if ask["is"] == "Perplexity" and ask["chat"]:
+            found = engine.answer_loglikelihoods(names, prompts, [rows[i]["target"] for i in mine], system)
+        elif ask["is"] == "Perplexity":
+            found = engine.document_loglikelihoods(names, [rows[i]["target"] for i in mine])
         elif ask["is"] == "Choices":
-            found = [
-                engine.choice_loglikelihoods(name, ids, rows[i]["choices"])
-                for name, ids, i in zip(names, prompts, mine, strict=True)
-            ]
-        elif ask["is"] == "Probe":
-            found = probe(engine, names, prompts, ask["max_new_tokens"])
-        elif ask["is"] == "Parity":
-            self.engines.clear()  # it is let go of within
-            found = compare_copies(engine, names, prompts, [row["copy"] for row in rows], ask["max_new_tokens"])
+            found = engine.choice_loglikelihoods(names, prompts, [rows[i]["choices"] for i in mine], system)
         else:
-            found = engine.generate(names, prompts, ask["max_new_tokens"], ask["temperature"])
+            ids = [engine.prompt_ids(prompt, system) for prompt in prompts]
+            if ask["is"] == "Probe":
+                found = probe(engine, names, ids, ask["max_new_tokens"])
+            elif ask["is"] == "Parity":
+                self.resident.give_away()  # it is let go of within
+                found = compare_copies(engine, names, ids, [row["copy"] for row in rows], ask["max_new_tokens"])
+            else:
+                found = engine.generate(names, ids, ask["max_new_tokens"], ask["temperature"])
         by_row = dict(zip(mine, found, strict=True))
         return [by_row.get(i, {}) for i in range(len(rows))]
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    main()

@@ -17,7 +17,8 @@ from jinja2 import TemplateError
 from transformers import TextStreamer
 
 from harness.errors import HarnessError, SuiteError
-from harness.models.engine import FROZEN_DATE, Engine
+from harness.models.engine import Engine
+from harness.models.prompts import FROZEN_DATE
 
 Messages = list[dict[str, str]]
 

@@ -1,53 +1,56 @@
-"""One loaded model: completions and log-likelihoods, plain lists in and out."""
+"""One loaded model: completions and log-likelihoods of a suite's samples, plain lists in and out."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from harness.errors import SuiteError
+from harness.models.generation import Completion, Generator, Prompt
+from harness.models.likelihood import LikelihoodScorer
 from harness.models.loading import load_model, load_tokenizer
+from harness.models.prompts import Prompts
+from harness.models.trie import Request
 
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>")
-FROZEN_DATE = "26 Jul 2024"  # Llama's own templates fill in today's date unless told one; others ignore it
-TOKENS_PER_BATCH = 16_384  # prompt and completion tokens held at once while generating
 
 
 class Engine:
     """A causal language model on one device, with its tokenizer."""
 
-    def __init__(self, at: dict[str, Any], device: str, dtype: str, quantization: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        at: dict[str, Any],
+        device: str,
+        dtype: str,
+        quantization: dict[str, Any] | None = None,
+        model: Any = None,
+        prompts: Prompts | None = None,
+    ) -> None:
+        """`model` and `prompts` are what is loaded already of the model at that place."""
         self.at, self.device, self.dtype = at, device, dtype
-        self.tokenizer = load_tokenizer(at)
-        self.model = load_model(at, device=device, dtype=dtype, quantization=quantization)
+        self.prompts = prompts or Prompts(load_tokenizer(at))
+        self.tokenizer = self.prompts.tokenizer
+        self.model = model or load_model(at, device=device, dtype=dtype, quantization=quantization)
         self.context_length = int(getattr(self.model.config, "max_position_embeddings", 2**31))
-        self.tokens = 0  # scored and generated so far
+        self.scorer = LikelihoodScorer(self.model, device, self.context_length, pad=self.tokenizer.pad_token_id)
+        self.how = self.scorer.how  # by which path requests are scored, and why where it is the plain one
+        self.generator = Generator(self.model, self.scorer.tree, self.tokenizer, device, self.context_length)
+        self.tokens = 0  # scored and generated so far, each sample on its own
         self.rendered = hashlib.sha256()  # over every prompt's token ids, in the order asked
 
-    def prompt_ids(self, prompt: str, system_prompt: str | None) -> list[int]:
-        """Token ids of the prompt as a user's turn in the chat template, ready for the assistant's answer.
-
-        A tokenizer without a chat template gets the prompt as plain text.
-        """
-        if self.tokenizer.chat_template is None:
-            text = f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
-            ids = self.tokenizer(text)["input_ids"]
-        else:
-            messages = [{"role": "user", "content": prompt}]
-            if system_prompt:
-                messages.insert(0, {"role": "system", "content": system_prompt})
-            ids = self.tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=True, return_dict=True, date_string=FROZEN_DATE
-            )["input_ids"]
+    def prompt_ids(self, prompt: str, system_prompt: str | None = None) -> list[int]:
+        """Token ids of the prompt, as rendered for the assistant's answer."""
+        [ids] = self.prompts.ids([self.prompts.render(prompt, system_prompt)])
         self._note(ids)
         return list(ids)
 
     def release(self) -> None:
         """Let go of the weights; the tokenizer and the counts stay."""
-        self.model = None
+        del self.model, self.scorer, self.generator
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
@@ -75,145 +78,122 @@ class Engine:
         Greedy at temperature 0. Raises SuiteError naming a prompt that leaves no room in the context.
         """
         return [
-            {
-                "completion": self.tokenizer.decode(ids, skip_special_tokens=True).strip(),
-                "completion_tokens": len(ids),
-                "ended": ended,
-            }
-            for ids, ended in self.generate_ids(names, prompts, max_new_tokens, temperature, seed)
+            {"completion": found.text.strip(), "completion_tokens": len(found.ids), "ended": found.ended}
+            for found in self.complete(names, prompts, max_new_tokens, temperature, seed)
         ]
 
-    @torch.inference_mode()
-    def generate_ids(
+    def complete(
         self,
         names: Sequence[str],
         prompts: Sequence[list[int]],
         max_new_tokens: int,
         temperature: float = 0.0,
         seed: int = 0,
-    ) -> list[tuple[list[int], bool]]:
-        """Per prompt the new token ids up to the end of the answer, and whether the model ended it."""
-        for name, ids in zip(names, prompts, strict=True):
-            if len(ids) + max_new_tokens > self.context_length:
-                raise SuiteError(
-                    f"sample {name}: {len(ids)} prompt tokens and {max_new_tokens} new ones exceed the model's "
-                    f"context of {self.context_length}.",
-                    "Shorten the prompt or lower max_new_tokens; a prompt is never cut.",
-                )
-        torch.manual_seed(seed)
-        stops, pad = self.stop_ids, self.tokenizer.pad_token_id
-        answers: dict[int, tuple[list[int], bool]] = {}
-        for batch in _by_length(prompts, max_new_tokens):
-            width = max(len(prompts[i]) for i in batch)
-            ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])  # type: ignore[assignment]
-            mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch])
-            sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-            out = self.model.generate(
-                input_ids=ids.to(self.device),  # type: ignore[attr-defined]
-                attention_mask=mask.to(self.device),
-                max_new_tokens=max_new_tokens,
-                eos_token_id=stops,
-                pad_token_id=pad,
-                top_k=None if not temperature else 0,
-                top_p=None if not temperature else 1.0,
-                logits_processor=[_only_finite] if temperature else None,
-                **({} if temperature else {"temperature": None}),
-                **sampling,
-            )[:, width:]
-            for i, new in zip(batch, out.tolist(), strict=True):
-                end = next((k for k, token in enumerate(new) if token in stops), None)
-                kept = new[:end]
-                self.tokens += len(prompts[i]) + len(kept)
-                answers[i] = kept, end is not None
-        return [answers[i] for i in range(len(prompts))]
+    ) -> list[Completion]:
+        """Per prompt the new token ids up to the end of the answer, their text, and whether the model ended it."""
+        asked = [Prompt(name, ids, max_new_tokens) for name, ids in zip(names, prompts, strict=True)]
+        found = self.generator.complete(asked, self.stop_ids, temperature, seed)
+        self.tokens += sum(len(one.ids) for one in asked) + sum(len(one.ids) for one in found)
+        return found
 
-    @torch.inference_mode()
-    def choice_loglikelihoods(self, name: str, prompt: list[int], choices: Sequence[str]) -> dict[str, Any]:
-        """Log-probability of each choice after the prompt, in nats, summed over its tokens: `loglikelihoods`.
+    def choice_loglikelihoods(
+        self, names: Sequence[str], prompts: Sequence[str], choices: Sequence[Sequence[str]], system: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Per sample the log-probability of each choice after its prompt, in nats, summed over tokens: `loglikelihoods`.
 
         `chosen` is the choice with the highest log-probability per character. Follows Brown et al. 2020
         (arXiv:2005.14165), section 2.4. Raises SuiteError for a choice without tokens or beyond the context.
         """
-        encoded = [self.tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in choices]
-        for choice, ids in zip(choices, encoded, strict=True):
-            if not ids:
-                raise SuiteError(f"sample {name}: the choice {choice!r} has no tokens.")
-            if len(prompt) + len(ids) > self.context_length:
-                raise SuiteError(
-                    f"sample {name}: {len(prompt)} prompt tokens and {len(ids)} of a choice exceed the model's "
-                    f"context of {self.context_length}.",
-                    "Leave the sample out of the suite's data; nothing is ever cut.",
-                )
-        longest, pad = max(map(len, encoded)), self.tokenizer.pad_token_id
-        ids = torch.tensor([[*prompt, *choice, *[pad] * (longest - len(choice))] for choice in encoded])
-        mask = torch.tensor([[1] * (len(prompt) + len(choice)) + [0] * (longest - len(choice)) for choice in encoded])
-        logits = self.model(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.to(self.device),
-            use_cache=False,
-            logits_to_keep=longest + 1,
-        ).logits[:, :-1]
-        each = logits.float().log_softmax(-1).gather(2, ids[:, -longest:, None].to(self.device))[..., 0]
-        sums = [float(row[: len(choice)].sum()) for row, choice in zip(each, encoded, strict=True)]
-        self.tokens += int(mask.sum())
-        normed = [value / len(choice) for value, choice in zip(sums, choices, strict=True)]
-        return {"loglikelihoods": sums, "chosen": max(range(len(sums)), key=normed.__getitem__)}
-
-    def answer_loglikelihood(self, name: str, prompt: list[int], answer: str) -> dict[str, Any]:
-        """Log-likelihood of the answer after the prompt: `nll` in nats, with `tokens`, `words`, `bytes`."""
-        target = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
-        if len(prompt) + len(target) > self.context_length:
-            raise SuiteError(
-                f"sample {name}: {len(prompt)} prompt tokens and {len(target)} target tokens exceed the model's "
-                f"context of {self.context_length}.",
-                "Leave the sample out of the suite's data; a target is never cut.",
-            )
-        return self._sized(answer, self._nll([*prompt, *target], len(target)), len(target))
-
-    def document_loglikelihood(self, text: str) -> dict[str, Any]:
-        """Log-likelihood of a document in disjoint windows of the context length, the first after the
-        begin-of-text token, as lm-evaluation-harness rolls: `nll` in nats, with `tokens`, `words`, `bytes`."""
-        prefix = self.tokenizer.bos_token_id
-        if prefix is None:
-            prefix = self.tokenizer.eos_token_id
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        self._note(ids)
-        stream = [prefix, *ids]
-        nll = 0.0
-        for start in range(0, len(ids), self.context_length):
-            window = stream[start : start + self.context_length + 1]
-            nll += self._nll(window, len(window) - 1)
-        return self._sized(text, nll, len(ids))
-
-    @torch.inference_mode()
-    def _nll(self, ids: list[int], count: int) -> float:
-        """Summed negative log-likelihood, in nats, of the last `count` of the token ids."""
-        x = torch.tensor([ids[:-1]], device=self.device)
-        logits = self.model(input_ids=x, use_cache=False, logits_to_keep=count).logits[0, -count:].float()
-        self.tokens += len(ids)
-        return float(
-            torch.nn.functional.cross_entropy(logits, torch.tensor(ids[-count:], device=self.device), reduction="sum")
+        for name, own in zip(names, choices, strict=True):
+            if "" in own:
+                raise SuiteError(f"sample {name}: a choice is empty (of {list(own)[:6]}).", "Give every choice a text.")
+        flat = [(name, prompt) for name, prompt, own in zip(names, prompts, choices, strict=True) for _ in own]
+        sums = iter(
+            self._answers([name for name, _ in flat], [p for _, p in flat], [c for own in choices for c in own], system)
         )
+        found = []
+        for own in choices:
+            values = [next(sums)["total"] for _ in own]
+            normed = [value / len(choice) for value, choice in zip(values, own, strict=True)]
+            found.append({"loglikelihoods": values, "chosen": max(range(len(own)), key=normed.__getitem__)})
+        return found
 
-    @staticmethod
-    def _sized(text: str, nll: float, tokens: int) -> dict[str, Any]:
-        return {"nll": nll, "tokens": tokens, "words": len(text.split()), "bytes": len(text.encode())}
+    def answer_loglikelihoods(
+        self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Per sample the log-likelihood of its answer after its prompt: `nll` in nats, `tokens`, `words`, `bytes`."""
+        return [
+            sized(answer, -found["total"], found["tokens"])
+            for answer, found in zip(answers, self._answers(names, prompts, answers, system), strict=True)
+        ]
+
+    def document_loglikelihoods(self, names: Sequence[str], texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Per document its log-likelihood: `nll` in nats, with `tokens`, `words`, `bytes`.
+
+        Every token is scored once, in windows of the context length, the first after the begin-of-text token and the
+        last with as much before it as fits, as lm-evaluation-harness rolls.
+        """
+        requests, counts = [], []
+        for name, ids in zip(names, self.prompts.plain_ids(texts), strict=True):
+            self._note(ids)
+            own = [Request(name, *window) for window in rolling_windows(ids, self.first_token, self.context_length)]
+            requests += own
+            counts.append((len(own), len(ids)))
+        scored = iter(self._score(requests))
+        return [
+            sized(text, -sum(next(scored) for _ in range(windows)), tokens)
+            for text, (windows, tokens) in zip(texts, counts, strict=True)
+        ]
+
+    @property
+    def first_token(self) -> int:
+        """The token that a document begins after: begin-of-text, or end-of-text where there is none."""
+        bos = self.tokenizer.bos_token_id
+        return int(self.tokenizer.eos_token_id if bos is None else bos)
+
+    def _answers(
+        self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None
+    ) -> list[dict[str, Any]]:
+        """Per answer its log-likelihood (`total`, in nats) after its prompt, and its `tokens`."""
+        rendered = [self.prompts.render(prompt, system) for prompt in prompts]
+        contexts, targets = self.prompts.ids(rendered), self.prompts.answer_ids(rendered, answers)
+        for name, answer, ids in zip(names, answers, targets, strict=True):
+            if not ids:
+                raise SuiteError(
+                    f"sample {name}: {answer[:60]!r} has no tokens of its own after the prompt.",
+                    "It is empty, or melts into the prompt's last token; let it begin with other characters.",
+                )
+        last = None
+        for name, ids in zip(names, contexts, strict=True):
+            if name != last:  # the choices of one sample stand together
+                self._note(ids)
+            last = name
+        requests = [Request(*parts) for parts in zip(names, contexts, targets, strict=True)]
+        totals = self._score(requests)
+        return [{"total": total, "tokens": len(ids)} for total, ids in zip(totals, targets, strict=True)]
+
+    def _score(self, requests: Sequence[Request]) -> list[float]:
+        self.tokens += sum(len(one.context) + len(one.target) for one in requests)
+        return [found.total for found in self.scorer.score(requests)]
 
     def _note(self, ids: Sequence[int]) -> None:
         self.rendered.update((",".join(map(str, ids)) + ";").encode())
 
 
-def _only_finite(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    """The scores; RuntimeError where one is nan or +inf, before sampling meets it: on CUDA that ends the process."""
-    if bool(torch.isnan(scores).any() | torch.isposinf(scores).any()):
-        raise RuntimeError("next-token scores hold nan or inf")
-    return scores
+def sized(text: str, nll: float, tokens: int) -> dict[str, Any]:
+    """A negative log-likelihood with what it can be divided by."""
+    return {"nll": nll, "tokens": tokens, "words": len(text.split()), "bytes": len(text.encode())}
 
 
-def _by_length(prompts: Sequence[list[int]], new: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, longest first, within the token budget."""
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    while order:
-        size = max(1, TOKENS_PER_BATCH // (len(prompts[order[0]]) + new))
-        yield order[:size]
-        order = order[size:]
+def rolling_windows(ids: Sequence[int], first: int, context_length: int) -> list[tuple[list[int], list[int]]]:
+    """(context, target) windows in which every token is a target once, as lm-evaluation-harness cuts a document.
+
+    Of a window's tokens the model computes all but the last, at most `context_length`.
+    """
+    windows = []
+    stream = [first, *ids]
+    for start in range(0, len(ids), context_length):
+        end = min(start + context_length, len(ids))
+        begin = max(0, end - context_length)
+        windows.append((stream[begin : start + 1], stream[start + 1 : end + 1]))
+    return windows

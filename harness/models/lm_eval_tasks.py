@@ -19,7 +19,6 @@ def run_task(
     probabilities of acc_mutual_info's unconditional pass are not among the log-likelihoods.
     """
     import lm_eval
-    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
     from lm_eval.tasks._yaml_loader import load_yaml
 
@@ -28,7 +27,7 @@ def run_task(
         raise SuiteError(f"lm-eval task {task!r} has no folder of its own in this lm-eval.", "Check its name.")
     data = folder / f"{task}.rows.jsonl"
     data.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "origin"}) + "\n" for row in rows))
-    model = HFLM(pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=32, max_length=engine.context_length)
+    model = as_lm(engine)
     config = {
         **load_yaml(definition),
         "dataset_path": "json",
@@ -51,6 +50,7 @@ def run_task(
     samples = sorted(next(iter(results["samples"].values())), key=lambda s: s["doc_id"])
     if len(samples) != len(rows):
         raise SuiteError(f"lm-eval task {task} scored {len(samples)} of {len(rows)} rows.")
+    engine.tokens += model.scorer.work.asked
     answers = []
     for sample in samples:
         choices = sample["doc"]["choices"]["text"]
@@ -75,7 +75,6 @@ def run_own_task(engine: Engine, task: str) -> tuple[list[dict[str, Any]], list[
     task filters answers in several ways, its metrics are named as lm-eval names them: `exact_match,strict-match`.
     """
     import lm_eval
-    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
     own_file = Path(task).is_file()
@@ -84,7 +83,7 @@ def run_own_task(engine: Engine, task: str) -> tuple[list[dict[str, Any]], list[
         raise SuiteError(
             f"lm-eval has no single task {task!r}.", "`lm_eval ls tasks` lists them; a group is given by its tasks."
         )
-    model = HFLM(pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=32, max_length=engine.context_length)
+    model = as_lm(engine)
     try:
         results = lm_eval.simple_evaluate(
             model=model,
@@ -99,6 +98,7 @@ def run_own_task(engine: Engine, task: str) -> tuple[list[dict[str, Any]], list[
             "Run once with the network, or write a task file with local data_files.",
         ) from error
     assert results is not None
+    engine.tokens += model.scorer.work.asked
     logged = next(iter(results["samples"].values()))
     filters = list(dict.fromkeys(sample["filter"] for sample in logged))
     samples: dict[int, dict[str, Any]] = {}
@@ -115,6 +115,13 @@ def run_own_task(engine: Engine, task: str) -> tuple[list[dict[str, Any]], list[
             name = metric if len(filters) == 1 else f"{metric},{sample['filter']}"
             answers[number]["scores"][name] = _number(task, metric, sample[metric])
     return list(samples.values()), list(answers.values())
+
+
+def as_lm(engine: Engine) -> Any:
+    """The loaded model as one of lm-eval's."""
+    from harness.models.lm import HarnessLM
+
+    return HarnessLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
 
 
 def _config(file: Path) -> dict[str, Any]:

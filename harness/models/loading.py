@@ -29,12 +29,8 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
     from transformers import AutoModelForCausalLM
 
     if "adapter" in at:
-        from peft import PeftModel
-
         base = load_model(at["base"], device=device, dtype=dtype, quantization=quantization)
-        with _told(at["adapter"]):
-            model = PeftModel.from_pretrained(base, at["adapter"], torch_device=device)
-        return model.to(getattr(torch, dtype)).eval() if quantization is None else model.eval()
+        return add_adapter(base, at, device, dtype if quantization is None else None)
     name, revision = _name(at)
     options: dict[str, Any] = {}
     if quantization is not None:
@@ -47,7 +43,6 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
             **options,
         )
     if quantization is None:
@@ -57,6 +52,18 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
             # Else the first look in eval mode repacks the weights in place, which fails for layers whose inputs are
             # no multiple of 64, and trains on repacked weights.
             module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
+    return model.eval()
+
+
+def add_adapter(base: Any, at: dict[str, Any], device: str, dtype: str | None) -> Any:
+    """The adapter at that place over its loaded base, in evaluation mode; in `dtype` unless it is None."""
+    import torch
+    from peft import PeftModel
+
+    with _told(at["adapter"]):
+        model = PeftModel.from_pretrained(base, at["adapter"], torch_device=device)
+    if dtype is not None:
+        torch.nn.Module.to(model, getattr(torch, dtype))
     return model.eval()
 
 

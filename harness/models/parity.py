@@ -29,11 +29,9 @@ def compare_copies(
     """
     wanted = {tuple(ids): name for name, ids in zip(names, prompts, strict=True)}
     completions = {
-        ids: tuple(new)
-        for ids, (new, _) in zip(
-            wanted,
-            engine.generate_ids(list(wanted.values()), [list(ids) for ids in wanted], max_new_tokens),
-            strict=True,
+        ids: tuple(found.ids)
+        for ids, found in zip(
+            wanted, engine.complete(list(wanted.values()), [list(ids) for ids in wanted], max_new_tokens), strict=True
         )
     }
     reference = {ids: next_token_logprobs(engine, ids, completions[ids]) for ids in wanted}

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from harness.models.engine import Engine
+from harness.models.generation import NotFinite
 
 
 @torch.inference_mode()
@@ -27,8 +28,8 @@ def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_to
         if finite:
             try:
                 answer = engine.generate([name], [ids], max_new_tokens, temperature=1.0, seed=0)[0]
-            except RuntimeError as error:  # torch.multinomial: probability tensor contains inf, nan or < 0
-                problem = str(error).split("\n")[0]
+            except NotFinite as error:
+                problem = error.problem
         answers.append(
             {
                 "finite_weights": weights,

@@ -1,0 +1,135 @@
+"""What the benchmarks share: the model they measure, real questions to ask it, and fair timing.
+
+The model `tiny` is a Llama-shaped model of 56 million random weights: 8 layers of width 512 with 8 heads of 64,
+feed-forward width 1,376, a vocabulary of 30,000 untied byte-level BPE tokens, a context of 1,024. Weights are drawn
+with a deviation of 0.06, three times the usual one: its completions then vary, as a trained model's do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+WIDTH, LAYERS, HEADS, INNER, VOCABULARY, CONTEXT = 512, 8, 8, 1376, 30_000, 1024
+
+
+def options(about: str | None, **more: dict[str, Any]) -> argparse.Namespace:
+    """The arguments of a benchmark: model, device, data, and its own."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--model", default="tiny", help="a model's folder, or tiny (56M random weights)")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--data-root", type=Path, default=None, help="real data; without it the embedded corpora")
+    for name, settings in more.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **settings)
+    found = parser.parse_args()
+    found.model = str(tiny(found.data_root)) if found.model == "tiny" else found.model
+    return found
+
+
+def tiny(data_root: Path | None, vocabulary: int = VOCABULARY) -> Path:
+    """The folder of the model `tiny`, made where it is missing: tokenizer from the data's text, random weights."""
+    kind = f"tiny-{vocabulary}-{'embedded' if data_root is None else 'real'}"
+    folder = ROOT / ".bench" / "benchmarks" / kind
+    if (folder / "config.json").exists():
+        return folder
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from harness.training.tokens import train_tokenizer
+
+    tokenizer = train_tokenizer(texts(data_root), min(vocabulary, VOCABULARY), CONTEXT)
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS, num_key_value_heads=HEADS,
+            intermediate_size=INNER, vocab_size=vocabulary, max_position_embeddings=CONTEXT, initializer_range=0.06,
+            tie_word_embeddings=False, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+    making = folder.with_name(f"{folder.name}.{os.getpid()}")
+    model.save_pretrained(making)
+    tokenizer.save_pretrained(making)
+    shutil.rmtree(folder, ignore_errors=True)
+    making.rename(folder)
+    return folder
+
+
+def texts(data_root: Path | None) -> list[str]:
+    """Text to make a tokenizer from."""
+    if data_root is None:
+        from harness.data.reading import EMBEDDED
+
+        rows = [json.loads(line) for file in sorted(EMBEDDED.glob("*.jsonl")) for line in file.open(encoding="utf-8")]
+        return [str(value) for row in rows for value in row.values() if isinstance(value, str)]
+    return (data_root / "wikipedia" / "lm_train.txt").read_text(encoding="utf-8").split("\n")
+
+
+def questions(data_root: Path | None, split: str = "test") -> list[dict[str, Any]]:
+    """OpenBookQA's rows, or those of the embedded quiz."""
+    from harness.data.reading import EMBEDDED
+
+    path = EMBEDDED / "quiz.jsonl" if data_root is None else data_root / "openbookqa" / f"{split}.jsonl"
+    rows = [json.loads(line) for line in path.open(encoding="utf-8")]
+    return rows if data_root is not None else [row for i, row in enumerate(rows) if (i % 4 > 0) == (split == "test")]
+
+
+def in_turn(sides: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, float]:
+    """Seconds of each side, the best of `rounds`; the sides run in turn, so that a noisy machine wrongs none."""
+    import torch
+
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            if device.startswith("cuda"):
+                torch.cuda.synchronize()
+            started = time.perf_counter()
+            run()
+            if device.startswith("cuda"):
+                torch.cuda.synchronize()
+            times[name].append(time.perf_counter() - started)
+    return {name: min(found) for name, found in times.items()}
+
+
+def machine(device: str) -> str:
+    """Processor or GPU, and the libraries' versions, in a line."""
+    import torch
+
+    if device.startswith("cuda"):
+        where = torch.cuda.get_device_name(device)
+    else:
+        where = f"{torch.get_num_threads()} threads of {_processor()}"
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl", "peft", "lm_eval"))
+    return f"{where}; {libraries}, Python {platform.python_version()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def in_a_process(script: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """What another process prints as JSON on its last line: memory is measured there, with nothing else in it."""
+    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return dict(json.loads(done.stdout.splitlines()[-1]))

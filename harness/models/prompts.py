@@ -1,0 +1,68 @@
+"""Questions and answers -> token ids, as the checkpoint's tokenizer and chat template have it.
+
+What several checkpoints of one tokenizer are asked is tokenized once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+FROZEN_DATE = "26 Jul 2024"  # Llama's own templates fill in today's date unless told one; others ignore it
+
+
+class Prompts:
+    """One tokenizer with its chat template, and the texts it has tokenized."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.known: dict[tuple[str, bool], list[int]] = {}
+
+    def render(self, prompt: str, system_prompt: str | None) -> str:
+        """The prompt as a user's turn in the chat template, ready for the assistant's answer.
+
+        A tokenizer without a chat template gets the prompt as plain text.
+        """
+        if self.tokenizer.chat_template is None:
+            return f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
+        messages = [{"role": "user", "content": prompt}]
+        if system_prompt:
+            messages.insert(0, {"role": "system", "content": system_prompt})
+        return str(
+            self.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=False, date_string=FROZEN_DATE
+            )
+        )
+
+    def ids(self, rendered: Sequence[str]) -> list[list[int]]:
+        """Token ids of rendered prompts; special tokens are added only where no template has put them."""
+        return self._ids(rendered, self.tokenizer.chat_template is None)
+
+    def plain_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts, without special tokens."""
+        return self._ids(texts, False)
+
+    def answer_ids(self, rendered: Sequence[str], answers: Sequence[str]) -> list[list[int]]:
+        """Token ids of each answer after its prompt: those of both together, beyond as many as the prompt has alone.
+
+        The rule of lm-evaluation-harness: right too where a tokenizer marks the beginning of a text. An answer
+        that melts into the prompt's last token has none left.
+        """
+        whole = self.ids([prompt + answer for prompt, answer in zip(rendered, answers, strict=True)])
+        return [both[len(alone) :] for both, alone in zip(whole, self.ids(rendered), strict=True)]
+
+    def _ids(self, texts: Sequence[str], special: bool) -> list[list[int]]:
+        new = list(dict.fromkeys(text for text in texts if (text, special) not in self.known))
+        if new:
+            encoded = self.tokenizer(new, add_special_tokens=special)["input_ids"]
+            self.known.update(((text, special), ids) for text, ids in zip(new, encoded, strict=True))
+        return [self.known[text, special] for text in texts]
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """Two tokenizers of one digest turn every text into the same ids."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    state = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
+    parts = (type(tokenizer).__name__, state, str(tokenizer.chat_template), str(tokenizer.special_tokens_map))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

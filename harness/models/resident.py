@@ -1,0 +1,44 @@
+"""What a model worker keeps from one request to the next: one model, whose adapters are exchanged, and tokenized texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.models.engine import Engine
+from harness.models.loading import add_adapter, load_model, load_tokenizer
+from harness.models.prompts import Prompts, tokenizer_digest
+
+
+class Resident:
+    """The model in memory. At most one: two may not fit."""
+
+    def __init__(self) -> None:
+        self.current: Engine | None = None
+        self.prompts: dict[str, Prompts] = {}  # by tokenizer
+
+    def engine(self, at: dict[str, Any], device: str, dtype: str) -> Engine:
+        """The model at that place; the one in memory where it is that, or where it differs by its adapter alone."""
+        held = self.current
+        if held is not None and (held.at, held.device, held.dtype) == (at, device, dtype):
+            return held
+        base, model = None, None
+        if held is not None and (base_of(held.at), held.device, held.dtype) == (base_of(at), device, dtype):
+            base = held.model.unload() if "adapter" in held.at else held.model
+        self.current = held = None  # before the next is loaded
+        if base is None:
+            model = load_model(at, device=device, dtype=dtype)
+        else:
+            model = add_adapter(base, at, device, dtype) if "adapter" in at else base
+        tokenizer = load_tokenizer(at)
+        prompts = self.prompts.setdefault(tokenizer_digest(tokenizer), Prompts(tokenizer))
+        self.current = Engine(at, device, dtype, model=model, prompts=prompts)
+        return self.current
+
+    def give_away(self) -> None:
+        """Forget the model: whoever has it lets go of its weights."""
+        self.current = None
+
+
+def base_of(at: dict[str, Any]) -> dict[str, Any]:
+    """The place of the whole weights below any adapter."""
+    return base_of(at["base"]) if "adapter" in at else at

@@ -1,0 +1,45 @@
+"""Two-layer models of many architectures with random weights, large enough to have opinions."""
+
+import torch
+
+VOCABULARY, CONTEXT = 97, 64
+
+
+def tiny(name):
+    """A model of the architecture; weights are scaled up, so that a wrong mask or position shows."""
+    from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+
+    common = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    decoder = {
+        "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "intermediate_size": 48, "max_position_embeddings": CONTEXT,
+    }  # fmt: skip
+    kind, settings = {
+        "llama": ("llama", {**decoder, "tie_word_embeddings": False}),
+        "llama-tied": ("llama", {**decoder, "tie_word_embeddings": True, "rope_theta": 500.0}),
+        "gpt2": ("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT}),
+        "gpt_neox": ("gpt_neox", {**decoder, "rotary_pct": 0.5, "num_key_value_heads": None}),
+        "qwen2": ("qwen2", decoder),
+        "qwen3": ("qwen3", {**decoder, "head_dim": 8}),
+        "mistral-window": ("mistral", {**decoder, "sliding_window": 7}),
+        "gemma2-softcap": ("gemma2", {**decoder, "head_dim": 8, "sliding_window": 9, "query_pre_attn_scalar": 8,
+                                      "final_logit_softcapping": 5.0, "attn_logit_softcapping": 20.0}),
+        "gemma3": ("gemma3_text", {**decoder, "head_dim": 8, "sliding_window": 6, "sliding_window_pattern": 2}),
+        "phi3": ("phi3", decoder),
+        "cohere": ("cohere", {**decoder, "logit_scale": 0.25}),
+        "olmo2": ("olmo2", decoder),
+        "mamba": ("mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}),
+        "bloom": ("bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    }[name]  # fmt: skip
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**{**common, **settings})).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.mul_(6)
+    return model
+
+
+TREE = ("llama", "llama-tied", "gpt2", "gpt_neox", "qwen2", "qwen3", "mistral-window", "gemma2-softcap", "gemma3",
+        "phi3", "cohere", "olmo2")  # fmt: skip
+PLAIN = ("mamba", "bloom")
