@@ -71,7 +71,8 @@ class Stage:
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
     max_grad_norm: float = 1.0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on CUDA, float32 on CPU
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where a GPU has it, else float32
+    optimizer: Literal["adamw", "adamw_fused", "adamw_8bit"] = "adamw"  # 8-bit: Dettmers et al. 2021, arXiv:2110.02861
     eval_steps: int | None = None  # steps between looks at the held-out loss; default: four looks in a training
 
     def __post_init__(self) -> None:
@@ -86,6 +87,8 @@ class Stage:
             )
         if self.min_learning_rate and self.schedule != "cosine":
             raise RecipeError(f"{name}: schedule {self.schedule!r} has no min_learning_rate.", "Use 'cosine'.")
+        if self.optimizer not in ("adamw", "adamw_fused", "adamw_8bit"):
+            raise RecipeError(f"{name}: optimizer {self.optimizer!r} is none of adamw, adamw_fused and adamw_8bit.")
         if self.warmup_steps < 0:
             raise RecipeError(f"{name}: warmup_steps {self.warmup_steps} is negative.")
         if self.eval_steps is not None and self.eval_steps < 1:

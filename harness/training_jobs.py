@@ -101,7 +101,6 @@ def _write_task(bench: Bench, planned: PlannedStage, folder: Path, device: str) 
         "track": bench.options.track,
         "base_at": bench.place(parent) if parent else _model_place(bench, planned),
         "base_name": _base_name(planned),
-        "gradient_checkpointing": _needs_checkpointing(planned, device),
     }
     temporary = spec_path.with_suffix(".tmp")
     temporary.write_text(json.dumps(task, indent=1))
@@ -116,11 +115,6 @@ def _model_place(bench: Bench, planned: PlannedStage) -> dict[str, Any] | None:
 def _base_name(planned: PlannedStage) -> str:
     base = planned.spec["base"]
     return str(base.get("model") or base.get("checkpoint") or base.get("directory") or "architecture")
-
-
-def _needs_checkpointing(planned: PlannedStage, device: str) -> bool:
-    """Recompute activations only where memory demands it: large models on a GPU."""
-    return device.startswith("cuda") and planned.parent is not None and planned.parent.kind == "base"
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -143,7 +143,9 @@ def test_fresh_adapter_equals_base_model(engine, model_at, tmp_path):
     adapted.save_pretrained(tmp_path)
     engine.tokenizer.save_pretrained(tmp_path)
     with_adapter = Engine({"adapter": str(tmp_path), "base": model_at}, "cpu", "float32")
-    assert with_adapter.document_loglikelihoods(["d"], PROMPTS[2:]) == engine.document_loglikelihoods(["d"], PROMPTS[2:])
+    assert with_adapter.document_loglikelihoods(["d"], PROMPTS[2:]) == engine.document_loglikelihoods(
+        ["d"], PROMPTS[2:]
+    )
 
 
 def test_lm_eval_hf_model_gives_the_same_scores(engine, model_at, tmp_path):

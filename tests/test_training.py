@@ -58,7 +58,7 @@ def task(folder: Path, stage: str, settings: dict, base_at: dict | None = None, 
     spec = {
         "stage": stage, "name": "test", "base": {"architecture": ARCHITECTURE}, "base_at": base_at, "base_name": "base",
         "settings": {**settings, "epochs": epochs}, "micro_batch_size": 2, "seed": 0, "device": "cpu", "threads": 1,
-        "save_steps": 4, "eval_steps": None, "track": None, "gradient_checkpointing": False,
+        "save_steps": 4, "eval_steps": None, "track": None,
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec))
     return folder

@@ -7,7 +7,7 @@ VOCABULARY, CONTEXT = 97, 64
 
 def tiny(name):
     """A model of the architecture; weights are scaled up, so that a wrong mask or position shows."""
-    from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
     common = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     decoder = {

@@ -46,7 +46,7 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
             **options,
         )
     if quantization is None:
-        return model.to(device).eval()
+        return torch.nn.Module.to(model, device).eval()
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             # Else the first look in eval mode repacks the weights in place, which fails for layers whose inputs are

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from harness.training.tokens import IGNORED
+from harness.training.packing import target_losses
 
 
 class Progress(TrainerCallback):
@@ -86,7 +86,7 @@ class HeldOutLoss(TrainerCallback):
 
     def _measure(self, when: str | None) -> None:
         batch_size = self.trainer.args.per_device_train_batch_size
-        losses = row_losses(self.trainer.model, self.rows, self.trainer.processing_class.pad_token_id, batch_size)
+        losses = row_losses(self.trainer.model, self.rows, self.trainer.data_collator, batch_size)
         tokens = sum(count for _, count in losses)
         should_log = self.trainer.control.should_log  # logging clears it, and the step's own line would be lost
         self.trainer.log({"eval_loss": sum(loss for loss, _ in losses) / tokens})
@@ -101,27 +101,19 @@ class HeldOutLoss(TrainerCallback):
 
 
 @torch.no_grad()
-def row_losses(model: Any, rows: list[dict[str, Any]], pad: int, batch_size: int) -> list[tuple[float, int]]:
+def row_losses(model: Any, rows: list[dict[str, Any]], pack: Any, batch_size: int) -> list[tuple[float, int]]:
     """Per row the summed negative log-likelihood of its target tokens, in nats, and their number."""
     training = model.training
     model.eval()
-    losses: list[tuple[float, int]] = []
+    found: list[tuple[float, int]] = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        length = max(len(row["input_ids"]) for row in batch)
-        ids = torch.tensor([row["input_ids"] + [pad] * (length - len(row["input_ids"])) for row in batch])
-        labels = torch.tensor([row["labels"] + [IGNORED] * (length - len(row["labels"])) for row in batch])
-        lengths = torch.tensor([len(row["input_ids"]) for row in batch])
-        mask = (torch.arange(length) < lengths[:, None]).long()
-        logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False).logits
-        targets = labels[:, 1:].to(model.device)
-        each = torch.nn.functional.cross_entropy(
-            logits[:, :-1].float().transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
-        )
-        counts = (targets != IGNORED).sum(1)
-        losses += list(zip(each.sum(1).tolist(), counts.tolist(), strict=True))
+        packed = {name: column.to(model.device) for name, column in pack(batch).items()}
+        losses, whose = target_losses(model, model.get_output_embeddings(), packed)
+        sums = losses.new_zeros(len(batch)).index_add_(0, whose, losses)
+        found += list(zip(sums.tolist(), torch.bincount(whose, minlength=len(batch)).tolist(), strict=True))
     model.train(training)
-    return losses
+    return found
 
 
 class StopOnSignal(TrainerCallback):

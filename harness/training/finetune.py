@@ -10,6 +10,7 @@ from trl import SFTConfig
 
 from harness.errors import DataError, DeviceError, RecipeError
 from harness.models.loading import load_model, load_tokenizer
+from harness.training.packing import Packing
 from harness.training.tokens import conversation_tokens, read_rows, use_training_template
 from harness.training.trainers import FiniteSFTTrainer, arguments, training_dtype
 
@@ -32,7 +33,8 @@ def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     config = arguments(
         folder,
         spec,
-        len(encoded),
+        model,
+        [row["input_ids"] for row in encoded],
         SFTConfig,
         # Every default of TRL that touches the result, written out: the rows below are tokenized already.
         dataset_kwargs={"skip_prepare_dataset": True},
@@ -46,7 +48,11 @@ def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         activation_offloading=False,
     )
     trainer = FiniteSFTTrainer(
-        model=model, args=config, train_dataset=Dataset.from_list(encoded), processing_class=tokenizer
+        model=model,
+        args=config,
+        train_dataset=Dataset.from_list(encoded),
+        data_collator=Packing(model, tokenizer.pad_token_id),
+        processing_class=tokenizer,
     )
     trainer.watch(folder, spec, held_out)
     return trainer, {"rows": rows, "training_rows": len(encoded), "truncated_rows": cut, "tokenizer": tokenizer}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RecipeError
-from harness.training.tokens import IGNORED, cut_documents, packed_blocks, read_rows, train_tokenizer
+from harness.training.tokens import cut_documents, packed_blocks, read_rows, train_tokenizer
 
 
 def fresh_model(architecture: dict[str, Any], tokenizer: Any) -> Any:
@@ -93,8 +93,8 @@ def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return None, counts
 
     from datasets import Dataset
-    from transformers import DataCollatorForSeq2Seq
 
+    from harness.training.packing import Packing
     from harness.training.trainers import FiniteTrainer, arguments
 
     context = model.config.max_position_embeddings
@@ -110,9 +110,9 @@ def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     cut, _ = cut_documents([row["text"] for row in kept], tokenizer, length)
     trainer = FiniteTrainer(
         model=model,
-        args=arguments(folder, spec, len(blocks)),
+        args=arguments(folder, spec, model, blocks),
         train_dataset=Dataset.from_dict({"input_ids": blocks, "labels": blocks}),
-        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
+        data_collator=Packing(model, tokenizer.pad_token_id),
         processing_class=tokenizer,
     )
     trainer.watch(
