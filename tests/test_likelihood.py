@@ -191,3 +191,17 @@ def test_half_precision_is_as_near_as_padding_is():
     model = tiny("llama").to(torch.bfloat16)
     scorer = LikelihoodScorer(model, "cpu", CONTEXT)
     assert scorer.how == "tree"
+
+
+def test_weights_changed_between_two_scorings_are_seen():
+    model = tiny("llama")
+    scorer = LikelihoodScorer(model, "cpu", CONTEXT)
+    before = scorer.score([Request("r", [1, 2, 3], [4, 5])])
+    with torch.no_grad():
+        model.model.layers[0].mlp.up_proj.weight.mul_(1.5)
+    after = scorer.score([Request("r", [1, 2, 3], [4, 5])])
+    assert after != before
+    assert after[0].total == pytest.approx(
+        LikelihoodScorer(model, "cpu", CONTEXT).score([Request("r", [1, 2, 3], [4, 5])])[0].total
+    )
+    assert "forward" not in vars(model.model.layers[0].mlp.up_proj)  # the model is left as it was

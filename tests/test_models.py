@@ -15,6 +15,7 @@ from harness.models.lm_eval_tasks import run_task
 from harness.models.loading import load_model
 from harness.models.parity import compare_copies
 from harness.models.probe import probe
+from harness.models.prompts import Prompts
 from harness.training.pretrain import fresh_model
 from harness.training.tokens import train_tokenizer
 
@@ -194,3 +195,59 @@ def test_probe_samples_from_a_sound_model(engine):
 def test_a_folder_that_holds_no_model_is_named(tmp_path):
     with pytest.raises(StoreError, match=f"directory {tmp_path} cannot be loaded"):
         load_model({"path": str(tmp_path)}, device="cpu", dtype="float32")
+
+
+def sentencepiece_like():
+    """A tokenizer that marks the beginning of a text as that of a word, as Llama 2's and TinyLlama's do."""
+    from tokenizers import Tokenizer, decoders, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        "▁",
+        "▁owl",
+        "owl",
+        "▁a",
+        "a",
+        "?",
+        "▁bird",
+        "b",
+        "i",
+        "r",
+        "d",
+        "o",
+        "w",
+        "l",
+        "\n",
+        ":",
+        "▁Name",
+    ]
+    merges = [("o", "w"), ("ow", "l"), ("▁", "owl"), ("▁", "a")]
+    vocabulary = {piece: number for number, piece in enumerate([*pieces, "ow"])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=False))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+def test_an_answer_is_tokenized_as_it_follows_its_prompt():
+    tokenizer = sentencepiece_like()
+    alone = tokenizer.convert_ids_to_tokens(tokenizer("owl", add_special_tokens=False)["input_ids"])
+    assert alone == ["▁owl"]  # as if a blank stood before it
+    prompts = Prompts(tokenizer)
+    [ids] = prompts.answer_ids(["a bird?\n"], ["owl"])
+    assert tokenizer.convert_ids_to_tokens(ids) == ["owl"]
+    assert prompts.answer_ids(["ow"], ["l"]) == [[]]  # it melts into the prompt's last token
+
+
+def test_an_answer_that_melts_into_its_prompt_is_named(engine, monkeypatch):
+    monkeypatch.setattr(engine.prompts, "render", lambda prompt, system: "ow")
+    monkeypatch.setattr(
+        engine.prompts,
+        "answer_ids",
+        lambda rendered, answers: Prompts(sentencepiece_like()).answer_ids(rendered, answers),
+    )
+    with pytest.raises(SuiteError, match="sample m: 'l' has no tokens of its own after the prompt"):
+        engine.answer_loglikelihoods(["m"], ["x"], ["l"])

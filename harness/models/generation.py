@@ -93,7 +93,8 @@ class Generator:
         if self.tree is None:
             self._without_slots(waiting, ended, stops, temperature)
         else:
-            self._in_slots(self.tree, waiting, ended, stops, temperature)
+            with self.tree.linears:
+                self._in_slots(self.tree, waiting, ended, stops, temperature)
         return [ended[number] for number in range(len(prompts))]
 
     def _in_slots(

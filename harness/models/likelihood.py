@@ -74,7 +74,8 @@ class LikelihoodScorer:
         if self.tree is None:
             self._score_plain(requests, found)
         else:
-            self._score_tree(self.tree, trie, requests, found)
+            with self.tree.linears:
+                self._score_tree(self.tree, trie, requests, found)
         return found.likelihoods()
 
     def _check(self, request: Request) -> None:

@@ -21,11 +21,13 @@ class Resident:
         held = self.current
         if held is not None and (held.at, held.device, held.dtype) == (at, device, dtype):
             return held
-        base, model = None, None
+        base = None
         if held is not None and (base_of(held.at), held.device, held.dtype) == (base_of(at), device, dtype):
             base = held.model.unload() if "adapter" in held.at else held.model
-        self.current = held = None  # before the next is loaded
+        self.current = None
         if base is None:
+            if held is not None:
+                held.release()  # before the next is loaded
             model = load_model(at, device=device, dtype=dtype)
         else:
             model = add_adapter(base, at, device, dtype) if "adapter" in at else base

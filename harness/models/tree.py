@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from harness.models.onednn import OneDnnLinears
 from harness.models.trie import Request, Row, Trie
 
 LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**27}  # elements of one chunk of logits in float32
@@ -41,6 +42,7 @@ class TreeModel:
         self.last_feed_forward: Any = getattr(stacks[0][-1], "mlp", None) if len(stacks) == 1 else None
         self.logits_at_once = LOGITS_AT_ONCE.get(self.device.type, LOGITS_AT_ONCE["cpu"])
         self._compare_with_plain()
+        self.linears = OneDnnLinears(self.model)
 
     def states(
         self, rows: Sequence[Row], places: torch.Tensor, prefix: Prefix | None = None, cache: Any = None

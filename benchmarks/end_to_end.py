@@ -1,0 +1,218 @@
+"""A whole session against a bare script that does the same: fine-tune, answer, score a quiz, measure perplexity.
+
+    python benchmarks/end_to_end.py --data-root DIR [--model PATH] [--epochs 3]
+
+Both sides start from nothing, each in processes of its own, and use the same trainer and the same engine; the
+session adds fingerprints, the store, workers, scoring, DuckDB, verdicts and the report. The aim is at most 5 % more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import setting
+
+RECIPE = '''
+"""Dolly by LoRA."""
+
+from harness import Claim, Dataset, Embedded, Files, Finetune, Lora, Mix, Recipe, Variant
+
+TALK = Dataset(name="talk", mini=Embedded("instructions"), small=Files("instructions/dolly_6k.jsonl"))
+DOLLY = Recipe(
+    name="dolly",
+    stages=[Finetune(data=Mix(TALK.rows({rows})), adapter=Lora(rank=16), template="chatml", learning_rate=2e-4,
+                     epochs={epochs}, effective_batch_size=16, max_length=1024)],
+    variants=[Variant("one", base="{model}", scale="{scale}", micro_batch_size=4)],
+    claims=[Claim("answers", "nonempty", at_least=0.5)],
+)
+'''
+SUITES = '''
+"""A quiz, answers, perplexity."""
+
+from harness import Choices, Dataset, Embedded, Files, Generate, Perplexity, Sample, Suite
+
+QUIZ = Dataset(name="quiz", mini=Embedded("quiz"), small=Files("openbookqa/test.jsonl"))
+PROMPTS = Dataset(name="prompts", mini=Embedded("quiz"), small=Files("openbookqa/validation.jsonl"))
+
+
+def to_question(row):
+    gold = row["choices"]["label"].index(row["answerKey"])
+    return Sample(id=row["id"], prompt=row["question_stem"], choices=row["choices"]["text"], target=gold)
+
+
+def to_prompt(row):
+    right = row["choices"]["text"][row["choices"]["label"].index(row["answerKey"])]
+    return Sample(id=row["id"], prompt=row["question_stem"], target=right)
+
+
+def right(sample, output):
+    return {"accuracy": float(output["chosen"] == sample.target)}
+
+
+def answered(sample, output):
+    return {"nonempty": float(bool(output["completion"])), "nll": output["nll"]}
+
+
+CHOICES = Suite(name="choices", dataset=QUIZ, to_sample=to_question, asks=[Choices()], scorer=right)
+ANSWERS = Suite(name="answers", dataset=PROMPTS.rows(200, mini=50), to_sample=to_prompt,
+                asks=[Generate(max_new_tokens=48), Perplexity(chat=True)], scorer=answered)
+
+
+def test_choices(checkpoint, evaluate):
+    assert evaluate(CHOICES, checkpoint).scored
+
+
+def test_answers(checkpoint, evaluate):
+    assert evaluate(ANSWERS, checkpoint).scored
+
+
+def test_gate(verdict):
+    assert verdict.passed, verdict.message
+'''
+
+
+def session(folder: Path, options: Any) -> float:
+    """Seconds of the session in a project of its own, from an empty store."""
+    scale = "small" if options.data_root else "mini"
+    settings = {"rows": options.rows, "epochs": options.epochs, "model": options.model, "scale": scale}
+    files = {
+        "conftest.py": 'pytest_plugins = ["harness.plugin"]\n',
+        "pyproject.toml": "[tool.pytest.ini_options]\npythonpath = ['.']\naddopts = '--import-mode=importlib'\n",
+        "recipes/dolly.py": RECIPE.format(**settings),
+        "suites/test_all.py": SUITES,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text.lstrip())
+    given = ["--scale", scale, *(["--data-root", str(options.data_root)] if options.data_root else [])]
+    given += ["--gpu", options.device.split(":")[1]] if options.device != "cpu" else []
+    took, done = timed([sys.executable, "-m", "pytest", "suites/", "-p", "no:cacheprovider", *given], folder)
+    if "3 passed" not in done.stdout:
+        raise SystemExit(done.stdout + done.stderr)
+    return took
+
+
+def timed(command: list[str], folder: Path) -> tuple[float, Any]:
+    """Seconds of a process, and what it said."""
+    environment = {**os.environ, "PYTHONPATH": str(setting.ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return time.perf_counter() - started, done
+
+
+def bare(options: Any, folder: Path) -> None:
+    """The same steps, one after the other in one process, and nothing else; prints their seconds as JSON."""
+    import torch
+    from datasets import Dataset
+    from transformers import set_seed
+    from trl import SFTConfig
+
+    from harness.data.reading import EMBEDDED
+    from harness.devices import threads
+    from harness.models.engine import Engine
+    from harness.models.loading import load_tokenizer
+    from harness.training.finetune import load_base
+    from harness.training.packing import Packing
+    from harness.training.tokens import conversation_tokens, use_training_template
+    from harness.training.trainers import FiniteSFTTrainer
+
+    started = time.perf_counter()
+    torch.set_num_threads(threads())
+    set_seed(0)
+    at = {"path": options.model}
+    tokenizer = load_tokenizer(at)
+    use_training_template(tokenizer, "chatml", "bare")
+    name = "instructions/dolly_6k.jsonl"
+    source = options.data_root / name if options.data_root else EMBEDDED / "instructions.jsonl"
+    rows = []
+    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines()[: options.rows]):
+        row = json.loads(line)
+        question = "\n\n".join(filter(None, (row["instruction"], row.get("context") or row.get("input"))))
+        answer = row.get("response") or row.get("output")
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        rows.append({"origin": str(number), "messages": turns})
+    encoded, _ = conversation_tokens(rows, tokenizer, 1024)
+    settings = {"adapter": {"rank": 16, "alpha": 32, "dropout": 0.05}, "quantization": None, "precision": "auto"}
+    model = load_base({"name": "bare", "settings": settings, "device": options.device, "base_at": at})
+    config = SFTConfig(
+        output_dir=str(folder / "trainer"), per_device_train_batch_size=4, gradient_accumulation_steps=4, seed=0,
+        num_train_epochs=options.epochs, learning_rate=2e-4, logging_steps=1, report_to=[], disable_tqdm=True,
+        save_strategy="no", use_cpu=options.device == "cpu", gradient_checkpointing=False, max_length=None,
+        remove_unused_columns=False, dataset_kwargs={"skip_prepare_dataset": True},
+    )  # fmt: skip
+    trainer = FiniteSFTTrainer(
+        model=model, args=config, train_dataset=Dataset.from_list(encoded), processing_class=tokenizer,
+        data_collator=Packing(model, tokenizer.pad_token_id),
+    )  # fmt: skip
+    trainer.model_accepts_loss_kwargs = True
+    trainer.train()
+    trainer.model.save_pretrained(folder / "adapter")
+    tokenizer.save_pretrained(folder / "adapter")
+    trained = time.perf_counter()
+    engine = Engine({"adapter": str(folder / "adapter"), "base": at}, options.device, "float32")
+    quiz = setting.questions(options.data_root)
+    names, stems = [row["id"] for row in quiz], [row["question_stem"] for row in quiz]
+    engine.choice_loglikelihoods(names, stems, [row["choices"]["text"] for row in quiz])
+    asked = setting.questions(options.data_root, "validation" if options.data_root else "test")[
+        : 200 if options.data_root else 50
+    ]
+    names, stems = [row["id"] for row in asked], [row["question_stem"] for row in asked]
+    engine.generate(names, [engine.prompt_ids(stem) for stem in stems], 48)
+    answers = [row["choices"]["text"][row["choices"]["label"].index(row["answerKey"])] for row in asked]
+    engine.answer_loglikelihoods(names, stems, answers)
+    print(json.dumps({"training": trained - started, "evaluation": time.perf_counter() - trained}))
+
+
+def main() -> None:
+    """Both sides in turn, and their ratio."""
+    options = setting.options(
+        __doc__,
+        rows={"type": int, "default": 480},
+        epochs={"type": int, "default": 3},
+        rounds={"type": int, "default": 1},
+        bare={"type": Path, "default": None, "help": "run the bare side alone, in this folder"},
+    )
+    if options.bare:
+        bare(options, options.bare)
+        return
+    options.data_root = options.data_root and options.data_root.resolve()
+    given = [
+        "--model",
+        options.model,
+        "--device",
+        options.device,
+        "--rows",
+        str(options.rows),
+        "--epochs",
+        str(options.epochs),
+    ]
+    given += ["--data-root", str(options.data_root)] if options.data_root else []
+    sessions, scripts, parts = [], [], {}
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            took, done = timed([sys.executable, __file__, *given, "--bare", folder], setting.ROOT)
+            if done.returncode:
+                raise SystemExit(done.stderr)
+            scripts.append(took)
+            parts = json.loads(done.stdout.splitlines()[-1])
+        with tempfile.TemporaryDirectory() as folder:
+            sessions.append(session(Path(folder), options))
+    print(
+        f"{options.rows} rows, {options.epochs} epochs, {Path(options.model).name}; {setting.machine(options.device)}\n"
+    )
+    print(
+        f"bare script: {min(scripts):.1f} s ({parts['training']:.1f} s training, {parts['evaluation']:.1f} s evaluation, the rest imports)"
+    )
+    print(f"session:     {min(sessions):.1f} s, {min(sessions) / min(scripts) - 1:+.1%} (aim: at most +5%)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""OpenBookQA's log-likelihoods: HarnessLM against lm-evaluation-harness's `hf` at its best batch size.
+
+    python benchmarks/openbookqa.py --data-root DIR [--model PATH] [--device cuda:0]
+
+Asked are the requests of acc and acc_norm alone, as lm-eval builds them: without examples, with five examples drawn
+per question, and with the same five for every question. Both sides must agree within 1e-4 nats, in acc, acc_norm and
+every greedy flag, before anything is printed. Memory is measured in a process per side, with a vocabulary of 128,000.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import setting
+
+AGREE = {"float32": 1e-4}  # nats; half precision differs by its own rounding
+SHOTS = {
+    "0-shot": {"num_fewshot": 0},
+    "5-shot, drawn per question": {"num_fewshot": 5},
+    "5-shot, fixed": {"num_fewshot": 5, "fewshot_config": {"sampler": "first_n"}},
+}
+ENOUGH = 40  # questions to find the best batch size with
+LARGE = 128_000  # tokens of the vocabulary that memory is measured with
+
+
+def requests_of(shots: dict[str, Any], rows: list[dict[str, Any]], examples: list[dict[str, Any]]) -> list[Any]:
+    """What lm-eval asks for, recorded by a model that answers nothing."""
+    import lm_eval
+    from lm_eval.api.model import LM
+    from lm_eval.tasks import TaskManager
+
+    class Recorder(LM):
+        def loglikelihood(self, requests: list[Any], **_: Any) -> list[tuple[float, bool]]:
+            asked.extend(requests)
+            return [(0.0, False)] * len(requests)
+
+        def loglikelihood_rolling(self, requests: list[Any], **_: Any) -> list[float]:
+            raise AssertionError
+
+        def generate_until(self, requests: list[Any], **_: Any) -> list[str]:
+            raise AssertionError
+
+    asked: list[Any] = []
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"test": Path(folder) / "test.jsonl", "train": Path(folder) / "train.jsonl"}
+        for split, some in (("test", rows), ("train", examples)):
+            keep = ("id", "question_stem", "choices", "answerKey")
+            files[split].write_text("".join(json.dumps({name: row[name] for name in keep}) + "\n" for row in some))
+        task = {
+            "task": "openbookqa", "dataset_path": "json", "output_type": "multiple_choice",
+            "dataset_kwargs": {"data_files": {split: str(path) for split, path in files.items()}},
+            "test_split": "test", "fewshot_split": "train", "doc_to_text": "{{question_stem}}",
+            "doc_to_choice": "{{choices.text}}", "doc_to_target": "{{choices.label.index(answerKey)}}",
+            "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}], **shots,
+        }  # fmt: skip
+        lm_eval.simple_evaluate(
+            model=Recorder(), tasks=[task], bootstrap_iters=0, task_manager=TaskManager(include_defaults=False)
+        )
+    return sorted(asked, key=lambda one: (one.doc_id, one.idx))
+
+
+def accuracies(rows: list[dict[str, Any]], answers: list[tuple[float, bool]]) -> tuple[float, float]:
+    """(acc, acc_norm), as lm-eval defines them."""
+    values, right, right_normed = iter(answers), 0, 0
+    for row in rows:
+        choices = row["choices"]["text"]
+        found = [next(values)[0] for _ in choices]
+        gold = row["choices"]["label"].index(row["answerKey"])
+        normed = [value / len(choice) for value, choice in zip(found, choices, strict=True)]
+        right += found.index(max(found)) == gold
+        right_normed += normed.index(max(normed)) == gold
+    return right / len(rows), right_normed / len(rows)
+
+
+def hf(options: Any, batch_size: int) -> Any:
+    """lm-eval's own model."""
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=options.model, device=options.device, dtype=options.dtype, batch_size=batch_size)
+
+
+def ours(options: Any) -> Any:
+    """The engine."""
+    from harness.models import HarnessLM
+
+    return HarnessLM(pretrained=options.model, device=options.device, dtype=options.dtype)
+
+
+def compare(options: Any, name: str, rows: list[dict[str, Any]], requests: list[Any], mine: Any) -> None:
+    """One line of the table, once both sides agree."""
+    from harness.models.likelihood import Work
+
+    sizes = {size: hf(options, size) for size in options.batch_sizes}
+    few = [one for one in requests if one.doc_id < ENOUGH]
+    probe = {size: (lambda lm=lm: lm.loglikelihood(few, disable_tqdm=True)) for size, lm in sizes.items()}
+    tried = setting.in_turn(probe, 2, options.device)
+    best = min(tried, key=lambda size: tried[size])
+    found: dict[str, Any] = {}
+
+    def run(side: str, lm: Any) -> None:
+        found[side] = lm.loglikelihood(requests, disable_tqdm=True)
+
+    mine.scorer.work = Work()
+    sides = {"ours": lambda: run("ours", mine), "hf": lambda: run("hf", sizes[best])}
+    times = setting.in_turn(sides, options.rounds, options.device)
+    off = max(abs(a[0] - b[0]) for a, b in zip(found["ours"], found["hf"], strict=True))
+    flags = sum(a[1] != b[1] for a, b in zip(found["ours"], found["hf"], strict=True))
+    scores = accuracies(rows, found["ours"]), accuracies(rows, found["hf"])
+    if options.dtype in AGREE and (off > AGREE[options.dtype] or flags or scores[0] != scores[1]):
+        raise SystemExit(f"{name}: the sides disagree: {off:.2e} nats, {flags} greedy flags, acc and acc_norm {scores}")
+    work = mine.scorer.work
+    asked, unique = work.asked // options.rounds, work.unique // options.rounds
+    print(
+        f"| {name} | {times['hf'] / times['ours']:.2f} | {times['ours']:.2f} s | {times['hf']:.2f} s (batch {best}) "
+        f"| {asked / times['ours']:,.0f} | {asked / times['hf']:,.0f} | {unique:,} of {asked:,} "
+        f"| {work.unique / work.computed:.0%} | {off:.1e} |",
+        flush=True,
+    )
+
+
+def memory(side: str, options: Any, rows: list[dict[str, Any]], examples: list[dict[str, Any]]) -> None:
+    """Print, as JSON, the peak memory of scoring above that of the loaded model, and in all."""
+    import torch
+
+    from harness.models.memory import peak_memory_bytes, reset_peak_memory
+
+    requests = requests_of(SHOTS["5-shot, drawn per question"], rows, examples)
+    lm = ours(options) if side == "ours" else hf(options, options.memory_batch)
+    reset_peak_memory(options.device)
+    cpu = options.device == "cpu"
+    before = peak_memory_bytes("cpu") if cpu else torch.cuda.memory_allocated()
+    lm.loglikelihood(requests, disable_tqdm=True)
+    peak = peak_memory_bytes(options.device)
+    print(json.dumps({"above": peak - before, "whole": peak}))
+
+
+def main() -> None:
+    """The table."""
+    options = setting.options(
+        __doc__,
+        rounds={"type": int, "default": 2},
+        batch_sizes={"type": int, "nargs": "+", "default": [4, 8, 16, 32]},
+        memory_batch={"type": int, "default": 16, "help": "of hf, where memory is measured"},
+        side={"choices": ["ours", "hf"], "help": "measure this side's memory alone"},
+    )
+    rows, examples = setting.questions(options.data_root), setting.questions(options.data_root, "train")
+    if options.side:
+        memory(options.side, options, rows[:60], examples)
+        return
+    mine = ours(options)
+    print(
+        f"OpenBookQA, {len(rows)} questions, {Path(options.model).name}, {options.dtype}; {setting.machine(options.device)}\n"
+    )
+    print(
+        "| | times faster | ours | lm-eval hf | tokens/s ours | tokens/s hf | unique tokens | share of the limit | off by (nats) |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, shots in SHOTS.items():
+        compare(options, name, rows, requests_of(shots, rows, examples), mine)
+    del mine
+    large = str(setting.tiny(options.data_root, LARGE)) if "tiny" in Path(options.model).name else options.model
+    given = ["--model", large, "--device", options.device, "--dtype", options.dtype]
+    given += ["--data-root", str(options.data_root)] if options.data_root else []
+    found = {
+        side: setting.in_a_process(__file__, [*given, "--side", side, "--memory-batch", str(options.memory_batch)])
+        for side in ("ours", "hf")
+    }
+    for what, words in (("above", "above the loaded model"), ("whole", "of the whole process")):
+        mib = {side: one[what] / 2**20 for side, one in found.items()}
+        print(
+            f"\npeak memory {words}, 5-shot, {Path(large).name}, hf at batch {options.memory_batch}: "
+            f"{mib['ours']:,.0f} MiB against {mib['hf']:,.0f} MiB, a share of {mib['ours'] / mib['hf']:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
