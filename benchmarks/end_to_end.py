@@ -119,10 +119,9 @@ def bare(options: Any, folder: Path) -> None:
     from harness.devices import threads
     from harness.models.engine import Engine
     from harness.models.loading import load_tokenizer
-    from harness.training.finetune import load_base
+    from harness.training.finetune import FiniteSFTTrainer, load_base
     from harness.training.packing import Packing
     from harness.training.tokens import conversation_tokens, use_training_template
-    from harness.training.trainers import FiniteSFTTrainer
 
     started = time.perf_counter()
     torch.set_num_threads(threads())

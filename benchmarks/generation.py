@@ -41,12 +41,10 @@ def main() -> None:
         rounds={"type": int, "default": 2},
         batch_sizes={"type": int, "nargs": "+", "default": [16, 32, 64]},
     )
-    import torch
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
     from harness.models import HarnessLM
-    from harness.models.memory import peak_memory_bytes
 
     texts = instructions(options.data_root, options.prompts)
     given = {"until": [options.stop], "max_gen_toks": options.new, "do_sample": False}
@@ -63,13 +61,14 @@ def main() -> None:
     few = requests[:: options.every]
     probe = {size: (lambda lm=lm: lm.generate_until(requests[:64], disable_tqdm=True)) for size, lm in sizes.items()}
     tried = setting.in_turn(probe, 1, options.device)
-    best = min(tried, key=lambda size: tried[size])
+    best = min(tried, key=lambda size: tried[size].seconds)
     sides = {
         "ours": lambda: run("ours", mine, requests),
         f"hf, batch {best}": lambda: run("hf", sizes[best], requests),
         "one by one": lambda: run("one by one", one, few),
     }
-    times = setting.in_turn(sides, options.rounds, options.device)
+    measured = setting.in_turn(sides, options.rounds, options.device)
+    times = {side: one.seconds for side, one in measured.items()}
     different = [
         number for number, pair in enumerate(zip(found["ours"], found["hf"], strict=True)) if pair[0] != pair[1]
     ]
@@ -86,14 +85,11 @@ def main() -> None:
     print(f"{len(texts)} prompts, {Path(options.model).name}, {options.dtype}; {setting.machine(options.device)}")
     print(f"answers: {statistics.median(counts):.0f} tokens in the median, {min(counts)} to {max(counts)}; equal to those "
           f"of one prompt at a time: {len(few)} of {len(few)} compared; to hf's: {len(texts) - len(different)} of {len(texts)}\n")  # fmt: skip
-    print("| | new tokens/s | ours is faster by |")
-    print("|---|---|---|")
+    print(f"| | new tokens/s | ours is faster by | peak memory, {len(sizes) + 2} models loaded |")
+    print("|---|---|---|---|")
     for side, rate in rates.items():
-        print(f"| {side} | {rate:,.0f} | {rates['ours'] / rate:.2f} |")
-    torch.cuda.empty_cache() if options.device != "cpu" else None
-    print(
-        f"\npeak memory of the process with {len(sizes) + 2} models loaded: {peak_memory_bytes(options.device) / 2**20:,.0f} MiB"
-    )
+        peak = measured[side].peak_bytes / 2**20
+        print(f"| {side} | {rate:,.0f} | {rates['ours'] / rate:.2f} | {peak:,.0f} MiB |")
 
 
 if __name__ == "__main__":

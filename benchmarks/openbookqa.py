@@ -98,7 +98,7 @@ def compare(options: Any, name: str, rows: list[dict[str, Any]], requests: list[
     few = [one for one in requests if one.doc_id < ENOUGH]
     probe = {size: (lambda lm=lm: lm.loglikelihood(few, disable_tqdm=True)) for size, lm in sizes.items()}
     tried = setting.in_turn(probe, 2, options.device)
-    best = min(tried, key=lambda size: tried[size])
+    best = min(tried, key=lambda size: tried[size].seconds)
     found: dict[str, Any] = {}
 
     def run(side: str, lm: Any) -> None:
@@ -106,7 +106,7 @@ def compare(options: Any, name: str, rows: list[dict[str, Any]], requests: list[
 
     mine.scorer.work = Work()
     sides = {"ours": lambda: run("ours", mine), "hf": lambda: run("hf", sizes[best])}
-    times = setting.in_turn(sides, options.rounds, options.device)
+    times = {side: one.seconds for side, one in setting.in_turn(sides, options.rounds, options.device).items()}
     off = max(abs(a[0] - b[0]) for a, b in zip(found["ours"], found["hf"], strict=True))
     flags = sum(a[1] != b[1] for a, b in zip(found["ours"], found["hf"], strict=True))
     scores = accuracies(rows, found["ours"]), accuracies(rows, found["hf"])

@@ -8,6 +8,7 @@ with a deviation of 0.06, three times the usual one: its completions then vary, 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -90,21 +91,32 @@ def questions(data_root: Path | None, split: str = "test") -> list[dict[str, Any
     return rows if data_root is not None else [row for i, row in enumerate(rows) if (i % 4 > 0) == (split == "test")]
 
 
-def in_turn(sides: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, float]:
-    """Seconds of each side, the best of `rounds`; the sides run in turn, so that a noisy machine wrongs none."""
+class Measured(NamedTuple):
+    """Of one side: its best time, and the most memory held meanwhile (of the process, or of the GPU)."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def in_turn(sides: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, Measured]:
+    """Each side, the best of `rounds`; the sides run in turn, so that a noisy machine wrongs none."""
     import torch
 
-    times: dict[str, list[float]] = {name: [] for name in sides}
+    from harness.models.memory import peak_memory_bytes, reset_peak_memory
+
+    found: dict[str, list[Measured]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
+            gc.collect()
+            reset_peak_memory(device)
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
             started = time.perf_counter()
             run()
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
-            times[name].append(time.perf_counter() - started)
-    return {name: min(found) for name, found in times.items()}
+            found[name].append(Measured(time.perf_counter() - started, peak_memory_bytes(device)))
+    return {name: min(each) for name, each in found.items()}
 
 
 def machine(device: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +80,8 @@ def ours(options: Any, tokenizer: Any, rows: list[Any], folder: str) -> Any:
     from datasets import Dataset
     from trl import SFTConfig
 
+    from harness.training.finetune import FiniteSFTTrainer
     from harness.training.packing import Packing
-    from harness.training.trainers import FiniteSFTTrainer
 
     config = SFTConfig(
         output_dir=folder, per_device_train_batch_size=MICRO, gradient_accumulation_steps=STEP // MICRO, seed=0,
@@ -155,15 +154,14 @@ def main() -> None:
         "TRL, and grouped by length": lambda folder: trl(options, tokenizer, rows, folder, **best),
         "ours": lambda folder: ours(options, tokenizer, rows, folder),
     }
-    seconds: dict[str, float] = {}
+    measured: dict[str, setting.Measured] = {}
     losses: dict[str, list[float]] = {}
     for _ in range(options.rounds):
         for name, kind in kinds.items():
             with tempfile.TemporaryDirectory() as folder:
                 trainer = kind(folder)
-                started = time.perf_counter()
-                trainer.train()
-                seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - started)
+                took = setting.in_turn({name: trainer.train}, 1, options.device)[name]
+                measured[name] = min(took, measured.get(name, took))
                 losses[name] = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
                 del trainer
     apart = max(abs(a - b) / b for a, b in zip(losses["ours"], losses["TRL, its defaults"], strict=True))
@@ -177,10 +175,11 @@ def main() -> None:
     )
     print(f"gradient of one optimizer step, packed against row by row: {off:.1e} relative; loss curve of {len(losses['ours'])} steps "
           f"against TRL's: {apart:.1e}; lines are filled to {full:.0%}\n")  # fmt: skip
-    print("| | tokens/s | ours is faster by |")
-    print("|---|---|---|")
-    for name, took in seconds.items():
-        print(f"| {name} | {tokens / took:,.0f} | {took / seconds['ours']:.2f} |")
+    print("| | tokens/s | ours is faster by | peak memory |")
+    print("|---|---|---|---|")
+    for name, (seconds, peak) in measured.items():
+        faster = seconds / measured["ours"].seconds
+        print(f"| {name} | {tokens / seconds:,.0f} | {faster:.2f} | {peak / 2**20:,.0f} MiB |")
 
 
 if __name__ == "__main__":

@@ -108,6 +108,10 @@ def _collect(
                     continue
                 if drift:
                     bench.notes.append(drift)
+                _, plain_path, reason = str(record.get("engine")).partition("plain: ")
+                note = f"{subject.id}: scored without sharing prefixes, since {reason}"
+                if plain_path and note not in bench.notes:
+                    bench.notes.append(note)
                 bench.published(key, f"{subject.id} {suite.name}")
         if not alive:
             return

@@ -21,8 +21,25 @@ from harness.suite import LmEval, LmEvalTask, Overlap, Suite
 
 HERE = Path(__file__).parent
 READS = tuple(HERE / "data" / name for name in ("formats.py", "reading.py", "splitting.py"))
+ANSWERS = (  # the code that can change what a model answers
+    "models/__main__.py",
+    "models/engine.py",
+    "models/generation.py",
+    "models/likelihood.py",
+    "models/lm.py",
+    "models/lm_eval_tasks.py",
+    "models/loading.py",
+    "models/onednn.py",
+    "models/parity.py",
+    "models/probe.py",
+    "models/prompts.py",
+    "models/resident.py",
+    "models/tree.py",
+    "models/trie.py",
+)
 TRAINS = {  # the code that can change the weights, by stage
     "pretrain": (
+        "training/packing.py",
         "training/pretrain.py",
         "training/tokens.py",
         "training/trainers.py",
@@ -32,6 +49,7 @@ TRAINS = {  # the code that can change the weights, by stage
     "fresh": ("training/pretrain.py", "training/tokens.py", "training/templates", "models/loading.py"),
     "finetune": (
         "training/finetune.py",
+        "training/packing.py",
         "training/tokens.py",
         "training/trainers.py",
         "training/templates",
@@ -274,15 +292,7 @@ class Planner:
 
     @cached_property
     def _engine(self) -> str:
-        answers = (
-            "models/__main__.py",
-            "models/engine.py",
-            "models/loading.py",
-            "models/lm_eval_tasks.py",
-            "models/parity.py",
-            "models/probe.py",
-        )
-        return self.digests.of_code(*READS, *(HERE / place for place in answers), HERE / "evaluation.py")[:16]
+        return self.digests.of_code(*READS, *(HERE / place for place in ANSWERS), HERE / "evaluation.py")[:16]
 
     @cached_property
     def _lm_eval(self) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.planning import ANSWERS, TRAINS
 
 ROOT = Path(harness.__file__).parents[1]
 TORCH_FAMILY = {"torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "lm_eval"}
@@ -181,3 +182,25 @@ def test_planning_and_judging_load_nothing_heavy(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("start", "listed", "changes_nothing"),
+    [
+        ("models/__main__.py", ANSWERS, {"models/memory.py"}),
+        ("training/pretrain.py", TRAINS["pretrain"], {"training/callbacks.py", "training/resume.py"}),
+        ("training/finetune.py", TRAINS["finetune"], {"training/callbacks.py", "training/resume.py"}),
+    ],
+)
+def test_all_code_of_a_worker_that_can_change_its_results_is_hashed(start, listed, changes_nothing):
+    """A module that a worker imports and no key covers would leave stale results in the store."""
+    found, waiting = set(), [start]
+    while waiting:
+        place = waiting.pop()
+        found.add(place)
+        for name in imported(ROOT / "harness" / place):
+            path = "/".join(name.split(".")[1:]) + ".py"
+            inside = name.startswith(("harness.models.", "harness.training.")) and (ROOT / "harness" / path).exists()
+            if inside and path not in found | changes_nothing:
+                waiting.append(path)
+    assert found <= set(listed)

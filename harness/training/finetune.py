@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from trl import SFTConfig
+from trl import SFTConfig, SFTTrainer
 
 from harness.errors import DataError, DeviceError, RecipeError
 from harness.models.loading import load_model, load_tokenizer
 from harness.training.packing import Packing
 from harness.training.tokens import conversation_tokens, read_rows, use_training_template
-from harness.training.trainers import FiniteSFTTrainer, arguments, training_dtype
+from harness.training.trainers import LearnsFromTargets, StopsAtNonFinite, arguments, training_dtype
+
+
+class FiniteSFTTrainer(StopsAtNonFinite, LearnsFromTargets, SFTTrainer):
+    """TRL's SFTTrainer on packed rows, stopping at the first number that is not finite."""
 
 
 def prepare(folder: Path, spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The trainers, each transformers' or TRL's own, made to stop at the first number that is not finite.
+"""What every trainer here has beside a library's own: loss on target tokens, a stop at the first number that is none.
 
 Beside them the arguments, with nothing left to a library's default that touches the weights.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from transformers import Trainer, TrainingArguments
-from trl import SFTTrainer
 
 from harness.errors import TrainingDiverged
 from harness.training.callbacks import HeldOutLoss, Progress, StopOnSignal
@@ -76,10 +75,6 @@ class LearnsFromTargets:
 
 class FiniteTrainer(StopsAtNonFinite, LearnsFromTargets, Trainer):
     """transformers' Trainer on packed rows, stopping at the first number that is not finite."""
-
-
-class FiniteSFTTrainer(StopsAtNonFinite, LearnsFromTargets, SFTTrainer):
-    """TRL's SFTTrainer on packed rows, stopping at the first number that is not finite."""
 
 
 def training_dtype(spec: dict[str, Any]) -> str:
