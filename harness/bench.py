@@ -80,7 +80,8 @@ class Bench:
     notes: list[str] = field(default_factory=list)  # what the header and the report say beside the results
     again: set[str] = field(default_factory=set)  # keys to be made anew: --retrain, --reevaluate
     workers: list[Worker] = field(default_factory=list)
-    warm: dict[str, WarmWorker] = field(default_factory=dict)  # by device; a job holds its device while it asks
+    warm: list[WarmWorker] = field(default_factory=list)  # one at most for each job that runs at once
+    hiring: threading.Lock = field(default_factory=threading.Lock)
     stopping: bool = False
     suite_errors: dict[str, HarnessError] = field(default_factory=dict)  # by evaluation key
     executor: Executor | None = None
@@ -246,8 +247,7 @@ class Bench:
         """End all workers, leaving states that the next session resumes."""
         if self.executor:
             self.executor.stop()
-        for device in list(self.warm):
-            self.let_go(device)
+        self.let_go()
         self.store.digests.remember()
 
     def stop_workers(self) -> None:
@@ -257,25 +257,30 @@ class Bench:
             worker.stop()
 
     def ask_model(self, folder: Path, device: str, name: str) -> Worker:
-        """The folder's request at the device's model worker, which stays warm from one checkpoint to the next."""
-        if device not in self.warm or not self.warm[device].idle:
-            self.let_go(device)
-            self.warm[device] = WarmWorker("harness.models", device)
-        asked = self.warm[device].ask(folder, name)
+        """The folder's request at a model worker of the device, which stays warm from one checkpoint to the next."""
+        with self.hiring:
+            idle = [worker for worker in self.warm if worker.device == device and worker.idle]
+            worker = idle[0] if idle else WarmWorker("harness.models", device)
+            if not idle:
+                self.warm.append(worker)
+            asked = worker.ask(folder, name)
         self.workers.append(asked)
         if self.stopping:
             asked.stop()
         return asked
 
-    def let_go(self, device: str) -> None:
-        """End the device's warm model worker, if there is one: its memory is needed."""
-        worker = self.warm.pop(device, None)
-        if worker is not None:
-            worker.close()
+    def let_go(self, device: str | None = None) -> None:
+        """End the model workers that wait, of one device or of all: what they hold of its memory is needed."""
+        with self.hiring:
+            for worker in [worker for worker in self.warm if device in (None, worker.device)]:
+                if worker.idle or device is None:
+                    self.warm.remove(worker)
+                    worker.close()
 
     def run_worker(self, module: str, folder: Path, device: str, name: str) -> Worker:
         """A worker process, known to the session so that it is stopped with it."""
-        self.let_go(device)
+        if device != "cpu":
+            self.let_go(device)
         worker = Worker(module, folder, device, name)
         self.workers.append(worker)
         if self.stopping:

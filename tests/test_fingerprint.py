@@ -39,7 +39,7 @@ WATCHED = ("held_out", "eval_steps")  # looked at while training; cannot change 
 OTHER_VALUES = {  # another value for every field of a stage
     "learning_rate": 1e-4, "min_learning_rate": 1e-6, "warmup_steps": 7, "schedule": "linear", "epochs": 2,
     "effective_batch_size": 4, "weight_decay": 0.01, "betas": (0.8, 0.9), "epsilon": 1e-6, "max_grad_norm": 0.5,
-    "precision": "float32", "adapter": Lora(rank=8), "quantization": None, "max_length": 512, "template": "chatml",
+    "precision": "float32", "optimizer": "adamw_8bit", "adapter": Lora(rank=8), "quantization": None, "max_length": 512, "template": "chatml",
     "data": Mix(FACTS.rows(mini=21)),
 }  # fmt: skip
 

@@ -142,3 +142,20 @@ def test_a_sequence_too_large_for_memory_alone_is_named(monkeypatch):
     monkeypatch.setattr(generator.tree, "states", states)
     with pytest.raises(DeviceError, match="sample big: memory of cpu runs out on this sample alone"):
         generator.complete([Prompt("big", [1, 2], 4)], [])
+
+
+def test_one_long_prompt_does_not_narrow_the_batch_for_all_the_short_ones(monkeypatch):
+    from harness.models import generation
+
+    model = tiny("llama")
+    generator = generator_of(model)
+    per_token = generation.bytes_per_token(model)
+    assert per_token == 2 * 2 * 2 * 8 * 4  # keys and values, layers, heads, width, bytes
+    monkeypatch.setattr(generation, "CPU_CACHE", 120 * per_token)
+    sizes = []
+    whole = generator._new_slots
+    monkeypatch.setattr(generator, "_new_slots", lambda waiting: sizes.append(whole(waiting)) or sizes[-1])
+    asked = [Prompt("long", [5] * 50, 10), *(Prompt(f"short {i}", [i + 1, 9], 6) for i in range(30))]
+    found = generator.complete(asked, [3])
+    assert [(cache.size, cache.capacity) for cache in sizes] == [(2, 60), (15, 8)]
+    assert [one.ids for one in found] == [one_by_one(model, prompt, [3]) for prompt in asked]

@@ -24,7 +24,7 @@ ARCHITECTURE = {
 SETTINGS = {
     "learning_rate": 5e-3, "min_learning_rate": 5e-4, "warmup_steps": 3, "schedule": "cosine", "epochs": 2,
     "effective_batch_size": 4, "weight_decay": 0.1, "betas": [0.9, 0.95], "epsilon": 1e-8, "max_grad_norm": 1.0,
-    "precision": "auto", "packing": True, "block_length": None,
+    "precision": "auto", "optimizer": "adamw", "packing": True, "block_length": None,
 }  # fmt: skip
 ADAPTED = {
     **SETTINGS, "adapter": {"rank": 4, "alpha": 8, "dropout": 0.1}, "quantization": None, "max_length": 160,
@@ -187,3 +187,12 @@ def test_held_out_loss_is_kept_row_by_row_and_falls(pretrained):
     losses = json.loads((pretrained / "made" / "held_out_losses.json").read_text())
     assert losses["before"].keys() == losses["after"].keys() == {"0", "1", "2", "3"}
     assert sum(losses["after"].values()) < sum(losses["before"].values())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw_fused", "adamw_8bit"])
+def test_another_optimizer_learns_as_well(pretrained, tmp_path, optimizer):
+    folder = task(tmp_path / optimizer, "pretrain", {**SETTINGS, "optimizer": optimizer}, epochs=1)
+    assert finish(folder) == 0, (folder / "worker.log").read_text()
+    losses = json.loads((folder / "made" / "held_out_losses.json").read_text())
+    assert sum(losses["after"].values()) < 0.95 * sum(losses["before"].values())
+    assert weights(folder) != weights(pretrained)

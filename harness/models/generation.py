@@ -18,7 +18,8 @@ from harness.models.likelihood import out_of_memory
 from harness.models.tree import TreeModel
 from harness.models.trie import Row
 
-TOKENS_IN_SLOTS = {"cpu": 2**15, "cuda": 2**18}  # prompt and completion tokens whose keys and values are held
+CPU_CACHE = 2**30  # bytes of keys and values held on a CPU
+GPU_CACHE = 0.4  # share of a GPU's free memory for them
 SLOTS = {"cpu": 96, "cuda": 512}  # sequences at most
 PREFILL_TOKENS = {"cpu": 1024, "cuda": 2**15}  # prompt tokens of one forward pass
 
@@ -88,7 +89,7 @@ class Generator:
         for sequence in [one for one in waiting if one.prompt.max_new_tokens < 1]:
             ended[sequence.number] = Completion([], "", False)
             waiting.remove(sequence)
-        waiting.sort(key=lambda one: -len(one.prompt.ids) - one.prompt.max_new_tokens)
+        waiting.sort(key=lambda one: -_room(one))
         stops = frozenset(stop_ids)
         if self.tree is None:
             self._without_slots(waiting, ended, stops, temperature)
@@ -109,10 +110,12 @@ class Generator:
         cache: _Slots | None = None
         while waiting or running:
             try:
-                if cache is None:
+                if cache is None or (not running and self._has_outgrown(cache, waiting)):
+                    cache = None  # before the next is made
                     cache = self._new_slots(waiting)
                 free = cache.size - len(running)
-                if waiting and (not running or free >= max(1, cache.size // 16)):
+                enter = free >= max(1, cache.size // 16) and not self._has_outgrown(cache, waiting)
+                if waiting and (not running or enter):
                     entering = self._entering(waiting, free)
                     first = cache.fill(tree, [one.tokens for one in entering], len(running))
                     del waiting[: len(entering)]
@@ -146,9 +149,16 @@ class Generator:
                     torch.cuda.empty_cache()
 
     def _new_slots(self, waiting: Sequence[_Sequence]) -> _Slots:
-        capacity = max(len(one.prompt.ids) + one.prompt.max_new_tokens for one in waiting)
-        tokens = TOKENS_IN_SLOTS.get(self.device.type, TOKENS_IN_SLOTS["cpu"])
-        return _Slots(self.model, max(1, min(self.slots, tokens // capacity, len(waiting))), capacity)
+        capacity = max(map(_room, waiting))
+        held = CPU_CACHE
+        if self.device.type == "cuda":
+            held = int(torch.cuda.mem_get_info(self.device)[0] * GPU_CACHE)
+        fit = held // (capacity * bytes_per_token(self.model))
+        return _Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity)
+
+    def _has_outgrown(self, cache: _Slots, waiting: Sequence[_Sequence]) -> bool:
+        """Whether slots of half the length, and so more of them, would do for all that still waits."""
+        return bool(waiting) and cache.size < self.slots and max(map(_room, waiting)) * 2 <= cache.capacity
 
     def _entering(self, waiting: Sequence[_Sequence], free: int) -> list[_Sequence]:
         """The next sequences to start, as many as have a slot and fit one forward pass."""
@@ -237,6 +247,19 @@ class Generator:
                         if done is not None:
                             ended[one.number] = done
                             break
+
+
+def _room(one: _Sequence) -> int:
+    """Tokens that the sequence may come to hold."""
+    return len(one.prompt.ids) + one.prompt.max_new_tokens
+
+
+def bytes_per_token(model: Any) -> int:
+    """Of the keys and values of one token, in all layers."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)
 
 
 class _Finite:
