@@ -82,6 +82,16 @@ def test_completions_up_to_stop_strings_are_hfs(ours, theirs):
     assert ours.generate_until(requests) == theirs.generate_until(requests)
 
 
+def test_a_model_that_prefers_a_penalty_is_left_to_hf(ours, theirs, monkeypatch):
+    requests = instances(
+        "generate_until", [(row["question_stem"], {"until": ["\n"], "max_gen_toks": 12}) for row in QUIZ]
+    )
+    before = ours.generate_until(requests)
+    for lm in (ours, theirs):
+        monkeypatch.setattr(lm.model.generation_config, "repetition_penalty", 3.0)
+    assert ours.generate_until(requests) == theirs.generate_until(requests) != before
+
+
 def test_other_ways_to_generate_are_left_to_hf(ours, theirs):
     arguments = [(QUIZ[0]["question_stem"], {"until": ["\n"], "max_gen_toks": 6, "num_beams": 2})]
     requests = instances("generate_until", arguments)

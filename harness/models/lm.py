@@ -14,20 +14,25 @@ from harness.models.generation import Generator, Prompt
 from harness.models.likelihood import LikelihoodScorer
 from harness.models.trie import Request
 
-OWN_SETTINGS = {"until", "max_gen_toks", "max_length", "do_sample", "temperature"}  # of generation; others are HFLM's
+GREEDY = {"until", "max_gen_toks", "do_sample", "temperature"}  # settings of greedy generation; others are HFLM's
+PLAIN = {  # what a model's own generation_config must not have changed, for its greedy tokens to be the likeliest ones
+    "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "num_beams": 1, "min_length": 0, "min_new_tokens": None,
+    "suppress_tokens": None, "begin_suppress_tokens": None, "forced_bos_token_id": None, "forced_eos_token_id": None,
+    "bad_words_ids": None, "sequence_bias": None, "exponential_decay_length_penalty": None, "guidance_scale": None,
+}  # fmt: skip
 
 
 class HarnessLM(HFLM):
     """`hf` of lm-evaluation-harness with another way to compute, and the same results.
 
     All of HFLM's arguments hold (`pretrained`, `device`, `dtype`, `peft`, `add_bos_token`, ...). `batch_size` bounds
-    the rows of a forward pass; "auto", the default, sizes batches to the device. Where HFLM would cut a prompt or a
-    document that exceeds the context, this raises SuiteError naming the request. `how` says by which path requests
-    are scored, and why where it is the plain one.
+    the rows of a forward pass; "auto", the default, sizes batches to the device. Where HFLM would cut a prompt that
+    exceeds the context, this raises SuiteError naming the request. Sampling, beams, penalties and thinking are left
+    to HFLM. `how` says by which path requests are scored, and why where it is the plain one.
     """
 
     def __init__(self, pretrained: Any, batch_size: int | str = "auto", **settings: Any) -> None:
-        super().__init__(pretrained=pretrained, batch_size=1 if batch_size == "auto" else batch_size, **settings)
+        super().__init__(pretrained=pretrained, batch_size=16 if batch_size == "auto" else batch_size, **settings)
         if self.backend != "causal":
             raise SuiteError(f"HarnessLM: {self.tokenizer_name} is a {self.backend} model.", "Use lm-eval's hf for it.")
         rows = None if batch_size == "auto" else int(batch_size)
@@ -68,24 +73,31 @@ class HarnessLM(HFLM):
         """Per request its completion up to the first of its stop strings."""
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         found: dict[int, str] = {}
-        ways: dict[float, list[tuple[int, Prompt, tuple[str, ...]]]] = {}  # by temperature
+        mine: list[tuple[int, Prompt]] = []
+        others: list[int] = []
         for number, request in enumerate(requests):
             context, given = request.args
             settings = normalize_gen_kwargs(given, self.max_gen_toks)
-            stops = tuple(stop for stop in handle_stop_sequences(settings.get("until"), eos=eos) if stop)
-            if set(settings) - OWN_SETTINGS or self.think_end_token is not None:
-                [found[number]] = super().generate_until([request], disable_tqdm=True)
+            if settings.get("do_sample") or set(settings) - GREEDY or not self._is_plain():
+                others.append(number)
                 continue
-            temperature = float(settings.get("temperature") or 0.0) if settings.get("do_sample") else 0.0
-            prompt = Prompt(_named(number, (context,)), self.tok_encode(context), int(settings["max_gen_toks"]), stops)
-            ways.setdefault(temperature, []).append((number, prompt, stops))
-        for temperature, some in ways.items():
-            completions = self.generator.complete([prompt for _, prompt, _ in some], self._ends(), temperature)
-            for (number, _, stops), completion in zip(some, completions, strict=True):
-                text = postprocess_generated_text(generation=completion.text, stop=list(stops), think_end_token=None)
-                found[number] = text
-                self.cache_hook.add_partial("generate_until", requests[number].args, text)
+            stops = tuple(stop for stop in handle_stop_sequences(settings.get("until"), eos=eos) if stop)
+            ids = self.tok_encode(context)
+            mine.append((number, Prompt(_named(number, (context,)), ids, int(settings["max_gen_toks"]), stops)))
+        completions = self.generator.complete([prompt for _, prompt in mine], self._ends())
+        for (number, prompt), completion in zip(mine, completions, strict=True):
+            found[number] = postprocess_generated_text(completion.text, list(prompt.stop_strings), None)
+            self.cache_hook.add_partial("generate_until", requests[number].args, found[number])
+        if others:
+            texts = super().generate_until([requests[number] for number in others], disable_tqdm=True)
+            found.update(zip(others, texts, strict=True))
         return [found[number] for number in range(len(requests))]
+
+    def _is_plain(self) -> bool:
+        """Whether the model's greedy tokens are its likeliest ones, whatever its generation_config prefers."""
+        own = self.model.generation_config
+        changed = [name for name, plain in PLAIN.items() if getattr(own, name, None) not in (None, plain)]
+        return not changed and self.think_end_token is None
 
     def _ends(self) -> list[int]:
         own = self.model.generation_config.eos_token_id
