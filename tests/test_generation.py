@@ -86,6 +86,19 @@ def test_a_stop_string_ends_the_text_before_it(stop):
     assert (whole.text, whole.ended) == (text, False)
 
 
+def test_a_stop_string_is_not_looked_for_within_special_tokens_but_may_name_one():
+    ids = [
+        *tokenizer()("An owl")["input_ids"],
+        tokenizer().convert_tokens_to_ids("<|im_end|>"),
+        *tokenizer()(" slept.")["input_ids"],
+    ]
+    generator = Generator(Recites(ids), None, tokenizer(), "cpu", 512)
+    [letter] = generator.complete([Prompt("s", [0], len(ids), ("m",))], [])
+    assert (letter.text, letter.ended) == ("An owl slept.", False)
+    [named] = generator.complete([Prompt("s", [0], len(ids), ("<|im_end|>",))], [])
+    assert (named.text, named.ended) == ("An owl", True)
+
+
 class Recites:
     """Stands where a model stands, and writes the tokens it is given."""
 

@@ -13,28 +13,12 @@ from lm_eval.models.huggingface import HFLM
 from harness.data.reading import EMBEDDED
 from harness.errors import SuiteError
 from harness.models import HarnessLM
-from harness.training.pretrain import fresh_model
-from harness.training.tokens import train_tokenizer
-
-SHAPE = {
-    "hidden_size": 48, "layers": 2, "heads": 4, "key_value_heads": 2, "intermediate_size": 96,
-    "vocabulary_size": 500, "context_length": 320, "tied_embeddings": True, "head_size": None, "family": "llama",
-}  # fmt: skip
+from tests.tiny_models import saved_llama
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lm")
-    texts = [json.loads(line)["text"] for line in (EMBEDDED / "stories.jsonl").read_text().splitlines()[:40]]
-    tokenizer = train_tokenizer(texts, SHAPE["vocabulary_size"], SHAPE["context_length"])
-    torch.manual_seed(0)
-    model = fresh_model(SHAPE, tokenizer)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(6)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    return saved_llama(tmp_path_factory.mktemp("lm"), vocabulary=500, context=320, larger=6)["path"]
 
 
 @pytest.fixture(scope="module")

@@ -16,30 +16,15 @@ from harness.models.loading import load_model
 from harness.models.parity import compare_copies
 from harness.models.probe import probe
 from harness.models.prompts import Prompts
-from harness.training.pretrain import fresh_model
-from harness.training.tokens import train_tokenizer
+from tests.tiny_models import saved_llama
 
-SHAPE = {
-    "hidden_size": 32, "layers": 2, "heads": 2, "key_value_heads": 1, "intermediate_size": 64,
-    "vocabulary_size": 400, "context_length": 96, "tied_embeddings": True, "head_size": None, "family": "llama",
-}  # fmt: skip
 PROMPTS = ["Why do leaves fall?", "Name a bird.", "How far is the moon from here, in miles or otherwise?"]
 
 
 @pytest.fixture(scope="module")
 def model_at(tmp_path_factory):
     """A two-layer model with random weights, large enough to have opinions, and a byte-level tokenizer."""
-    folder = tmp_path_factory.mktemp("model")
-    texts = [json.loads(line)["text"] for line in (EMBEDDED / "stories.jsonl").read_text().splitlines()[:40]]
-    tokenizer = train_tokenizer(texts, SHAPE["vocabulary_size"], SHAPE["context_length"])
-    torch.manual_seed(0)
-    model = fresh_model(SHAPE, tokenizer)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(8)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return {"path": str(folder)}
+    return saved_llama(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from harness.data.reading import EMBEDDED
 from harness.models.engine import Engine
-from harness.models.loading import load_model
+from harness.models.loading import load_model, load_tokenizer
 from harness.models.resident import Resident
-from harness.training.pretrain import fresh_model
-from harness.training.tokens import train_tokenizer
 from harness.worker import WarmWorker
+from tests.tiny_models import saved_llama
 
-SHAPE = {
-    "hidden_size": 32, "layers": 2, "heads": 2, "key_value_heads": 1, "intermediate_size": 64,
-    "vocabulary_size": 400, "context_length": 96, "tied_embeddings": True, "head_size": None, "family": "llama",
-}  # fmt: skip
 TEXTS = ["The owl sat in the old tree.", "A storm moved over the sea and the town."]
 
 
@@ -29,12 +23,8 @@ def places(tmp_path_factory):
     from peft import LoraConfig, get_peft_model
 
     folder = tmp_path_factory.mktemp("places")
-    texts = [json.loads(line)["text"] for line in (EMBEDDED / "stories.jsonl").read_text().splitlines()[:40]]
-    tokenizer = train_tokenizer(texts, SHAPE["vocabulary_size"], SHAPE["context_length"])
-    torch.manual_seed(0)
-    fresh_model(SHAPE, tokenizer).save_pretrained(folder / "base")
-    tokenizer.save_pretrained(folder / "base")
-    base = {"path": str(folder / "base")}
+    base = saved_llama(folder / "base", larger=1)
+    tokenizer = load_tokenizer(base)
     for name, rank in (("one", 4), ("two", 2)):
         model = get_peft_model(
             load_model(base, device="cpu", dtype="float32"), LoraConfig(r=rank, target_modules="all-linear")

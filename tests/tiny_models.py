@@ -1,6 +1,12 @@
 """Two-layer models of many architectures with random weights, large enough to have opinions."""
 
+import json
+
 import torch
+
+from harness.data.reading import EMBEDDED
+from harness.training.pretrain import fresh_model
+from harness.training.tokens import train_tokenizer
 
 VOCABULARY, CONTEXT = 97, 64
 
@@ -43,3 +49,22 @@ def tiny(name):
 TREE = ("llama", "llama-tied", "gpt2", "gpt_neox", "qwen2", "qwen3", "mistral-window", "gemma2-softcap", "gemma3",
         "phi3", "cohere", "olmo2")  # fmt: skip
 PLAIN = ("mamba", "bloom")
+
+
+def saved_llama(folder, vocabulary=400, context=96, larger=8):
+    """The place of a Llama with a byte-level tokenizer, saved in the folder; its weights are `larger` times as large."""
+    texts = [json.loads(line)["text"] for line in (EMBEDDED / "stories.jsonl").read_text().splitlines()[:40]]
+    tokenizer = train_tokenizer(texts, vocabulary, context)
+    shape = {
+        "hidden_size": 32, "layers": 2, "heads": 2, "key_value_heads": 1, "intermediate_size": 64,
+        "vocabulary_size": vocabulary, "context_length": context, "tied_embeddings": True, "head_size": None,
+        "family": "llama",
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model = fresh_model(shape, tokenizer)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(larger)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {"path": str(folder)}

@@ -30,7 +30,10 @@ class NotFinite(SuiteError):
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids to go on from, and what ends the completion: its length, a token, or a string in its text."""
+    """Token ids to go on from, and what ends the completion: its length, a token, or a string in its text.
+
+    A stop string that names a special token is that token; others are looked for in the text without special tokens.
+    """
 
     name: str
     ids: Sequence[int]
@@ -66,6 +69,7 @@ class Generator:
         self.model, self.tree, self.tokenizer = model, tree, tokenizer
         self.device, self.context_length = torch.device(device), context_length
         self.slots = SLOTS.get(self.device.type, SLOTS["cpu"])
+        self.special = {number: token for token, number in tokenizer.get_added_vocab().items()}
 
     @torch.inference_mode()
     def complete(
@@ -194,13 +198,13 @@ class Generator:
 
     def _ended(self, one: _Sequence, stops: frozenset[int]) -> Completion | None:
         """The completion, where the sequence's last token ended it."""
-        if one.new[-1] in stops:
+        if one.new[-1] in stops or self.special.get(one.new[-1]) in one.prompt.stop_strings:
             return self._completion(one, one.new[:-1], True)
         if one.prompt.stop_strings:
             last = max(len(stop.encode()) for stop in one.prompt.stop_strings) + 4  # bytes; a token holds at least one
-            end = self.tokenizer.decode(one.new[-last:])
+            end = self.tokenizer.decode(one.new[-last:], skip_special_tokens=True)
             if any(stop in end for stop in one.prompt.stop_strings):
-                whole = self.tokenizer.decode(one.new)
+                whole = self.tokenizer.decode(one.new, skip_special_tokens=True)
                 if any(stop in whole for stop in one.prompt.stop_strings):
                     return self._completion(one, one.new, True)
         if len(one.new) >= one.prompt.max_new_tokens:
