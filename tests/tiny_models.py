@@ -34,6 +34,9 @@ def tiny(name):
         "phi3": ("phi3", decoder),
         "cohere": ("cohere", {**decoder, "logit_scale": 0.25}),
         "olmo2": ("olmo2", decoder),
+        "mixtral": ("mixtral", {**decoder, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None}),
+        "qwen3-moe": ("qwen3_moe", {**decoder, "head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2,
+                                    "moe_intermediate_size": 16, "decoder_sparse_step": 1}),
         "mamba": ("mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}),
         "bloom": ("bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
     }[name]  # fmt: skip
@@ -47,7 +50,7 @@ def tiny(name):
 
 
 TREE = ("llama", "llama-tied", "gpt2", "gpt_neox", "qwen2", "qwen3", "mistral-window", "gemma2-softcap", "gemma3",
-        "phi3", "cohere", "olmo2")  # fmt: skip
+        "phi3", "cohere", "olmo2", "mixtral", "qwen3-moe")  # fmt: skip
 PLAIN = ("mamba", "bloom")
 
 

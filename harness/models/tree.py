@@ -41,7 +41,13 @@ class TreeModel:
         stacks = [module for module in self.body.children() if isinstance(module, torch.nn.ModuleList)]
         self.last_feed_forward: Any = getattr(stacks[0][-1], "mlp", None) if len(stacks) == 1 else None
         self.logits_at_once = LOGITS_AT_ONCE.get(self.device.type, LOGITS_AT_ONCE["cpu"])
-        self._compare_with_plain()
+        try:
+            self._compare_with_plain()
+        except Unsupported:
+            if self.last_feed_forward is None:
+                raise
+            self.last_feed_forward = None  # a mixture of experts gives more back than its output
+            self._compare_with_plain()
         self.linears = OneDnnLinears(self.model)
 
     def states(
@@ -123,12 +129,18 @@ class TreeModel:
     @contextmanager
     def _body_gives(self) -> Iterator[Any]:
         """While it lasts, the model's forward starts at the head: scaling and soft-capping stay the model's own."""
-        from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+        from transformers.modeling_outputs import BaseModelOutputWithPast
+
+        class Given(BaseModelOutputWithPast):
+            def __getattr__(self, name: str) -> None:
+                """What else a body gives (cross attentions, a router's logits) is not there."""
+                if name.startswith("__"):
+                    raise AttributeError(name)
 
         given: list[torch.Tensor] = []
 
         def forward(*_: Any, **__: Any) -> Any:
-            return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=given[0])
+            return Given(last_hidden_state=given[0])
 
         own = self.body.__dict__.get("forward")
         self.body.forward = forward
