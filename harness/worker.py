@@ -74,7 +74,7 @@ class WarmWorker:
     """A child process `python -m MODULE` on one device that takes folder after folder, and keeps what it has loaded."""
 
     def __init__(self, module: str, device: str) -> None:
-        self.module, self.device = module, device
+        self.device = device
         self.process = _started([module], device, None)
         self.asked: Request | None = None
 

@@ -111,3 +111,17 @@ def test_a_request_that_fails_leaves_the_worker_ready_for_the_next(places, tmp_p
     sound.wait()
     assert (tmp_path / "sound" / "k.json").exists()
     worker.close()
+
+
+def test_an_error_that_nobody_foresaw_ends_the_process_with_its_request(places, tmp_path):
+    """After a CUDA assertion every later call in that process fails; the next checkpoint gets a fresh one."""
+    folder = request(tmp_path / "odd", places["base"], "k")
+    said = json.loads((folder / "request.json").read_text())
+    said["suites"][0]["asks"] = [{"is": "Generate", "max_new_tokens": "many", "temperature": 0.0}]
+    (folder / "request.json").write_text(json.dumps(said))
+    worker = WarmWorker("harness.models", "cpu")
+    asked = worker.ask(folder, "odd-mini")
+    asked.wait()
+    assert json.loads((folder / "k.json").read_text())["error"]["kind"] == "WorkerFailed"
+    assert worker.process.poll() == 0
+    assert not worker.idle

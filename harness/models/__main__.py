@@ -28,8 +28,8 @@ from harness.models.resident import Resident
 from harness.worker import ENDED, alone_in, end_with_the_session
 
 
-def main() -> None:
-    """Answer folders until stdin ends."""
+def main() -> int:
+    """Answer folders until stdin ends, or until an error that may have spoiled the process: a CUDA assertion, say."""
     end_with_the_session()
     from transformers.utils import logging
 
@@ -46,9 +46,12 @@ def main() -> None:
             status = answer_folder(folder, resident)
         finally:
             lock.release()
+        if resident.spoiled:
+            return status  # the session sees this process end, and asks a fresh one next
         temporary = folder / f"{ENDED}.tmp"
         temporary.write_text(json.dumps(status))
         temporary.replace(folder / ENDED)
+    return 0
 
 
 def answer_folder(folder: Path, resident: Resident) -> int:
@@ -64,6 +67,7 @@ def answer_folder(folder: Path, resident: Resident) -> int:
                 worker.answer_or_tell(suite)
     except Exception as error:
         traceback.print_exc()
+        resident.spoiled |= not isinstance(error, HarnessError)
         (folder / "error.json").write_text(json.dumps(told(error)))
         return 1
     return 0
@@ -94,6 +98,7 @@ class Worker:
             result = self.answer(suite)
         except Exception as error:
             traceback.print_exc()
+            self.resident.spoiled |= not isinstance(error, HarnessError)
             result = {"error": told(error)}
         temporary = self.folder / f"{suite['key']}.tmp"
         temporary.write_text(json.dumps(result))
@@ -164,4 +169,4 @@ class Worker:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -129,8 +129,9 @@ class Generator:
                     states, chosen_for = cache.step(tree, [one.tokens[-1] for one in running]), running
                 for one, token in zip(chosen_for, self._choose(tree, states, chosen_for, temperature), strict=True):
                     one.new.append(token)
+                grown = set(chosen_for)
                 for slot in reversed(range(len(running))):
-                    done = self._ended(running[slot], stops) if running[slot] in chosen_for else None
+                    done = self._ended(running[slot], stops) if running[slot] in grown else None
                     if done is not None:
                         ended[running[slot].number] = done
                         cache.free(slot, len(running) - 1)

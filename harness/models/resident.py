@@ -15,6 +15,7 @@ class Resident:
     def __init__(self) -> None:
         self.current: Engine | None = None
         self.prompts: dict[str, Prompts] = {}  # by tokenizer
+        self.spoiled = False  # by an error that nobody foresaw: nothing in this process is to be trusted any more
 
     def engine(self, at: dict[str, Any], device: str, dtype: str) -> Engine:
         """The model at that place; the one in memory where it is that, or where it differs by its adapter alone."""
