@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "lm_eval", "bitsandbytes", "tokenizers")
@@ -23,3 +25,17 @@ def environment(threads: int | None = None) -> dict[str, Any]:
     if threads is not None:
         found["threads"] = threads
     return found
+
+
+def commit_of(root: Path) -> str | None:
+    """The project's git commit, '+' appended where files differ from it."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+        changed = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return (found.stdout.strip() + ("+" if changed.stdout.strip() else "")) if found.returncode == 0 else None

@@ -257,7 +257,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         jobs = graph.missing_jobs(bench, checkpoints, evaluations, references)
         evaluations += references
         record.subjects = {s.id: s for s in [*checkpoints, *(s for _, s in evaluations)]}
-        record.wanted = [(suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
+        record.wanted = [(s.id, suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
     for line in [*record.other_versions(), *record.forecast(gates, jobs)]:
         _write_line(config, line)
     with _usage_errors():

@@ -32,6 +32,8 @@ CREATE TABLE checkpoints (
     tokens          BIGINT,          -- tokens seen in training, padding excluded
     train_seconds   DOUBLE,          -- wall-clock seconds in the training loop, resumed parts included
     peak_memory_bytes BIGINT,        -- of the device (CUDA) or the process (CPU)
+    energy_joules   DOUBLE,          -- of the GPU, or of the processor's package; NULL where no counter can be read
+    why             VARCHAR,         -- why it was trained: how it differed from the nearest checkpoint there was
     device          VARCHAR,         -- where it was trained
     environment     JSON,            -- library versions, python, processor, threads
     created_at      TIMESTAMP        -- UTC, when it was published to the store
@@ -47,6 +49,24 @@ CREATE TABLE subjects (
     settings    JSON,                -- the stages as declared, in order, for people to read
     fingerprint VARCHAR NOT NULL,    -- its last checkpoint
     PRIMARY KEY (run_id, subject)
+);
+
+CREATE TABLE measured (
+    run_id     VARCHAR NOT NULL,     -- the session that asked
+    subject    VARCHAR NOT NULL,     -- for what
+    suite      VARCHAR NOT NULL,     -- e.g. 'tone'
+    evaluation VARCHAR NOT NULL,     -- what it got, measured then or long before
+    PRIMARY KEY (run_id, subject, suite)
+);
+
+CREATE TABLE baselines (
+    name       VARCHAR NOT NULL,     -- as `harness baseline set` was told
+    subject    VARCHAR NOT NULL,     -- whose evaluation it is
+    suite      VARCHAR NOT NULL,     -- e.g. 'tone'
+    evaluation VARCHAR NOT NULL,     -- what `--baseline` compares with
+    commit_id  VARCHAR,              -- git commit of the project, '+' appended when it had changes
+    set_at     TIMESTAMP NOT NULL,   -- UTC
+    PRIMARY KEY (name, subject, suite)
 );
 
 CREATE TABLE training_log (
@@ -69,9 +89,11 @@ CREATE TABLE evaluations (
     spec        JSON,                -- all that the key was computed from
     prompt_digest VARCHAR,           -- SHA-256 of the rendered token ids: a change under an unchanged suite is drift
     samples     INTEGER,             -- samples scored
+    samples_available INTEGER,       -- samples of the suite: more than were scored where --adaptive could stop early
     seconds     DOUBLE,              -- wall-clock seconds in the model worker
     tokens      BIGINT,              -- tokens scored and generated
     peak_memory_bytes BIGINT,        -- of the device (CUDA) or the process (CPU)
+    energy_joules DOUBLE,            -- of the GPU, or of the processor's package; NULL where no counter can be read
     device      VARCHAR,             -- where it was measured
     environment JSON,                -- library versions, python, processor, threads
     created_at  TIMESTAMP            -- UTC
@@ -79,6 +101,7 @@ CREATE TABLE evaluations (
 
 CREATE TABLE samples (
     evaluation VARCHAR NOT NULL,     -- the evaluation
+    position   BIGINT,               -- place in the suite's order, 0 first
     sample_id  VARCHAR NOT NULL,     -- unique within the evaluation, equal across subjects of one suite
     cluster    VARCHAR,              -- samples that belong together, NULL where each stands alone
     prompt     VARCHAR,              -- as asked, before the chat template
@@ -111,9 +134,10 @@ CREATE TABLE gates (
     run_id    VARCHAR NOT NULL,      -- the session that judged it
     gate      VARCHAR NOT NULL,      -- e.g. 'wiki_only-mini-tone-conversational'
     subject   VARCHAR NOT NULL,      -- the side that makes the claim
-    reference VARCHAR,               -- the other subject, or the floor, or NULL for a fixed threshold
+    reference VARCHAR,               -- the other subject, the floor, 'baseline NAME', or NULL for a fixed threshold
     suite     VARCHAR NOT NULL,      -- the suite that measured both
     metric    VARCHAR NOT NULL,      -- what the claim is about
+    kind      VARCHAR,               -- 'claim', 'target' or 'regression'
     claim     VARCHAR NOT NULL,      -- in words: 'less conversational than with_kilt'
     verdict   VARCHAR NOT NULL,      -- pass, fail, inconclusive or skipped
     candidate DOUBLE,                -- the subject's own estimate
@@ -125,9 +149,11 @@ CREATE TABLE gates (
     level     DOUBLE,                -- of the interval, e.g. 0.95
     p_value   DOUBLE,                -- raw
     p_adjusted DOUBLE,               -- Holm over the claims of the recipe
+    family    INTEGER,               -- claims adjusted for together
     n         INTEGER,               -- paired samples
     samples_needed INTEGER,          -- that would decide an inconclusive one, NULL otherwise
     method    VARCHAR,               -- the test
+    loudest   JSON,                  -- samples that speak most for the verdict: [{sample_id, candidate, baseline}]
     message   VARCHAR,               -- the paragraph a stranger reads
     PRIMARY KEY (run_id, gate)
 );

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bench import Bench
+from harness.environment import commit_of
 from harness.errors import HarnessError
 from harness.fingerprint import digest, plain
 from harness.gates import Gate, Verdict
@@ -35,7 +35,7 @@ class Session:
     arguments: list[str]
     write_report: Callable[[Any, str, Path], tuple[str, list[Path]]]  # connection, run, folder -> text, files
     subjects: dict[str, Subject] = field(default_factory=dict)
-    wanted: list[tuple[str, str]] = field(default_factory=list)  # suite and key of every evaluation asked for
+    wanted: list[tuple[str, str, str]] = field(default_factory=list)  # subject, suite and key of all asked for
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     text: str = ""  # the terminal's table
     paths: list[Path] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Session:
 
     def judged_or_measured(self) -> bool:
         """Whether the session came to any result."""
-        return bool(self.verdicts or self.bench.evaluated or any(self._stored(key) for _, key in self.wanted))
+        return bool(self.verdicts or self.bench.evaluated or any(self._stored(key) for *_, key in self.wanted))
 
     def _stored(self, key: str) -> bool:
         return (self.bench.store.root / "evaluations" / key / "manifest.json").exists()
@@ -117,7 +117,7 @@ class Session:
         """Ingest, write the report; where nothing changed since the last session, point to what is there."""
         key = digest(
             [
-                sorted(key for _, key in self.wanted if self._stored(key)),
+                sorted(key for *_, key in self.wanted if self._stored(key)),
                 {s.id: self.bench.planner.fingerprint(s) for s in self.subjects.values()},
                 [plain(asdict(v)) for v in self.verdicts.values()],
                 str(self.outputs["results"].resolve()),
@@ -146,7 +146,12 @@ class Session:
         from harness import warehouse
 
         run = self._run()
-        rows = self._subject_rows(run["run_id"]), self._gate_rows(run["run_id"])
+        measured = {
+            (subject, suite): {"run_id": run["run_id"], "subject": subject, "suite": suite, "evaluation": key}
+            for subject, suite, key in self.wanted
+            if self._stored(key)
+        }
+        rows = self._subject_rows(run["run_id"]), self._gate_rows(run["run_id"]), list(measured.values())
         try:
             with told_when_full("writing the session's results"):
                 warehouse.write_session(self.bench.store.root, run, *rows)
@@ -168,7 +173,7 @@ class Session:
             "command": " ".join(["pytest", *map(_quoted, self.arguments)]),
             "scale": self.bench.options.scale,
             "devices": ",".join(self.bench.options.devices),
-            "commit_id": _commit(self.bench.root),
+            "commit_id": commit_of(self.bench.root),
             "trained": len(self.bench.trained),
             "evaluated": len(self.bench.evaluated),
             "environment": json.dumps(environment(threads())),
@@ -213,17 +218,3 @@ def _latest(path: Path) -> dict[str, Any]:
 
 def _quoted(argument: str) -> str:
     return f'"{argument}"' if " " in argument else argument
-
-
-def _commit(root: Path) -> str | None:
-    """The project's git commit, '+' appended where files differ from it."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
-        )
-        changed = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return (found.stdout.strip() + ("+" if changed.stdout.strip() else "")) if found.returncode == 0 else None

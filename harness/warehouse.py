@@ -8,18 +8,24 @@ store's `sessions/` as JSON, one file each, for that reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from harness import baselines
 from harness.errors import StoreError, WarehouseError
 from harness.store import Artifact, Store
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-VERSION = 2
+VERSION = 3
+TABLES = (
+    "runs", "checkpoints", "subjects", "measured", "baselines", "training_log", "evaluations", "samples", "metrics",
+    "floors", "gates",
+)  # fmt: skip
 
 
 class Locked(WarehouseError):
@@ -34,8 +40,9 @@ class Foreign(WarehouseError):
 def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a warehouse of this version, made if need be.
 
-    A file of an older version is kept beside it as `<name>.v<version>`, and a new one begun: the next ingest fills
-    it from the store. Raises Locked where another process has it open, WarehouseError where it is damaged or from a newer harness.
+    A file of an older version is copied to `<name>.v<version>` and then brought to this one; what that version did
+    not hold is NULL. Raises Locked where another process has it open, WarehouseError where it is damaged or from a
+    newer harness, or from an older one and only to be read.
     """
     if read_only and not path.exists():
         raise WarehouseError(f"{path} does not exist.", "Run a suite first, or `harness results rebuild`.")
@@ -45,7 +52,7 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         older = None if read_only else _older_version(connection)
         if older is not None:
             connection.close()
-            path.replace(path.with_name(f"{path.name}.v{older}"))
+            _migrate(path, older)
             connection = duckdb.connect(str(path))
     except duckdb.IOException as error:
         if "Could not set lock on file" in str(error):
@@ -75,6 +82,76 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         connection.close()
 
 
+KEYS = {  # table -> the column by which its rows belong to one run, checkpoint or evaluation
+    "runs": "run_id", "subjects": "run_id", "measured": "run_id", "gates": "run_id",
+    "checkpoints": "fingerprint", "training_log": "fingerprint",
+    "evaluations": "evaluation", "samples": "evaluation", "metrics": "evaluation",
+}  # fmt: skip
+OWNERS = {"run_id": "runs", "fingerprint": "checkpoints", "evaluation": "evaluations"}
+
+
+@contextmanager
+def combined(paths: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that reads several results files as one, in memory; what two of them hold is taken once.
+
+    A subject that two files know by the same name and with other weights is named after its file from the second
+    file on: `wiki_only-mini@laptop`. Raises as `connect` does, for the first file that cannot be read.
+    """
+    for path in paths:
+        with connect(path, read_only=True):
+            pass
+    connection = duckdb.connect()
+    try:
+        for i, path in enumerate(paths):
+            connection.execute(f"ATTACH {_literal(path)} AS file{i} (READ_ONLY)")
+        for table in TABLES:
+            connection.execute(f"CREATE VIEW {table} AS {_union(connection, table, _labels(paths))}")
+        for view in SCHEMA.read_text().split("CREATE VIEW")[1:]:
+            connection.execute("CREATE VIEW" + view)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _union(connection: duckdb.DuckDBPyConnection, table: str, labels: list[str]) -> str:
+    """The SELECT over all files' tables of that name; a row counts for the first file that owns its key."""
+    parts = []
+    for i, label in enumerate(labels):
+        where = ""
+        if i and table in KEYS:
+            owner = OWNERS[KEYS[table]]
+            earlier = " UNION ALL ".join(f"SELECT {KEYS[table]} FROM file{j}.{owner}" for j in range(i))
+            where = f" WHERE {KEYS[table]} NOT IN ({earlier})"
+        elif i:
+            columns = {"floors": "suite, scale, metric, floor", "baselines": "name, subject, suite"}[table]
+            earlier = " UNION ALL ".join(f"SELECT {columns} FROM file{j}.{table}" for j in range(i))
+            where = f" WHERE ({columns}) NOT IN ({earlier})"
+        chosen = "*"
+        if i and table in ("subjects", "measured", "gates"):
+            told = [_literal(name) for name in _ambiguous(connection, i)]
+            if told:
+                suffix = _literal(f"@{label}")
+                chosen = f"* REPLACE (CASE WHEN subject IN ({', '.join(told)}) THEN subject || {suffix} ELSE subject END AS subject)"
+        parts.append(f"SELECT {chosen} FROM file{i}.{table}{where}")
+    return " UNION ALL ".join(parts)
+
+
+def _ambiguous(connection: duckdb.DuckDBPyConnection, place: int) -> list[str]:
+    """Subjects of one file that an earlier one knows with other weights."""
+    earlier = " UNION ALL ".join(f"SELECT subject, fingerprint FROM file{j}.subjects" for j in range(place))
+    found = connection.execute(
+        f"SELECT DISTINCT subject FROM file{place}.subjects s WHERE EXISTS (SELECT 1 FROM ({earlier}) e WHERE "
+        f"e.subject = s.subject AND e.fingerprint <> s.fingerprint) ORDER BY subject"
+    ).fetchall()
+    return [row[0] for row in found]
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """A short name of each file: its stem, with its folder where two are called alike."""
+    stems = [path.stem for path in paths]
+    return [path.stem if stems.count(path.stem) == 1 else f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+
+
 def _older_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """The version of a results file that an earlier harness made."""
     if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'warehouse'").fetchall():
@@ -83,12 +160,46 @@ def _older_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     return int(row[0]) if row is not None and row[0] < VERSION else None
 
 
+def _migrate(path: Path, older: int) -> None:
+    """The file with this version's tables and all its rows; the old one is kept as `<name>.v<older>`."""
+    fresh = path.with_name(f"{path.name}.migrating")
+    fresh.unlink(missing_ok=True)
+    with duckdb.connect(str(fresh)) as connection:
+        connection.execute("BEGIN")
+        _begin(connection)
+        connection.execute(f"ATTACH {_literal(path)} AS older (READ_ONLY)")
+        columns = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name {} 'older' AND NOT internal"
+        there = set(connection.execute(columns.format("=")).fetchall())
+        both: dict[str, list[str]] = {}
+        for table, column in connection.execute(columns.format("<>")).fetchall():
+            if (table, column) in there and table in TABLES:
+                both.setdefault(table, []).append(column)
+        for table, names in both.items():
+            chosen = ", ".join(names)
+            connection.execute(f"INSERT INTO {table} ({chosen}) SELECT {chosen} FROM older.{table}")
+        _measured_by_older_sessions(connection)
+        connection.execute("COMMIT")
+        connection.execute("DETACH older")
+    shutil.copy2(path, path.with_name(f"{path.name}.v{older}"))
+    fresh.replace(path)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def _begin(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(SCHEMA.read_text())
+    connection.execute("INSERT INTO warehouse VALUES (?)", [VERSION])
+
+
+def _literal(value: object) -> str:
+    """The value's text as an SQL string."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 def _check_version(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool) -> None:
     tables = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not tables and not read_only:
         connection.execute("BEGIN")
-        connection.execute(SCHEMA.read_text())
-        connection.execute("INSERT INTO warehouse VALUES (?)", [VERSION])
+        _begin(connection)
         connection.execute("COMMIT")
         return
     if "warehouse" not in tables:
@@ -98,7 +209,9 @@ def _check_version(connection: duckdb.DuckDBPyConnection, path: Path, read_only:
         found = None if row is None else row[0]
         raise WarehouseError(
             f"{path} has schema version {found}, and this harness reads {VERSION}.",
-            "Upgrade the harness." if found and found > VERSION else "Delete it and run `harness results rebuild`.",
+            "Upgrade the harness."
+            if found and found > VERSION
+            else "The next session brings it to this version and keeps the old file; so does `harness results rebuild`.",
         )
 
 
@@ -138,12 +251,17 @@ def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
         _insert(connection, "floors", [row for a in evaluations for row in _floor_rows(a)], conflict="OR REPLACE")
         for artifact in evaluations:
             connection.execute(
-                "INSERT INTO samples SELECT ?, sample_id, cluster, prompt, target, completion, scores FROM read_parquet(?)",
+                "INSERT INTO samples SELECT ?, file_row_number, sample_id, cluster, prompt, target, completion, scores "
+                "FROM read_parquet(?, file_row_number = true)",
                 [artifact.key, str(artifact.path / "samples.parquet")],
             )
         _insert(connection, "runs", [s["run"] for s in sessions])
         _insert(connection, "subjects", [row for s in sessions for row in s["subjects"]])
         _insert(connection, "gates", [row for s in sessions for row in s["gates"]])
+        _insert(connection, "measured", [row for s in sessions for row in s.get("measured", [])])
+        _measured_by_older_sessions(connection)
+        connection.execute("DELETE FROM baselines")
+        _insert(connection, "baselines", list(baselines.rows_of(store.root)))
         connection.execute("COMMIT")
     except BaseException:
         with suppress(duckdb.Error):  # a damaged file has ended the transaction itself
@@ -191,19 +309,40 @@ def rebuild(path: Path, store: Store) -> int:
 
 
 def write_session(
-    root: Path, run: Mapping[str, Any], subjects: list[dict[str, Any]], gates: list[dict[str, Any]]
+    root: Path,
+    run: Mapping[str, Any],
+    subjects: list[dict[str, Any]],
+    gates: list[dict[str, Any]],
+    measured: list[dict[str, Any]],
 ) -> None:
     """Keep a session's own rows in the store, from which the warehouse takes them."""
     folder = root / "sessions"
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{run['run_id']}.tmp"
-    temporary.write_text(json.dumps({"run": run, "subjects": subjects, "gates": gates}))
+    temporary.write_text(json.dumps({"run": run, "subjects": subjects, "gates": gates, "measured": measured}))
     temporary.replace(folder / f"{run['run_id']}.json")
 
 
 def read_sessions(root: Path) -> list[dict[str, Any]]:
     """All sessions kept in the store, oldest first."""
     return [json.loads(path.read_text()) for path in sorted((root / "sessions").glob("*.json"))]
+
+
+def _measured_by_older_sessions(connection: duckdb.DuckDBPyConnection) -> None:
+    """What sessions measured that did not yet write it down: of each subject and suite the newest at that time."""
+    connection.execute(
+        """
+        INSERT INTO measured
+        SELECT s.run_id, s.subject, e.suite, e.evaluation
+        FROM subjects s JOIN runs r USING (run_id) JOIN evaluations e USING (fingerprint)
+        WHERE s.run_id NOT IN (SELECT run_id FROM measured)
+          AND e.created_at <= r.started_at + to_seconds(coalesce(r.seconds, 0) + 1)
+        QUALIFY row_number() OVER (
+            PARTITION BY s.run_id, s.subject, e.suite
+            ORDER BY coalesce(e.scale = r.scale, false) DESC, e.created_at DESC
+        ) = 1
+        """
+    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]], conflict: str = "") -> None:
@@ -229,7 +368,7 @@ def _checkpoint_row(artifact: Artifact) -> dict[str, Any]:
     record = artifact.record
     names = (
         "trainable_parameters", "total_parameters", "training_rows", "truncated_rows", "optimizer_steps", "tokens",
-        "train_seconds", "peak_memory_bytes", "device",
+        "train_seconds", "peak_memory_bytes", "energy_joules", "why", "device",
     )  # fmt: skip
     return {
         "fingerprint": artifact.key,
@@ -262,7 +401,9 @@ def _log_rows(artifact: Artifact) -> Iterable[dict[str, Any]]:
 
 def _evaluation_row(artifact: Artifact) -> dict[str, Any]:
     record = artifact.record
-    names = ("subject", "scale", "prompt_digest", "samples", "seconds", "tokens", "peak_memory_bytes", "device")
+    names = (
+        "subject", "scale", "prompt_digest", "samples", "seconds", "tokens", "peak_memory_bytes", "energy_joules", "device",
+    )  # fmt: skip
     return {
         "evaluation": artifact.key,
         "fingerprint": artifact.spec["checkpoint"],
@@ -270,6 +411,7 @@ def _evaluation_row(artifact: Artifact) -> dict[str, Any]:
         "system_prompt": artifact.spec["suite"]["system_prompt"],
         "spec": json.dumps(artifact.spec),
         **{name: record.get(name) for name in names},
+        "samples_available": record.get("samples_available", record["samples"]),
         "environment": json.dumps(record["environment"]),
         "created_at": _utc(artifact),
     }

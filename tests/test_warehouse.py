@@ -12,10 +12,21 @@ from harness.errors import StoreError, WarehouseError
 from harness.evaluation import publish, suite_spec
 from harness.scoring import answer_floors
 from harness.store import Store
-from harness.warehouse import VERSION, Locked, connect, ingest, rebuild, write_session
+from harness.warehouse import VERSION, Locked, combined, connect, ingest, rebuild, write_session
 
 CHECKPOINT = "c" * 64
-TABLES = ("checkpoints", "evaluations", "floors", "gates", "metrics", "runs", "samples", "subjects", "training_log")
+TABLES = (
+    "checkpoints",
+    "evaluations",
+    "floors",
+    "gates",
+    "measured",
+    "metrics",
+    "runs",
+    "samples",
+    "subjects",
+    "training_log",
+)
 
 
 def as_answered(sample, output):
@@ -62,7 +73,8 @@ def add_session(store, run_id="20260301T120000-aaaaaa"):
                "settings": "[]", "fingerprint": CHECKPOINT}  # fmt: skip
     gate = {"run_id": run_id, "gate": "alpha-mini-quiz-acc", "subject": "alpha-mini", "reference": None, "suite": "quiz",
             "metric": "acc", "claim": "quiz acc is above 0.5", "verdict": "inconclusive", "candidate": 0.75}  # fmt: skip
-    write_session(store.root, run, [subject], [gate])
+    measured = {"run_id": run_id, "subject": "alpha-mini", "suite": "quiz", "evaluation": "e" * 64}
+    write_session(store.root, run, [subject], [gate], [measured])
 
 
 @pytest.fixture
@@ -92,7 +104,7 @@ def test_everything_in_the_store_becomes_rows_once(tmp_path, store):
         assert ingest(connection, store) == 0
         counts = {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
     assert counts == {
-        "checkpoints": 1, "evaluations": 2, "floors": 3, "gates": 1, "metrics": 2, "runs": 1, "samples": 8,
+        "checkpoints": 1, "evaluations": 2, "floors": 3, "gates": 1, "measured": 1, "metrics": 2, "runs": 1, "samples": 8,
         "subjects": 1, "training_log": 3,
     }  # fmt: skip
 
@@ -249,16 +261,68 @@ def test_every_column_of_the_schema_is_explained():
     assert bare == []
 
 
-def test_an_older_file_is_kept_beside_a_new_one_that_the_store_fills(tmp_path, store):
-    path = filled(tmp_path / "r.duckdb", store)
+def make_older(path):
+    """The file as an earlier harness left it: without what this version added."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE warehouse SET version = version - 1")
-        connection.execute("ALTER TABLE checkpoints DROP COLUMN rows_by_source")
-    with connect(path) as connection:
-        assert ingest(connection, store) > 0
-        assert connection.execute("SELECT count(*) FROM evaluations").fetchone() == (2,)
+        connection.execute("DROP TABLE measured")
+        connection.execute("DROP TABLE baselines")
+        connection.execute("ALTER TABLE gates DROP COLUMN kind")
+
+
+def test_an_older_file_is_brought_to_this_version_and_kept_beside_it(tmp_path, store):
+    path = filled(tmp_path / "r.duckdb", store)
+    make_older(path)
+    with connect(path) as connection:  # from an empty store: all that follows comes from the old file
+        assert ingest(connection, Store(tmp_path / "empty")) == 0
+        counts = {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
+        assert counts["evaluations"] == 2
+        assert counts["samples"] == 8
+        assert counts["gates"] == 1
+        assert connection.execute("SELECT kind, candidate FROM gates").fetchall() == [(None, 0.75)]
+        assert ingest(connection, store) == 0, "it holds all that the store does"
     with duckdb.connect(str(tmp_path / f"r.duckdb.v{VERSION - 1}")) as connection:
         assert connection.execute("SELECT count(*) FROM evaluations").fetchone() == (2,)
+    assert not list(tmp_path.glob("*.migrating*"))
+
+
+def test_what_an_older_session_measured_is_what_was_there_when_it_ended(tmp_path, store):
+    path = filled(tmp_path / "r.duckdb", store)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE evaluations SET created_at = '2026-03-01 12:00:30' WHERE evaluation[1] = 'e'")
+        connection.execute("UPDATE subjects SET fingerprint = (SELECT any_value(fingerprint) FROM checkpoints)")
+        connection.execute(
+            "INSERT INTO evaluations BY NAME SELECT 'later' AS evaluation, * EXCLUDE (evaluation, created_at), "
+            "TIMESTAMP '2026-03-02 12:00:00' AS created_at FROM evaluations WHERE evaluation[1] = 'e'"
+        )
+    make_older(path)
+    with connect(path) as connection:
+        assert connection.execute("SELECT subject, suite, evaluation FROM measured").fetchall() == [
+            ("alpha-mini", "quiz", "e" * 64)
+        ]
+
+
+def test_several_files_are_read_as_one(tmp_path, store):
+    other = Store(tmp_path / "other-store")
+    add_checkpoint(other, "9" * 64)
+    add_evaluation(other, "8" * 64, checkpoint="9" * 64, right=(0.0, 0.0, 1.0, 0.0))
+    add_session(other, "20260305T120000-cccccc")
+    for path in (other.root / "sessions").glob("*.json"):
+        path.write_text(path.read_text().replace(CHECKPOINT, "9" * 64).replace("e" * 64, "8" * 64))
+    here, there = filled(tmp_path / "here.duckdb", store), filled(tmp_path / "there.duckdb", other)
+    with combined([here, there]) as connection:
+        ask = lambda sql: connection.execute(sql).fetchall()
+        assert ask("SELECT subject, estimate FROM leaderboard ORDER BY subject") == [
+            ("alpha-mini", 0.75), ("alpha-mini@there", 0.25),
+        ]  # fmt: skip
+        assert ask("SELECT count(*) FROM samples") == [(12,)]
+        assert ask("SELECT count(*) FROM floors") == [(3,)]
+        assert ask("SELECT subject, gate FROM gates ORDER BY run_id") == [
+            ("alpha-mini", "alpha-mini-quiz-acc"), ("alpha-mini@there", "alpha-mini-quiz-acc"),
+        ]  # fmt: skip
+    with combined([here, here]) as connection:  # the same rows twice are the same rows
+        assert connection.execute("SELECT count(*) FROM samples").fetchone() == (8,)
+        assert connection.execute("SELECT subject FROM subjects").fetchall() == [("alpha-mini",)]
 
 
 def test_an_older_file_is_not_replaced_by_who_only_reads(tmp_path, store):
