@@ -1,4 +1,4 @@
-"""Samples -> the compact JSON that the page's sample browser reads, within a number of bytes.
+"""Samples -> the packed data that the page's sample browser reads, within a number of bytes.
 
 Every text is stored once, in one list, and named by its place there: suites share prompts, subjects share
 answers. Where all samples don't fit, long texts are shortened first; then each suite keeps the same share of its
@@ -7,103 +7,150 @@ draw, equal for every subject, so that what is won and lost stays representative
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from reports.content import Content, Evaluation, Sample, Text
+from reports.content import Content, Evaluation, Gate, Sample, Text
+from reports.packing import Packed, coded, packed
 from reports.words import LOWER_IS_BETTER, visible
 
 TEXT_LIMITS = (2_000, 800, 300)  # characters, tried in turn
 SHARES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.02)  # of the largest draw
-
-
-def browser_json(content: Content, most_bytes: int) -> str:
-    """JSON for a <script> element: no character in it can end the element or start another."""
-    for limit in TEXT_LIMITS:
-        text = _encoded(content, limit, None)
-        if len(text) <= most_bytes:
-            return text
-    largest = max((s.draw for e in content.evaluations for s in e.samples), default=0)
-    for share in SHARES:
-        text = _encoded(content, TEXT_LIMITS[-1], max(1, int(largest * share)))
-        if len(text) <= most_bytes:
-            break
-    return text
-
-
-def script_safe(value: Any) -> str:
-    """Compact ASCII JSON without <, > and &, safe inside a <script> element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _encoded(content: Content, limit: int, most_draws: int | None) -> str:
-    texts = Texts(limit, {}, [], {})
-    suites = [_suite(content, suite, texts, most_draws) for suite in content.suites]
-    suites = [suite for suite in suites if suite["samples"]]
-    return script_safe({"suites": suites, "texts": texts.shown, "cut": texts.cut, "start": _start(content, suites)})
-
-
-def _start(content: Content, suites: list[dict]) -> dict | None:
-    """What the browser shows first: the first claim whose two sides both answered."""
-    for gate in content.gates:
-        for suite in suites:
-            if suite["name"] == gate.suite and {gate.subject, gate.reference} <= suite["answers"].keys():
-                sides = {"candidate": gate.subject, "baseline": gate.reference}
-                return {"suite": gate.suite, "metric": gate.metric} | sides
-    return None
+HOPELESS = 1.15  # a share that should by its number of samples come out so much too large is not tried
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The list of distinct texts, filled as samples name them."""
+class Browsable:
+    """What the page's sample browser holds."""
 
-    limit: int
-    places: dict[tuple[str, int], int]
-    shown: list[str]
-    cut: dict[int, int]  # place -> characters of the whole text
+    head: Packed  # JSON: suites, scores, words
+    texts: Packed  # codes of words
+    answers: dict[str, dict[str, set[str]]] = field(default_factory=dict)  # suite -> subject -> sample ids
 
-    def place(self, text: Text | None) -> int:
-        """Where the text stands in the list; -1 for none."""
-        if text is None:
-            return -1
-        text = text.cut(self.limit)
-        key = (text.shown, text.characters)
-        if key not in self.places:
-            self.places[key] = len(self.shown)
-            self.shown.append(visible(text.shown))
-            if text.is_cut:
-                self.cut[self.places[key]] = text.characters
-        return self.places[key]
+    @property
+    def size(self) -> int:
+        return len(self.head.letters) + len(self.texts.letters)
+
+    def shows(self, gate: Gate, sample_id: str) -> bool:
+        """Whether both sides of a claim can be read there."""
+        sides = self.answers.get(gate.suite, {})
+        return all(sample_id in sides.get(side or "", ()) for side in (gate.subject, gate.other))
 
 
-def _suite(content: Content, suite: str, texts: Texts, most_draws: int | None) -> dict:
-    evaluations = content.of_suite(suite)
+def browsable(content: Content, most_bytes: int) -> Browsable:
+    """The samples that fit, packed; at the least a fiftieth of them."""
+    made = _packed(content, TEXT_LIMITS[0], None)
+    for limit in TEXT_LIMITS[1:]:
+        if made.size <= most_bytes:
+            return made
+        made = _packed(content, limit, None)
+    whole = made.size
+    largest = max((s.draw for e in content.evaluations for s in e.samples), default=0)
+    for share in SHARES:
+        if made.size <= most_bytes:
+            break
+        if whole * share <= most_bytes * HOPELESS:
+            made = _packed(content, TEXT_LIMITS[-1], max(1, int(largest * share)))
+    return made
+
+
+def _packed(content: Content, limit: int, most_draws: int | None) -> Browsable:
+    texts = Texts(limit)
+    answers: dict[str, dict[str, set[str]]] = {}
+    suites = []
+    for suite in content.suites:
+        evaluations = _sides(content, suite)
+        asked = _asked(evaluations, most_draws)
+        if asked:
+            suites.append(_suite(suite, evaluations, asked, texts))
+            answers[suite] = {
+                name: {s.sample_id for s in e.samples if s.sample_id in asked} for name, e in evaluations.items()
+            }
+    words, codes = coded(texts.shown)
+    head = {"suites": suites, "words": words, "cut": texts.cut, "start": _start(content, answers)}
+    return Browsable(packed(json.dumps(head, separators=(",", ":"), allow_nan=False).encode()), packed(codes), answers)
+
+
+def _sides(content: Content, suite: str) -> dict[str, Evaluation]:
+    """Whose answers can be compared: the subjects', then those of baselines that differ from them."""
+    subjects = content.of_suite(suite)
+    shown = {evaluation.evaluation for evaluation in subjects.values()}
+    blessed = [b.evaluation for b in content.baselines if b.evaluation.suite == suite]
+    return subjects | {e.subject: e for e in blessed if e.evaluation not in shown}
+
+
+def _asked(evaluations: dict[str, Evaluation], most_draws: int | None) -> dict[str, Sample]:
+    """Every sample id of the suite, as the first subject that answered it was asked."""
     asked: dict[str, Sample] = {}
     for evaluation in evaluations.values():
         for sample in evaluation.samples:
             if most_draws is None or sample.draw <= most_draws:
                 asked.setdefault(sample.sample_id, sample)
+    return asked
+
+
+def _start(content: Content, answers: dict[str, dict[str, set[str]]]) -> dict | None:
+    """What the browser shows first: the first claim whose two sides both answered."""
+    for gate in content.gates:
+        if {gate.subject, gate.other} <= answers.get(gate.suite, {}).keys():
+            return {"suite": gate.suite, "metric": gate.metric, "candidate": gate.subject, "baseline": gate.other}
+    return None
+
+
+@dataclass
+class Texts:
+    """The list of distinct texts, filled as samples name them."""
+
+    limit: int
+    places: dict[tuple[str, int], int] = field(default_factory=dict)
+    shown: list[str] = field(default_factory=list)
+    cut: dict[int, int] = field(default_factory=dict)  # place -> characters of the whole text
+
+    def place(self, text: Text | None) -> int:
+        """Where the text stands in the list; -1 for none."""
+        if text is None:
+            return -1
+        shown = text.shown[: self.limit]
+        key = (shown, text.characters)
+        if key not in self.places:
+            self.places[key] = len(self.shown)
+            self.shown.append(visible(shown))
+            if len(shown) < text.characters:
+                self.cut[self.places[key]] = text.characters
+        return self.places[key]
+
+
+def _suite(suite: str, evaluations: dict[str, Evaluation], asked: dict[str, Sample], texts: Texts) -> dict:
+    """One suite in columns; the texts that belong to one sample come together, where they are alike most."""
+    by_id = {name: {s.sample_id: s for s in e.samples} for name, e in evaluations.items()}
     metrics = sorted({name for e in evaluations.values() for s in e.samples for name in s.scores})
+    prompts, targets = [], []
+    places: dict[str, list[int]] = {name: [] for name in evaluations}
+    for key, sample in asked.items():
+        prompts.append(texts.place(sample.prompt))
+        targets.append(texts.place(sample.target))
+        for name, samples in by_id.items():
+            places[name].append(texts.place(samples[key].completion) if key in samples else -2)
     return {
         "name": suite,
         "total": max((e.sample_count for e in evaluations.values()), default=0),
         "metrics": metrics,
         "lower": [name in LOWER_IS_BETTER for name in metrics],
-        "samples": [[visible(key), texts.place(s.prompt), texts.place(s.target)] for key, s in asked.items()],
-        "answers": {name: _answers(e, list(asked), metrics, texts) for name, e in evaluations.items()},
+        "ids": [visible(key) for key in asked],
+        "prompts": _steps(prompts),
+        "targets": _steps(targets),
+        "answers": {name: _steps(column) for name, column in places.items()},
+        "scores": {name: [_scores(samples, asked, m) for m in metrics] for name, samples in by_id.items()},
     }
 
 
-def _answers(evaluation: Evaluation, asked: list[str], metrics: list[str], texts: Texts) -> list:
-    """For each sample asked: [place of the answer, score, score, ...], or 0 where this subject has none."""
-    by_id = {sample.sample_id: sample for sample in evaluation.samples}
-    return [
-        [texts.place(by_id[key].completion), *(_score(by_id[key].scores.get(name)) for name in metrics)]
-        if key in by_id
-        else 0
-        for key in asked
-    ]
+def _steps(places: list[int]) -> list[int]:
+    """Each number less the one before it: nearly the same over and over, which packs well."""
+    return [place - before for before, place in zip([0, *places], places, strict=False)]
+
+
+def _scores(samples: dict[str, Sample], asked: dict[str, Any], metric: str) -> list[float | int | None]:
+    return [_score(samples[key].scores.get(metric)) if key in samples else None for key in asked]
 
 
 def _score(value: float | None) -> float | int | None:

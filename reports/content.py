@@ -43,6 +43,8 @@ class Checkpoint:
     tokens: int | None
     train_seconds: float | None
     peak_memory_bytes: int | None
+    energy_joules: float | None
+    why: str | None  # how it differed from the nearest checkpoint when it was trained
     device: str | None
     environment: dict
     log: tuple[LogPoint, ...]
@@ -103,6 +105,11 @@ class Evaluation:
     scale: str | None
     system_prompt: str | None
     sample_count: int  # scored; `samples` may hold fewer
+    samples_available: int  # of the suite: more than were scored where --adaptive stopped early
+    seconds: float | None
+    tokens: int | None
+    peak_memory_bytes: int | None
+    energy_joules: float | None
     metrics: dict[str, Metric]
     samples: tuple[Sample, ...]
 
@@ -116,12 +123,22 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Loud:
+    """A sample that speaks much for a verdict, and both sides' scores on it."""
+
+    sample_id: str
+    candidate: float | None
+    baseline: float | None
+
+
+@dataclass(frozen=True)
 class Gate:
     gate: str
     subject: str
     reference: str | None
     suite: str
     metric: str
+    kind: str | None  # claim, target or regression; None in older rows
     claim: str
     verdict: str
     candidate: float | None
@@ -133,10 +150,17 @@ class Gate:
     level: float | None
     p_value: float | None
     p_adjusted: float | None
+    family: int | None  # claims adjusted for together
     n: int | None
     samples_needed: int | None
     method: str | None
+    loudest: tuple[Loud, ...]
     message: str | None
+
+    @property
+    def other(self) -> str | None:
+        """The evaluation that the claim compares with, as the sample browser calls it."""
+        return f"{self.subject} at {self.reference}" if self.kind == "regression" else self.reference
 
 
 @dataclass(frozen=True)
@@ -153,13 +177,46 @@ class Touched:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """A blessed evaluation that a claim compares with."""
+
+    name: str
+    commit_id: str | None
+    set_at: datetime
+    evaluation: Evaluation  # its subject is told as "wiki_only-mini at baseline main"
+
+
+@dataclass(frozen=True)
+class PastScore:
+    """What one subject scored in one run."""
+
+    run_id: str
+    started_at: datetime
+    commit_id: str | None
+    subject: str
+    suite: str
+    metric: str
+    evaluation: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class Content:
-    run: Run
+    runs: tuple[Run, ...]  # reported on, newest first
     subjects: tuple[Subject, ...]
     evaluations: tuple[Evaluation, ...]
     floors: tuple[Floor, ...]
     gates: tuple[Gate, ...]
     touched: tuple[Touched, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    history: tuple[PastScore, ...] = ()  # oldest first
+
+    @property
+    def run(self) -> Run:
+        """The newest run."""
+        return self.runs[0]
 
     @property
     def suites(self) -> list[str]:

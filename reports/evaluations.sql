@@ -1,12 +1,12 @@
--- The newest evaluation of each of the run's subjects and suites, at the run's scale where there is one.
-SELECT s.subject, e.evaluation, e.suite, e.scale, e.system_prompt,
-       coalesce(e.samples, (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation)) AS samples
-FROM subjects s
-JOIN runs r USING (run_id)
-JOIN evaluations e USING (fingerprint)
-WHERE s.run_id = $run_id
-QUALIFY row_number() OVER (
-    PARTITION BY s.subject, e.suite
-    ORDER BY coalesce(e.scale = r.scale, false) DESC, e.created_at DESC
-) = 1
-ORDER BY e.suite, s.subject;
+-- What the named runs used, of every subject with these weights and every suite the newest.
+WITH entry AS (SELECT unnest($subjects) AS subject, unnest($fingerprints) AS fingerprint)
+SELECT DISTINCT ON (m.subject, m.suite)
+       m.subject, m.suite, e.evaluation, e.scale, e.system_prompt,
+       coalesce(e.samples, (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation)) AS sample_count,
+       e.samples_available, e.seconds, e.tokens, e.peak_memory_bytes, e.energy_joules
+FROM measured m
+JOIN subjects s ON s.run_id = m.run_id AND s.subject = m.subject
+JOIN entry ON entry.subject = s.subject AND entry.fingerprint = s.fingerprint
+JOIN evaluations e ON e.evaluation = m.evaluation
+WHERE list_contains($runs, m.run_id)
+ORDER BY m.subject, m.suite, m.run_id DESC;

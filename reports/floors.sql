@@ -1,4 +1,4 @@
--- What answers without knowledge score, at the scale of the run.
+-- What answers without knowledge score, at one scale.
 SELECT suite, metric, floor, value
 FROM floors
 WHERE scale = $scale

@@ -2,94 +2,132 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import WarehouseError
 from reports.content import (
+    Baseline,
     Checkpoint,
     Content,
     Evaluation,
     Floor,
     Gate,
     LogPoint,
+    Loud,
     Metric,
+    PastScore,
     Run,
-    Sample,
     Subject,
-    Text,
     Touched,
 )
+from reports.drawing import draw
+from reports.query import parsed, rows
 
 if TYPE_CHECKING:
     import duckdb
 
-HERE = Path(__file__).parent
-LONGEST_TEXT = 2_000  # characters of one prompt, target or answer
-SAMPLES_PER_SUITE = 1_000  # ids, each answered by every subject
 
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str | None = None,
+    recipes: Sequence[str] | None = None,
+    since: datetime | None = None,
+) -> Content:
+    """All that a report shows: on the latest run, on the one named, or on the stored runs of a window.
 
-def load(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> Content:
-    """All that a report on one run shows; the latest run unless another is named.
-
+    With `recipes` or `since` (UTC where it names no zone): of every subject of these recipes the newest entry among
+    the runs since then, the newest evaluations of those weights and the claims as last judged on them.
     connection is an open DuckDB connection; nothing is written through it.
-    Raises WarehouseError where there is no such run.
+    Raises WarehouseError where nothing matches.
     """
-    run = _run(connection, run_id)
-    checkpoints = _checkpoints(connection, run)
-    return Content(
-        run=run,
-        subjects=tuple(_subjects(connection, run, checkpoints)),
-        evaluations=tuple(_evaluations(connection, run)),
-        floors=tuple(Floor(**row) for row in _rows(connection, "floors", scale=run.scale)),
-        gates=tuple(Gate(**row) for row in _rows(connection, "gates", run_id=run.run_id)),
-        touched=tuple(Touched(**row) for row in _rows(connection, "touched", run_id=run.run_id)),
+    runs = _runs(connection, run_id, list(recipes) if recipes else None, since)
+    scope: dict[str, Any] = {"runs": [run.run_id for run in runs], "recipes": list(recipes) if recipes else None}
+    found = rows(connection, "subjects", **scope)
+    weights = {name: [row[name] for row in found] for name in ("subject", "fingerprint")}
+    entry = {"subjects": weights["subject"], "fingerprints": weights["fingerprint"]}
+    checkpoints = _checkpoints(connection, weights["fingerprint"])
+    gates = tuple(_gates(connection, scope | entry))
+    measured = rows(connection, "evaluations", runs=scope["runs"], **entry)
+    blessed = _blessed(connection, gates)
+    evaluations = _evaluations(connection, measured + blessed, gates)
+    content = Content(
+        runs=runs,
+        subjects=tuple(_subjects(found, checkpoints)),
+        evaluations=tuple(evaluations[: len(measured)]),
+        floors=tuple(Floor(**row) for row in rows(connection, "floors", scale=runs[0].scale)),
+        gates=gates,
+        touched=tuple(Touched(**row) for row in rows(connection, "touched", **_named(measured))),
+        baselines=tuple(_baselines(blessed, evaluations[len(measured) :])),
+    )
+    return replace(content, history=tuple(_history(connection, content)))
+
+
+def _runs(
+    connection: duckdb.DuckDBPyConnection, run_id: str | None, recipes: list[str] | None, since: datetime | None
+) -> tuple[Run, ...]:
+    """The runs reported on, newest first."""
+    since = since.astimezone(UTC).replace(tzinfo=None) if since is not None and since.tzinfo else since
+    found = rows(connection, "runs", run_id=run_id, recipes=recipes, since=since)
+    unknown = set(recipes or ()) - _recipes(connection)
+    if not found or unknown:
+        raise _nothing(connection, run_id, recipes, since, unknown)
+    if recipes is None and since is None:
+        found = found[:1]
+    for row in found:
+        row["environment"] = parsed(row["environment"], {})
+    return tuple(Run(**row) for row in found)
+
+
+def _recipes(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT DISTINCT recipe FROM subjects").fetchall()}
+
+
+def _nothing(
+    connection: duckdb.DuckDBPyConnection, run_id: str | None, recipes: list[str] | None, since: datetime | None,
+    unknown: set[str],
+) -> WarehouseError:  # fmt: skip
+    """Why no run matches, and what there is."""
+    known = connection.execute("SELECT run_id, started_at FROM runs ORDER BY run_id DESC").fetchall()
+    if not known:
+        return WarehouseError("the results hold no run, so there is nothing to report", "Run pytest suites/ first.")
+    if unknown:
+        there = ", ".join(sorted(_recipes(connection))) or "none"
+        wrong = f"recipe{'s' if len(unknown) > 1 else ''} {', '.join(sorted(unknown))}"
+        return WarehouseError(f"the results hold no {wrong}", f"The recipes there are: {there}.")
+    if run_id is not None and run_id not in [row[0] for row in known]:
+        return WarehouseError(
+            f"the results hold no run {run_id}", f"The newest: {', '.join(row[0] for row in known[:3])}."
+        )
+    of = f" of {', '.join(recipes)}" if recipes else ""
+    matching = rows(connection, "runs", run_id=run_id, recipes=recipes, since=None)
+    if not matching:
+        return WarehouseError(f"run {run_id} did not use {', '.join(recipes or ())}", "Name another run, or none.")
+    newest = max(row["started_at"] for row in matching)
+    return WarehouseError(
+        f"the results hold no run{of} since {since:%Y-%m-%d %H:%M} UTC; the newest started {newest:%Y-%m-%d %H:%M} UTC",
+        "Name an earlier date.",
     )
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[dict]:
-    cursor = connection.execute((HERE / f"{query}.sql").read_text(encoding="utf-8"), parameters)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _parsed(text: str | None, empty: dict | list) -> Any:
-    return empty if text is None else json.loads(text)
-
-
-def _run(connection: duckdb.DuckDBPyConnection, run_id: str | None) -> Run:
-    rows = _rows(connection, "run", run_id=run_id)
-    if not rows and run_id is None:
-        raise WarehouseError("the results hold no run, so there is nothing to report", "Run pytest suites/ first.")
-    if not rows:
-        known = [
-            row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id DESC LIMIT 3").fetchall()
-        ]
-        raise WarehouseError(f"the results hold no run {run_id}", f"The newest: {', '.join(known) or 'none'}.")
-    row = rows[0]
-    row["environment"] = _parsed(row["environment"], {})
-    return Run(**row)
-
-
-def _checkpoints(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Checkpoint]:
-    rows = _rows(connection, "checkpoints", run_id=run.run_id)
+def _checkpoints(connection: duckdb.DuckDBPyConnection, fingerprints: list[str]) -> dict[str, Checkpoint]:
+    found = rows(connection, "checkpoints", fingerprints=fingerprints)
     logs: dict[str, list[LogPoint]] = {}
-    for row in _rows(connection, "training_log", fingerprints=[row["fingerprint"] for row in rows]):
+    for row in rows(connection, "training_log", fingerprints=[row["fingerprint"] for row in found]):
         logs.setdefault(row.pop("fingerprint"), []).append(LogPoint(**row))
-    for row in rows:
-        row["spec"] = _parsed(row["spec"], {})
-        row["environment"] = _parsed(row["environment"], {})
-        row["rows_by_source"] = _parsed(row["rows_by_source"], {})
+    for row in found:
+        for name in ("spec", "environment", "rows_by_source"):
+            row[name] = parsed(row[name], {})
         row["log"] = tuple(logs.get(row["fingerprint"], ()))
-    return {row["fingerprint"]: Checkpoint(**row) for row in rows}
+    return {row["fingerprint"]: Checkpoint(**row) for row in found}
 
 
-def _subjects(connection: duckdb.DuckDBPyConnection, run: Run, checkpoints: dict[str, Checkpoint]) -> Iterator[Subject]:
-    for row in _rows(connection, "subjects", run_id=run.run_id):
+def _subjects(found: list[dict], checkpoints: dict[str, Checkpoint]) -> Iterator[Subject]:
+    for row in found:
         row["name"] = row.pop("subject")
-        row["settings"] = _parsed(row["settings"], [])
+        row["settings"] = parsed(row["settings"], [])
         yield Subject(**row, lineage=_lineage(row["fingerprint"], checkpoints))
 
 
@@ -101,40 +139,65 @@ def _lineage(fingerprint: str | None, checkpoints: dict[str, Checkpoint]) -> tup
     return tuple(reversed(chain))
 
 
-def _evaluations(connection: duckdb.DuckDBPyConnection, run: Run) -> Iterator[Evaluation]:
-    rows = _rows(connection, "evaluations", run_id=run.run_id)
-    keys = sorted({row["evaluation"] for row in rows})
+def _gates(connection: duckdb.DuckDBPyConnection, scope: dict[str, Any]) -> Iterator[Gate]:
+    for row in rows(connection, "gates", **scope):
+        names = ("sample_id", "candidate", "baseline")
+        loudest = [Loud(*(loud.get(name) for name in names)) for loud in parsed(row.pop("loudest"), [])]
+        yield Gate(**row, loudest=tuple(loudest))
+
+
+def _blessed(connection: duckdb.DuckDBPyConnection, gates: Sequence[Gate]) -> list[dict]:
+    """The evaluations that claims call baselines."""
+    wanted = [gate for gate in gates if gate.kind == "regression" and (gate.reference or "").startswith("baseline ")]
+    return rows(
+        connection, "baselines",
+        names=[(gate.reference or "").removeprefix("baseline ") for gate in wanted],
+        subjects=[gate.subject for gate in wanted], suites=[gate.suite for gate in wanted],
+    )  # fmt: skip
+
+
+def _named(found: list[dict]) -> dict[str, list[str]]:
+    return {f"{name}s": [row[name] for row in found] for name in ("subject", "suite", "evaluation")}
+
+
+def _evaluations(
+    connection: duckdb.DuckDBPyConnection, found: list[dict], gates: Sequence[Gate]
+) -> list[Evaluation]:
+    """An evaluation for each row, with its metrics and samples."""
+    suites = {row["evaluation"]: row["suite"] for row in found}
     metrics: dict[str, dict[str, Metric]] = {}
-    for row in _rows(connection, "metrics", evaluations=keys):
+    for row in rows(connection, "metrics", evaluations=sorted(suites)):
         key, name = row.pop("evaluation"), row.pop("metric")
         metrics.setdefault(key, {})[name] = Metric(name=name, **row)
-    samples: dict[str, list[Sample]] = {}
-    limits = {"characters": LONGEST_TEXT, "samples_per_suite": SAMPLES_PER_SUITE}
-    for row in _rows(connection, "samples", evaluations=keys, **limits):
-        samples.setdefault(row["evaluation"], []).append(_sample(row))
-    for row in rows:
-        key = row["evaluation"]
-        yield Evaluation(
-            **{name: row[name] for name in ("evaluation", "subject", "suite", "scale", "system_prompt")},
-            sample_count=row["samples"],
-            metrics=metrics.get(key, {}),
-            samples=tuple(samples.get(key, ())),
+    samples = draw(connection, suites, [loud.sample_id for gate in gates for loud in gate.loudest])
+    columns = (
+        "evaluation", "subject", "suite", "scale", "system_prompt", "sample_count", "seconds", "tokens",
+        "peak_memory_bytes", "energy_joules",
+    )  # fmt: skip
+    return [
+        Evaluation(
+            **{name: row[name] for name in columns},
+            samples_available=row["samples_available"] or row["sample_count"],
+            metrics=metrics.get(row["evaluation"], {}),
+            samples=samples.get(row["evaluation"], ()),
         )
+        for row in found
+    ]
 
 
-def _sample(row: dict) -> Sample:
-    def text(name: str) -> Text | None:
-        return None if row[name] is None else Text(row[name], row[f"{name}_characters"])
-
-    return Sample(
-        sample_id=row["sample_id"],
-        draw=row["draw"],
-        prompt=text("prompt"),
-        target=text("target"),
-        completion=text("completion"),
-        scores={name: score for name, score in _parsed(row["scores"], {}).items() if _is_number(score)},
-    )
+def _baselines(blessed: list[dict], evaluations: Sequence[Evaluation]) -> Iterator[Baseline]:
+    for row, evaluation in zip(blessed, evaluations, strict=True):
+        told = replace(evaluation, subject=f"{row['subject']} at baseline {row['name']}")
+        yield Baseline(row["name"], row["commit_id"], row["set_at"], told)
 
 
-def _is_number(score: Any) -> bool:
-    return score is None or isinstance(score, int | float)
+def _history(connection: duckdb.DuckDBPyConnection, content: Content) -> Iterator[PastScore]:
+    """What the subjects scored in each run until this one, in the first metric of each suite."""
+    shown = {suite: content.metric_names(suite)[0] for suite in content.suites if content.metric_names(suite)}
+    scales = {suite: {e.scale for e in content.of_suite(suite).values()} for suite in shown}
+    found = rows(
+        connection, "history", suites=list(shown), metrics=list(shown.values()),
+        scales=[next(iter(of)) if len(of) == 1 else None for of in scales.values()],
+        subjects=[subject.name for subject in content.subjects], newest=content.run.run_id,
+    )  # fmt: skip
+    return (PastScore(**row) for row in found)

@@ -1,5 +1,9 @@
--- The subjects that the run used, references (base, untrained) last.
-SELECT subject, recipe, variant, seed, hypothesis, settings, fingerprint
-FROM subjects
-WHERE run_id = $run_id
+-- Of every subject the newest entry among the named runs, references (base, untrained) last.
+WITH entry AS (
+    SELECT DISTINCT ON (subject) subject, recipe, variant, seed, hypothesis, settings, fingerprint
+    FROM subjects
+    WHERE list_contains($runs, run_id) AND ($recipes IS NULL OR list_contains($recipes, recipe))
+    ORDER BY subject, run_id DESC
+)
+SELECT * FROM entry
 ORDER BY recipe IN ('base', 'untrained'), variant, recipe, subject;

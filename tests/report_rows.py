@@ -63,8 +63,10 @@ def insert_subject(connection, name: str, run_id: str = RUN, **row) -> None:
 
 
 def insert_evaluation(connection, subject: str, suite: str, metrics: dict, answered: list[dict], **row) -> None:
-    """One evaluation; metrics are name -> (estimate, low, high), answered are samples as dicts."""
+    """One evaluation that RUN used; metrics are name -> (estimate, low, high), answered are samples as dicts."""
     key = row.pop("evaluation", f"{suite}:{subject}")
+    for run_id in row.pop("runs", [RUN]):
+        insert(connection, "measured", run_id=run_id, subject=subject, suite=suite, evaluation=key)
     insert(connection, "evaluations", **{
         "evaluation": key, "fingerprint": fingerprint(subject), "subject": subject, "suite": suite, "scale": "mini",
         "samples": len(answered), "created_at": "2026-03-01 12:01:00",
@@ -75,12 +77,13 @@ def insert_evaluation(connection, subject: str, suite: str, metrics: dict, answe
             n=len(answered), method="bootstrap",
         )  # fmt: skip
     rows = [
-        (key, s["id"], s.get("prompt"), s.get("target"), s.get("completion"), json.dumps(s.get("scores", {})))
-        for s in answered
+        (key, place, s["id"], s.get("prompt"), s.get("target"), s.get("completion"), json.dumps(s.get("scores", {})))
+        for place, s in enumerate(answered)
     ]
     if rows:
         connection.executemany(
-            "INSERT INTO samples (evaluation, sample_id, prompt, target, completion, scores) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO samples (evaluation, position, sample_id, prompt, target, completion, scores) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
 

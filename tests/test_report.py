@@ -331,15 +331,14 @@ def test_one_subject_with_missing_numbers_is_still_a_report(warehouse, tmp_path)
     assert "not a number" in terminal_of(content, 60)
 
 
-def test_the_evaluation_at_the_scale_of_the_run_is_shown(warehouse):
+def test_the_evaluation_that_the_run_used_is_shown_and_no_newer_one(warehouse):
     insert_run(warehouse)
     insert_subject(warehouse, "a-mini")
     insert_evaluation(warehouse, "a-mini", "tone", {"acc": (0.5, None, None)}, [])
     insert_evaluation(
-        warehouse, "a-mini", "tone", {"acc": (0.9, None, None)}, [], scale="full", created_at="2026-03-02",
-        evaluation="newer",
+        warehouse, "a-mini", "tone", {"acc": (0.9, None, None)}, [], created_at="2026-03-02", evaluation="newer", runs=[],
     )  # fmt: skip
-    assert [e.scale for e in load(warehouse).evaluations] == ["mini"]
+    assert [e.metrics["acc"].estimate for e in load(warehouse).evaluations] == [0.5]
 
 
 def test_a_long_answer_is_shortened_and_says_so(content, page, comment):

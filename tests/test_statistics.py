@@ -12,13 +12,17 @@ from scipy import optimize, stats
 from harness.errors import HarnessError, StatisticsError
 from harness.statistics import (
     Interval,
+    across_seeds,
     adjust,
     bootstrap_interval,
+    confidence_sequence,
     mean_interval,
     minimum_detectable_difference,
+    nested_interval,
     non_inferior,
     paired_bootstrap,
     paired_difference,
+    paired_randomization,
     samples_needed,
     verdict,
 )
@@ -398,21 +402,56 @@ def test_bootstrap_refuses_a_statistic_that_is_not_finite():
 
 def test_minimum_detectable_difference_at_500_questions():
     assert minimum_detectable_difference(500, p=0.3, paired=False) == pytest.approx(0.081, abs=5e-4)
-    shares = {0.30: 0.069, 0.15: 0.049, 0.05: 0.028}
+    # normal theory says 0.0686, 0.0485 and 0.0280: the exact test, being conservative, needs a little more
+    shares = {0.30: 0.0701, 0.15: 0.0499, 0.05: 0.0289}
     for discordant, points in shares.items():
-        assert minimum_detectable_difference(500, discordant=discordant) == pytest.approx(points, abs=5e-4)
+        assert minimum_detectable_difference(500, discordant=discordant) == pytest.approx(points, abs=5e-5)
+
+
+def mcnemar_power(n, discordant, difference):
+    """Probability that the exact test rejects, summed over every outcome of n samples."""
+    better, worse = (discordant + difference) / 2, (discordant - difference) / 2
+    total = 0.0
+    for b in range(n + 1):
+        for c in range(n + 1 - b):
+            if b + c and stats.binomtest(b, b + c, 0.5).pvalue <= 0.05:
+                total += stats.multinomial.pmf([b, c, n - b - c], n, [better, worse, 1 - discordant])
+    return total
+
+
+def test_the_detectable_difference_of_answers_has_the_power_asked_for():
+    least = minimum_detectable_difference(30, discordant=0.5)
+    assert mcnemar_power(30, 0.5, least) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_what_no_outcome_shows_is_detectable_nowhere_below_one():
+    # of 20 samples 2 are discordant on average, and fewer than 6 never reject
+    assert minimum_detectable_difference(20, discordant=0.1) == 1.0
+
+
+@pytest.mark.parametrize("n", [10, 50, 500])
+def test_the_detectable_difference_of_scores_agrees_with_statsmodels(n):
+    from statsmodels.stats.power import TTestPower
+
+    exact = TTestPower().solve_power(effect_size=None, nobs=n, alpha=0.05, power=0.8)
+    assert minimum_detectable_difference(n, sd=1.0) == pytest.approx(exact, rel=5e-3)
 
 
 def test_unknown_spread_counts_as_the_worst():
-    # 2.801585 * sqrt(2 * 0.25) / sqrt(500)
-    assert minimum_detectable_difference(500) == pytest.approx(0.0885939, abs=1e-6)
+    assert minimum_detectable_difference(500) == minimum_detectable_difference(500, discordant=0.5)
+    # (1.964729 + 0.842347) * sqrt(2 * 0.25) / sqrt(500), t with 499 degrees of freedom
+    assert minimum_detectable_difference(500, paired=False) == pytest.approx(0.0887675, abs=1e-6)
 
 
 def test_samples_needed_by_hand_and_as_the_inverse():
-    # (2.801585 * 0.5 / 0.1)^2 = 196.22
-    assert samples_needed(0.1, sd=0.5) == samples_needed(-0.1, sd=0.5) == 197
+    # (2.801585 * 0.5 / 0.1)^2 = 196.2 by z; t(198) adds 1.0047^2: 198.1
+    assert samples_needed(0.1, sd=0.5) == samples_needed(-0.1, sd=0.5) == 199
     for n in (10, 612, 5000):
         assert samples_needed(minimum_detectable_difference(n, sd=0.4), sd=0.4) == n
+    needed = samples_needed(0.05, discordant=0.15)
+    assert minimum_detectable_difference(needed, discordant=0.15) <= 0.05
+    with pytest.raises(StatisticsError, match="effect is 0.2, and the sides disagree on a share of 0.1"):
+        samples_needed(0.2, discordant=0.1)
 
 
 def test_planning_refuses_what_it_cannot_use():
@@ -523,3 +562,247 @@ def test_level_is_a_share_not_a_percentage(level):
 
 def test_a_statistics_error_is_a_harness_error():
     assert issubclass(StatisticsError, HarnessError)
+
+
+# Tests against another number than zero.
+
+
+def test_p_against_a_number_says_what_the_interval_says():
+    generator = np.random.default_rng(5)
+    a, b = (generator.random(80) < 0.7).astype(float), (generator.random(80) < 0.55).astype(float)
+    x, y = generator.normal(0.3, 1, 80), generator.normal(0, 1, 80)
+    groups = np.repeat(range(20), 4)
+    for found_at in (
+        lambda against: mean_interval(a, against=against),
+        lambda against: mean_interval(a, groups, against=against),
+        lambda against: mean_interval(x, against=against),
+        lambda against: paired_difference(a, b, against=against),
+        lambda against: paired_difference(x, y, groups, against=against),
+    ):
+        one = found_at(0.01)
+        for end in (one.low, one.high):
+            assert found_at(end).p_value == pytest.approx(0.05, abs=1e-6)
+            inside = end + 0.01 * (one.estimate - end)
+            assert found_at(inside).p_value > 0.05
+        assert found_at(one.estimate + 5).p_value <= 1e-12
+
+
+def test_t_test_against_a_number_agrees_with_scipy():
+    x = np.random.default_rng(6).normal(0.2, 1, 40)
+    assert mean_interval(x, against=0.5).p_value == pytest.approx(stats.ttest_1samp(x, 0.5).pvalue, abs=1e-12)
+
+
+def test_bootstrap_p_against_a_number_is_where_the_interval_ends():
+    x = np.random.default_rng(7).lognormal(size=200)
+    mean = lambda index: x[index].mean()
+    found = bootstrap_interval(mean, 200)
+    assert found.p_value is None
+    assert bootstrap_interval(mean, 200, against=found.low).p_value == pytest.approx(0.05, abs=0.003)
+    assert bootstrap_interval(mean, 200, against=found.estimate).p_value > 0.9
+
+
+def test_effect_sizes_by_hand():
+    assert paired_difference(*pairs(9, 3, 10, 10)).effect_size == pytest.approx(9 / 12 - 0.5)  # Cohen's g
+    d = [0.5, 1.0, 1.5]
+    assert paired_difference(d, [0.0] * 3).effect_size == pytest.approx(1.0 / 0.5)  # Cohen's d_z
+    assert paired_difference([1, 0], [1, 0]).effect_size is None
+
+
+# Corpus metrics by exchanging answers.
+
+
+def bleu_of(candidate, baseline, references):
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(effective_order=False)
+    counts = np.array([
+        metric._extract_corpus_statistics([answer], [[reference]])[0]
+        for side in (candidate, baseline)
+        for answer, reference in zip(side, references, strict=True)
+    ])  # fmt: skip
+    return lambda index: metric._compute_score_from_stats(counts[index].sum(0).tolist()).score
+
+
+def test_corpus_tests_agree_with_sacrebleu():
+    from sacrebleu.metrics import BLEU
+    from sacrebleu.significance import PairedTest
+
+    generator = np.random.default_rng(11)
+    words = np.array(
+        [
+            "the",
+            "a",
+            "river",
+            "city",
+            "of",
+            "in",
+            "is",
+            "was",
+            "large",
+            "small",
+            "old",
+            "founded",
+            "lies",
+            "north",
+            "south",
+            "bank",
+            "by",
+            "king",
+            "and",
+            "it",
+        ]
+    )
+    references = [" ".join(generator.choice(words, 12)) for _ in range(80)]
+
+    def spoilt(share):
+        return [
+            " ".join(word if generator.random() > share else generator.choice(words) for word in line.split())
+            for line in references
+        ]
+
+    baseline, candidate = spoilt(0.50), spoilt(0.45)
+    statistic = bleu_of(candidate, baseline, references)
+    for kind, ours in (
+        ("ar", paired_randomization(statistic, 80, resamples=4000)),
+        ("bs", paired_bootstrap(statistic, lambda index: statistic(index + 80), 80, resamples=4000).p_value),
+    ):
+        systems = [("baseline", baseline), ("candidate", candidate)]
+        test = PairedTest(systems, {"BLEU": BLEU(references=[references])}, None, test_type=kind, n_samples=4000)
+        theirs = test()[1]["BLEU"][1]
+        assert theirs.score == pytest.approx(statistic(np.arange(80)), abs=1e-9)
+        # sacrebleu's bootstrap counts deviations from the mean one-sidedly about it; ours inverts the BCa interval
+        assert ours == pytest.approx(theirs.p_value, abs=0.02 if kind == "ar" else 0.06), kind
+
+
+def test_exchanging_identical_answers_tells_nothing():
+    assert paired_randomization(lambda index: 1.0, 10, resamples=100) == 1.0
+    x = np.concatenate([np.full(20, 2.0), np.zeros(20)])
+    assert paired_randomization(lambda index: x[index].mean(), 20, resamples=999) == pytest.approx(0.001)
+    clusters = np.repeat(range(2), 10)  # two coins: all four patterns are as far apart as, or less than, what is seen
+    assert paired_randomization(lambda index: x[index].mean(), 20, 999, clusters=clusters) == pytest.approx(
+        0.5, abs=0.06
+    )
+
+
+# Seeds and samples.
+
+
+def test_nested_variance_by_hand():
+    # rows are seeds, columns samples; grand mean 3. seed means 2, 4; sample means 2, 3, 4; residuals 0
+    scores = [[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]]
+    found = nested_interval(scores)
+    # MS_seed = 3 * 2 / 1 = 6; MS_sample = 2 * 2 / 2 = 2; MS_residual = 0
+    assert found.estimate == 3
+    assert (found.seed_variance, found.sample_variance, found.residual_variance) == pytest.approx((2, 1, 0))
+    half = lambda level: math.sqrt((stats.t.ppf(level, 1) ** 2 * 6 + stats.t.ppf(level, 2) ** 2 * 2) / 6)
+    assert found.high - 3 == pytest.approx(half(0.975))
+    assert half(1 - found.p_value / 2) == pytest.approx(3)
+
+
+def test_nested_variance_agrees_with_statsmodels_anova():
+    import pandas
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    generator = np.random.default_rng(2)
+    x = generator.normal(size=(3, 1)) + generator.normal(size=12) + generator.normal(size=(3, 12))
+    table = pandas.DataFrame({"x": x.ravel(), "seed": np.repeat(range(3), 12), "item": np.tile(range(12), 3)})
+    squares = anova_lm(ols("x ~ C(seed) + C(item)", table).fit())["mean_sq"]
+    found = nested_interval(x)
+    assert found.residual_variance == pytest.approx(squares["Residual"])
+    assert found.seed_variance == pytest.approx((squares["C(seed)"] - squares["Residual"]) / 12)
+    assert found.sample_variance == pytest.approx((squares["C(item)"] - squares["Residual"]) / 3)
+
+
+def test_seeds_that_agree_add_nothing_and_seeds_that_differ_widen():
+    generator = np.random.default_rng(3)
+    scores = generator.normal(size=200)
+    alike = nested_interval([scores, scores, scores])
+    one = mean_interval(scores)
+    assert (alike.low, alike.high) == pytest.approx((one.low, one.high), rel=1e-6)
+    apart = nested_interval([scores - 1, scores, scores + 1])
+    assert apart.high - apart.low > 4 * (one.high - one.low)
+    right = nested_interval([[1] * 20] * 3)
+    assert (right.low, right.high) == pytest.approx((mean_interval([1] * 20).low, 1.0))
+
+
+def test_clustered_seeds_count_clusters():
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=(3, 20)) + generator.normal(size=20)
+    copied, groups = np.repeat(x, 4, axis=1), np.repeat(range(20), 4)
+    assert nested_interval(copied, groups).high == pytest.approx(nested_interval(x).high)
+
+
+def test_an_interval_over_seeds_holds_the_truth():
+    generator = np.random.default_rng(8)
+    held = 0
+    for _ in range(400):
+        x = generator.normal(0, 0.3, (3, 1)) + generator.normal(0, 1, 60) + generator.normal(0, 1, (3, 60))
+        one = nested_interval(x)
+        held += one.low <= 0 <= one.high
+    assert held / 400 >= 0.92
+
+
+def test_across_seeds_adds_both_variances():
+    sampling = Interval(2.0, 2.0 - 1.96, 2.0 + 1.96, None, 100, "BCa bootstrap")  # standard error 1
+    found = across_seeds([1.0, 2.0, 3.0], sampling, against=0.0)
+    half = lambda level: math.sqrt(stats.t.ppf(level, 2) ** 2 / 3 + stats.norm.ppf(level) ** 2)
+    assert found.high == pytest.approx(2 + half(0.975), rel=1e-4)
+    assert half(1 - found.p_value / 2) == pytest.approx(2, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [([[1.0, 0.5]], "1 seeds"), ([[1.0], [0.5]], "no spread"), ([[1.0, 2.0], [1.0]], "2, 1 scores differ")],
+)
+def test_seeds_that_cannot_be_judged_are_told(scores, message):
+    with pytest.raises(StatisticsError, match=message):
+        nested_interval(scores)
+
+
+# Looking after every sample.
+
+
+def test_a_confidence_sequence_misses_the_truth_at_no_look():
+    generator = np.random.default_rng(9)
+    missed = plain_missed = 0
+    looks = range(10, 301, 10)
+    for _ in range(200):
+        x = (generator.random(300) < 0.4).astype(float)
+        ends = [confidence_sequence(x[:n], (0, 1), tune_at=150) for n in looks]
+        missed += any(not one.low <= 0.4 <= one.high for one in ends)
+        plain_missed += any(not one.low <= 0.4 <= one.high for one in (mean_interval(x[:n]) for n in looks))
+    assert missed / 200 <= 0.05
+    assert plain_missed / 200 > 0.15, "looking again and again at a plain interval is what goes wrong"
+
+
+def test_a_confidence_sequence_narrows_and_decides():
+    generator = np.random.default_rng(10)
+    x = (generator.random(2000) < 0.8).astype(float)
+    widths = [confidence_sequence(x[:n], (0, 1)).high - confidence_sequence(x[:n], (0, 1)).low for n in (50, 500, 2000)]
+    assert widths[0] > widths[1] > widths[2]
+    found = confidence_sequence(x, (0, 1), against=0.5)
+    assert found.low > 0.5
+    assert found.p_value < 0.05
+    assert confidence_sequence(x, (0, 1), against=found.low).p_value == pytest.approx(0.05, abs=1e-4)
+    assert confidence_sequence([0.0] * 3, (0, 1)).low >= 0
+
+
+def test_copied_answers_do_not_narrow_a_confidence_sequence():
+    x = np.random.default_rng(12).random(100)
+    copied, groups = np.repeat(x, 5), np.repeat(range(100), 5)
+    own, of_copies = confidence_sequence(x, (0, 1)), confidence_sequence(copied, (0, 1), groups)
+    assert of_copies.high - of_copies.low > 0.9 * (own.high - own.low)
+
+
+@pytest.mark.parametrize(
+    ("scores", "bounds", "message"),
+    [
+        ([0.5, 1.5], (0, 1), "1.5, outside of its bounds 0 to 1"),
+        ([0.5], (1, 0), "two rising numbers"),
+        ([], (0, 1), "empty"),
+    ],
+)
+def test_a_confidence_sequence_refuses_what_has_no_bounds(scores, bounds, message):
+    with pytest.raises(StatisticsError, match=message):
+        confidence_sequence(scores, bounds)

@@ -1,0 +1,239 @@
+"""What `harness.statistics` promises, simulated: error rates, power, coverage. Prints the tables of README.
+
+python benchmarks/statistics.py [--simulations 4000] [--only alarms,power,coverage,holm,sequence,seeds,bootstrap]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from harness.statistics import (
+    adjust,
+    bootstrap_interval,
+    confidence_sequence,
+    mean_interval,
+    minimum_detectable_difference,
+    nested_interval,
+    non_inferior,
+    paired_difference,
+)
+
+SIZES = (50, 200, 500)
+ALPHA = 0.05
+MARGIN = 0.05  # of the regression gate
+Row = tuple[str, ...]
+
+
+# ---- pairs of models whose truth is known ---------------------------------------------------------------
+
+
+def answers(rng: np.random.Generator, n: int, shift: float = 0.0, discordant: float = 0.3) -> tuple[np.ndarray, ...]:
+    """0/1 answers of two models that disagree on a share of the samples; the candidate is better by `shift`."""
+    which = rng.random(n)
+    right = rng.random(n) < 0.5
+    candidate = np.where(which < (discordant + shift) / 2, 1.0, np.where(which < discordant, 0.0, right))
+    baseline = np.where(which < (discordant + shift) / 2, 0.0, np.where(which < discordant, 1.0, right))
+    return candidate, baseline
+
+
+def scores(rng: np.random.Generator, n: int, shift: float = 0.0) -> tuple[np.ndarray, ...]:
+    """Scores within 0..1, most near 0, as a calibrated probability has them; two models about the same samples."""
+    difficulty = rng.beta(0.6, 2.0, n)
+    return difficulty + rng.normal(shift, 0.1, n), difficulty + rng.normal(0, 0.1, n)
+
+
+def clustered(rng: np.random.Generator, n: int, binary: bool, shift: float = 0.0) -> tuple[np.ndarray, ...]:
+    """The same in clusters of five whose members are alike: intra-cluster correlation about a half."""
+    groups = np.repeat(np.arange(n // 5), 5)
+    alike = rng.random(n // 5)[groups]
+    if not binary:
+        common = rng.normal(0, 0.1, n // 5)[groups]
+        candidate, baseline = scores(rng, n, shift)
+        return candidate + common, baseline, groups
+    own = np.where(rng.random(n) < 0.7, alike, rng.random(n))
+    candidate = np.where(own < (0.3 + shift) / 2, 1.0, np.where(own < 0.3, 0.0, 1.0))
+    baseline = np.where(own < (0.3 + shift) / 2, 0.0, np.where(own < 0.3, 1.0, 1.0))
+    return candidate, baseline, groups
+
+
+KINDS: dict[str, Callable[..., tuple[np.ndarray, ...]]] = {
+    "0/1": answers,
+    "scores": scores,
+    "0/1, clusters of 5": lambda rng, n, shift=0.0: clustered(rng, n, True, shift),
+    "scores, clusters of 5": lambda rng, n, shift=0.0: clustered(rng, n, False, shift),
+}
+
+
+# ---- what is simulated ------------------------------------------------------------------------------------
+
+
+def alarms(simulations: int, seed: int) -> Iterator[Row]:
+    """How often chance alone makes a verdict."""
+    yield (
+        "scores",
+        "n",
+        "identical: difference claimed",
+        "identical: regression gate fails",
+        "worse by the margin: gate passes",
+    )
+    for kind, draw in KINDS.items():
+        for n in SIZES:
+            rng = np.random.default_rng([seed, n])
+            claimed = failed = passed = 0
+            for _ in range(simulations):
+                found = paired_difference(*draw(rng, n))
+                claimed += found.p_value <= ALPHA and not found.low <= 0 <= found.high
+                failed += non_inferior(*_with_margin(draw(rng, n))).high < -MARGIN
+                passed += non_inferior(*_with_margin(draw(rng, n, -MARGIN))).low > -MARGIN
+            yield kind, str(n), *(share(count, simulations) for count in (claimed, failed, passed))
+
+
+def _with_margin(drawn: tuple[np.ndarray, ...]) -> tuple:
+    candidate, baseline, *groups = drawn
+    return candidate, baseline, MARGIN, *groups
+
+
+def power(simulations: int, seed: int) -> Iterator[Row]:
+    """How often a difference as large as the printed one is found."""
+    yield "scores", "n", "detectable difference", "found"
+    for n in SIZES:
+        for discordant in (0.3, 0.2):
+            least = minimum_detectable_difference(n, discordant=discordant)
+            rng = np.random.default_rng([seed, n])
+            hits = sum(decided(paired_difference(*answers(rng, n, least, discordant))) for _ in range(simulations))
+            yield f"0/1, {discordant:.0%} disagree", str(n), f"{least:.3f}", share(hits, simulations)
+        least = minimum_detectable_difference(n, sd=math.sqrt(0.02))
+        rng = np.random.default_rng([seed, n])
+        hits = sum(decided(paired_difference(*scores(rng, n, least))) for _ in range(simulations))
+        yield "scores", str(n), f"{least:.3f}", share(hits, simulations)
+
+
+def decided(found) -> bool:
+    """Whether a gate would call the difference positive."""
+    return found.low > 0 and found.p_value <= ALPHA
+
+
+def coverage(simulations: int, seed: int) -> Iterator[Row]:
+    """How often a 95 % interval of an accuracy holds the truth: exactly, over all counts of right answers."""
+    yield "interval", "n", "p = 0.02", "p = 0.3", "p = 0.98"
+    for n in (20, 100, 500):
+        ends = [mean_interval([1.0] * right + [0.0] * (n - right)) for right in range(n + 1)]
+        found = []
+        for p in (0.02, 0.3, 0.98):
+            weights = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
+            found.append(sum(w for w, one in zip(weights, ends, strict=True) if one.low <= p <= one.high))
+        yield "accuracy", str(n), *(f"{100 * one:.1f} %" for one in found)
+    for n in (20, 100, 500):
+        rng = np.random.default_rng([seed, n])
+        found = []
+        for p in (0.02, 0.3, 0.98):
+            held = 0
+            for _ in range(simulations):
+                groups = np.repeat(np.arange(n // 5), 5)
+                alike = rng.random(n) < 0.5
+                x = (np.where(alike, rng.random(n // 5)[groups], rng.random(n)) < p).astype(float)
+                one = mean_interval(x, groups)
+                held += one.low <= p <= one.high
+            found.append(held)
+        yield "accuracy, clusters of 5", str(n), *(share(count, simulations) for count in found)
+
+
+def holm(simulations: int, seed: int) -> Iterator[Row]:
+    """How often any of twenty true nulls is called a finding."""
+    yield "adjustment", "any false alarm among 20"
+    rng = np.random.default_rng(seed)
+    plain = held = 0
+    for _ in range(simulations):
+        p_values = [paired_difference(*answers(rng, 200)).p_value for _ in range(20)]
+        plain += min(p_values) <= ALPHA
+        held += min(adjust(p_values, "holm")) <= ALPHA
+    yield "none", share(plain, simulations)
+    yield "Holm", share(held, simulations)
+
+
+def sequence(simulations: int, seed: int) -> Iterator[Row]:
+    """How often a look after every 10 samples of 500 ever misses the truth, and when a difference is seen."""
+    yield "scores", "95 % t interval misses at some look", "confidence sequence misses", "samples until 0.15 is seen"
+    rng = np.random.default_rng(seed)
+    looks = range(10, 501, 10)
+    for kind, (mean, low) in {"0/1, p = 0.3": (0.3, 0.0), "differences of 0/1": (0.0, -1.0)}.items():
+        naive = missed = 0
+        stops = []
+        for _ in range(simulations // 4):
+            draw = lambda shift=0.0, low=low: (
+                (rng.random(500) < 0.3 + shift).astype(float) if low == 0 else np.subtract(*answers(rng, 500, shift))
+            )
+            x, better = draw(), draw(0.15)
+            ever = [mean_interval(x[:n]) for n in looks]
+            naive += any(not one.low <= mean <= one.high for one in ever)
+            ever = [confidence_sequence(x[:n], (low, 1.0), tune_at=250) for n in looks]
+            missed += any(not one.low <= mean <= one.high for one in ever)
+            seen = (n for n in looks if confidence_sequence(better[:n], (low, 1.0), tune_at=250).low > mean)
+            stops.append(next(seen, 500))
+        yield kind, share(naive, simulations // 4), share(missed, simulations // 4), f"{np.median(stops):.0f}"
+
+
+def seeds(simulations: int, seed: int) -> Iterator[Row]:
+    """How often an interval over training seeds holds the truth, where trainings differ by as much as sampling."""
+    yield "seeds", "samples alone", "seeds and samples"
+    for count in (2, 3, 5):
+        rng = np.random.default_rng([seed, count])
+        alone = nested = 0
+        for _ in range(simulations):
+            x = rng.normal(0, 0.03, (count, 1)) + rng.normal(0, 0.3, 200) + rng.normal(0, 0.2, (count, 200))
+            one = mean_interval(x.mean(0))
+            alone += one.low <= 0 <= one.high
+            one = nested_interval(x)
+            nested += one.low <= 0 <= one.high
+        yield str(count), share(alone, simulations), share(nested, simulations)
+
+
+def bootstrap(simulations: int, seed: int) -> Iterator[Row]:
+    """How often the BCa interval of bits per byte holds the truth."""
+    yield "documents", "held"
+    for n in (50, 100, 300):
+        rng = np.random.default_rng([seed, n])
+        held = 0
+        for _ in range(simulations // 8):
+            size = rng.lognormal(6, 0.8, n)
+            bits = size * rng.lognormal(0.5, 0.3, n)
+            ratio = lambda index, bits=bits, size=size: bits[index].sum() / size[index].sum()
+            one = bootstrap_interval(ratio, n, resamples=1000)
+            held += one.low <= math.exp(0.5 + 0.3**2 / 2) <= one.high
+        yield str(n), share(held, simulations // 8)
+
+
+PARTS = {part.__name__: part for part in (alarms, power, coverage, holm, sequence, seeds, bootstrap)}
+
+
+def share(count: int, of: int) -> str:
+    """A share with twice its simulation error."""
+    p = count / of
+    return f"{100 * p:.1f} % +- {200 * math.sqrt(max(p * (1 - p), 1 / of) / of):.1f}"
+
+
+def main() -> None:
+    """Print the tables asked for, as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--simulations", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default=",".join(PARTS))
+    options = parser.parse_args()
+    for name in options.only.split(","):
+        started = time.perf_counter()
+        rows = list(PARTS[name](options.simulations, options.seed))
+        print(f"{PARTS[name].__doc__.splitlines()[0]}\n")
+        for i, row in enumerate(rows):
+            print(f"| {' | '.join(row)} |")
+            if i == 0:
+                print(f"|{'---|' * len(row)}")
+        print(f"\n({options.simulations:,} simulations, {time.perf_counter() - started:.0f} s)\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
