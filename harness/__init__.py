@@ -17,6 +17,7 @@ from harness.scoring.metrics import Mean, Ratio
 from harness.suite import (
     Choices,
     Generate,
+    Guard,
     LmEval,
     LmEvalTask,
     Overlap,
@@ -38,6 +39,7 @@ __all__ = [
     "Finetune",
     "Fresh",
     "Generate",
+    "Guard",
     "Hub",
     "LmEval",
     "LmEvalTask",

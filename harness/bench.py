@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness import baselines
 from harness.adhoc import model_recipe, task_suite
 from harness.catalogue import load_recipes, load_suites
 from harness.data.reading import Access, Loaded, load
 from harness.data.sources import Mix, Rows, Scale, count_with
 from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, RecipeError, StoreError, SuiteError
 from harness.evaluation import Evaluation
-from harness.fingerprint import differences, digest
+from harness.fingerprint import differences, digest, short
 from harness.jobs import Executor, Job
-from harness.planning import PlannedStage, Planner, is_adapter, short
+from harness.planning import PlannedStage, Planner, is_adapter
 from harness.recipe import Fresh, Recipe, Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite, samples_of
@@ -39,6 +40,8 @@ class Options:
     reevaluate: bool = False
     seeds: int = 1
     strict_gates: bool = False
+    baseline: str | None = None
+    adaptive: bool = False
     track: str | None = None
     models: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
@@ -77,6 +80,7 @@ class Bench:
     jobs: dict[str, Job] = field(default_factory=dict)
     trained: list[str] = field(default_factory=list)  # names of stages trained in this session
     evaluated: list[str] = field(default_factory=list)  # names of evaluations measured in this session
+    spared: list[tuple[str, int, int]] = field(default_factory=list)  # evaluation, samples never asked, of how many
     notes: list[str] = field(default_factory=list)  # what the header and the report say beside the results
     again: set[str] = field(default_factory=set)  # keys to be made anew: --retrain, --reevaluate
     workers: list[Worker] = field(default_factory=list)
@@ -85,6 +89,7 @@ class Bench:
     stopping: bool = False
     suite_errors: dict[str, HarnessError] = field(default_factory=dict)  # by evaluation key
     executor: Executor | None = None
+    baseline: baselines.Baseline | None = None  # what guarded metrics are compared with
 
     @classmethod
     def open(cls, root: Path, store: Path, options: Options) -> Bench:
@@ -98,6 +103,8 @@ class Bench:
             bench.recipes[recipe.name] = recipe
         for task in options.tasks:
             task_suite(task)  # a misspelt one fails here
+        if options.baseline is not None:
+            bench.baseline = baselines.read(bench.store.root, options.baseline)
         count_with(bench.count)
         return bench
 
@@ -113,6 +120,7 @@ class Bench:
         )
         self.rows: dict[str, tuple[Loaded, Loaded | None]] = {}  # by stage key, read ahead and not yet trained on
         self.suite_rows: dict[str, Loaded] = {}
+        self.stoppable: dict[tuple[str, str], tuple[str, dict[str, Any]] | None] = {}  # by suite and subject
         self.changed = threading.Condition()
         self._suites: dict[str, Suite] | None = None
 
@@ -150,6 +158,11 @@ class Bench:
             raise RecipeError(f"there is no recipe {recipe!r} (recipes: {', '.join(self.recipes)}).")
         found = self.recipes[recipe][variant]
         return found.with_seed(found.seed + seed) if seed and found.stages else found
+
+    def seeds_of(self, subject: Subject) -> list[Subject]:
+        """The subject under every training seed of the session, its own first."""
+        count = self.options.seeds if subject.stages else 1
+        return [subject.with_seed(subject.seed + seed) for seed in range(count)]
 
     def wanted_by_recipes(self) -> set[str]:
         """Keys of all checkpoints that some variant of some recipe leads to, at every scale and with every seed stored.
@@ -204,9 +217,25 @@ class Bench:
         return self.evaluation_spec(suite, subject)[0]
 
     def evaluation_spec(self, suite: Suite, subject: Subject) -> tuple[str, dict[str, Any]]:
-        """Key of the suite's evaluation of the subject, and all that it was computed from."""
+        """Key of the suite's evaluation of the subject, and all that it was computed from.
+
+        Under --adaptive, or where nothing may be measured, that of one that could be stopped early takes the place of
+        one of the whole suite which is not there.
+        """
         planned = self.planner.chain(subject)[-1]
-        return self.planner.evaluation(suite, planned, self.options.devices[0])
+        key, spec = self.planner.evaluation(suite, planned, self.options.devices[0])
+        if not (self.options.adaptive or not self.options.train) or self._published(key):
+            return key, spec
+        if (suite.name, subject.id) not in self.stoppable:
+            from harness.adaptive import stopping_rule  # which judges, and so stands on this module
+
+            rule = stopping_rule(self, suite, subject)
+            adaptive = {**spec, "adaptive": rule}
+            self.stoppable[suite.name, subject.id] = None if rule is None else (digest(adaptive), adaptive)
+        found = self.stoppable[suite.name, subject.id]
+        if found is None or not (self.options.adaptive or self._published(found[0])):
+            return key, spec
+        return found
 
     def suite_data(self, suite: Suite) -> Loaded:
         """The suite's own rows; read once a session."""
@@ -360,6 +389,10 @@ class Bench:
             if best is None or len(differing) < len(best[1]):
                 best = artifact, differing
         return best
+
+    def why_missing(self, planned: PlannedStage) -> str:
+        """Why the stage has to be made: how it differs from the nearest checkpoint in the store."""
+        return "the first of its kind" if self.nearest(planned) is None else self.nearest_told(planned)
 
     def nearest_told(self, planned: PlannedStage) -> str:
         """In words, what differs from the nearest checkpoint in the store."""

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from harness.bench import Bench, Checkpoint
-from harness.planning import PlannedStage, short
+from harness.fingerprint import short
+from harness.planning import PlannedStage
 
 
 def card(bench: Bench, checkpoint: Checkpoint, weights: str) -> str:

@@ -9,33 +9,33 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import cli_models
-from harness.catalogue import find_root
+from harness import cli_models, cli_results
+from harness.baselines import all_of
 from harness.cli_data import data_app
 from harness.commands import (
     AsJson,
     DataRoot,
-    Gpu,
-    Results,
     Scale,
     StoreDir,
     chosen,
     gib,
     open_bench,
     print_json,
-    results_file,
     show,
 )
 from harness.data.reading import read_file
-from harness.errors import DataError, HarnessError, StoreError, WarehouseError
+from harness.errors import DataError, HarnessError, StoreError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-results_app = typer.Typer(no_args_is_help=True, help="The DuckDB file of all results.")
 store_app = typer.Typer(no_args_is_help=True, help="Checkpoints and evaluations, by content.")
-app.add_typer(results_app, name="results")
+app.add_typer(cli_results.results_app, name="results")
+app.add_typer(cli_results.baseline_app, name="baseline")
 app.add_typer(store_app, name="store")
 app.add_typer(data_app, name="data")
-for command in (cli_models.chat, cli_models.export, cli_models.serve):
+for command in (
+    cli_results.compare, cli_results.gate, cli_results.report,
+    cli_models.chat, cli_models.export, cli_models.serve,
+):  # fmt: skip
     app.command()(command)
 
 
@@ -143,124 +143,6 @@ def status(store: StoreDir = None, as_json: AsJson = False) -> None:
     show(rows, {"state": "state", "job": "job", "process": "process", "step": "step", "steps": "of"}, as_json)
 
 
-# ---- results ------------------------------------------------------------------------------------------
-
-
-@app.command()
-def compare(
-    candidate: str,
-    baseline: str,
-    suite: Annotated[str | None, typer.Option(help="only this suite")] = None,
-    metric: Annotated[str | None, typer.Option(help="only this metric")] = None,
-    scale: Scale = "mini",
-    data_root: DataRoot = None,
-    store: StoreDir = None,
-    gpu: Gpu = None,
-    as_json: AsJson = False,
-) -> None:
-    """Paired differences between two subjects, with intervals; Benjamini-Hochberg over the table."""
-    from harness.compare import compare as paired
-
-    bench = open_bench(scale, data_root, store, gpu)
-    rows = []
-    for ours in chosen(bench, candidate):
-        theirs = [s for s in chosen(bench, baseline) if s.variant.name == ours.variant.name]
-        for other in theirs:
-            rows += paired(bench, ours, other, suite, metric)
-    columns = {
-        "suite": "suite", "metric": "metric", "candidate_score": candidate, "baseline_score": baseline,
-        "estimate": "difference", "low": "low", "high": "high", "p_value": "p", "n": "n", "verdict": "verdict",
-    }  # fmt: skip
-    show(rows, columns, as_json)
-
-
-@app.command()
-def gate(
-    recipe: Annotated[str | None, typer.Argument(help="default: all that was measured")] = None,
-    scale: Scale = "mini",
-    data_root: DataRoot = None,
-    store: StoreDir = None,
-    gpu: Gpu = None,
-    as_json: AsJson = False,
-) -> None:
-    """Judge the claims on what is stored, without pytest. Exit status 1 when one fails."""
-    from dataclasses import asdict
-
-    from harness.gates import gates_of, judge
-
-    bench = open_bench(scale, data_root, store, gpu)
-    subjects = chosen(bench, recipe) if recipe else bench.subjects()
-    verdicts = [judge(bench, g) for subject in subjects for g in gates_of(subject)]
-    if not any(v.verdict != "skipped" for v in verdicts):
-        raise HarnessError(
-            "no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}"
-        )
-    if as_json:
-        print_json([asdict(v) for v in verdicts])
-    else:
-        for verdict in verdicts:
-            print(f"{verdict.verdict:>12}  {verdict.gate}\n              {verdict.message}")
-    raise typer.Exit(1 if any(v.verdict == "fail" for v in verdicts) else 0)
-
-
-@app.command()
-def report(
-    out: Annotated[Path | None, typer.Option(help="folder; default: .bench/reports")] = None,
-    results: Results = None,
-    check: Annotated[bool, typer.Option("--check", help="only say whether the newest session ran through")] = False,
-) -> None:
-    """Write the report of the newest session again, as HTML and Markdown, and print its tables."""
-    if check:
-        return _check_newest(find_root(Path.cwd()) / ".bench" / "reports")
-    from rich.console import Console
-
-    import reports
-    from harness import warehouse
-
-    folder = out or find_root(Path.cwd()) / ".bench" / "reports"
-    with warehouse.connect(results_file(results), read_only=True) as connection:
-        content = reports.load(connection)
-    reports.write_html(content, folder / "report.html")
-    reports.write_markdown(content, folder / "report.md")
-    reports.print_terminal(content, Console())
-    print(f"report: {folder / 'report.html'}")
-
-
-def _check_newest(folder: Path) -> None:
-    """Exit status 0 where nothing but claims failed in the newest session, and its report is there."""
-    from harness.session import LATEST
-
-    try:
-        newest = json.loads((folder / LATEST).read_text())
-    except (OSError, ValueError):
-        raise WarehouseError(f"no session has written a report to {folder}.") from None
-    if newest["broken"] or not newest["paths"] or not all(Path(path).exists() for path in newest["paths"]):
-        raise WarehouseError(
-            f"the newest session did not run through ({newest['broken']} failures that are no claims)."
-        )
-    print(f"the session ran through; what failed are claims, and the report says which: {newest['paths'][0]}")
-
-
-@results_app.command("rebuild")
-def results_rebuild(results: Results = None, store: StoreDir = None) -> None:
-    """Make the results file anew from the store."""
-    from harness import warehouse
-
-    bench = open_bench(store=store)
-    path = results_file(results)
-    print(f"{path}: {warehouse.rebuild(path, bench.store)} checkpoints, evaluations and sessions")
-
-
-@results_app.command("query")
-def results_query(sql: str, results: Results = None, as_json: AsJson = False) -> None:
-    """Run one SQL statement on the results, read-only."""
-    from harness import warehouse
-
-    with warehouse.connect(results_file(results), read_only=True) as connection:
-        names, rows = warehouse.query(connection, sql)
-    show(rows, {name: name for name in names}, as_json)
-
-
 # ---- the store ----------------------------------------------------------------------------------------
 
 
@@ -336,7 +218,10 @@ def store_prune(
     wanted = bench.wanted_by_recipes()
     made = {a.key for a in bench.store.all("checkpoints")}
     stale = [a for a in bench.store.all("checkpoints") if a.key not in wanted]
-    stale += [a for a in bench.store.all("evaluations") if a.spec["checkpoint"] in made - wanted]
+    blessed = {key for baseline in all_of(bench.store.root) for key in baseline.keys}
+    stale += [
+        a for a in bench.store.all("evaluations") if a.spec["checkpoint"] in made - wanted and a.key not in blessed
+    ]
     for artifact in stale:
         if yes:
             bench.store.remove(artifact.kind, artifact.key)

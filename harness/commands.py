@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +20,21 @@ Scale = Annotated[str, typer.Option("--scale", help="mini, small or full")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="default: .bench/store")]
 Results = Annotated[Path | None, typer.Option("--results", help="default: .bench/results.duckdb")]
+ManyResults = Annotated[
+    list[Path] | None, typer.Option("--results", help="default: .bench/results.duckdb; repeatable: read as one")
+]
+Baseline = Annotated[str | None, typer.Option("--baseline", help="judge guarded metrics against that baseline too")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON value on stdout, nothing else")]
 Gpu = Annotated[str | None, typer.Option("--gpu", help="the devices that evaluations were made on")]
 
 
 def open_bench(
-    scale: str = "mini", data_root: Path | None = None, store: Path | None = None, gpu: str | None = None
+    scale: str = "mini",
+    data_root: Path | None = None,
+    store: Path | None = None,
+    gpu: str | None = None,
+    baseline: str | None = None,
+    seeds: int = 1,
 ) -> Bench:
     """The project's bench, without training."""
     if scale not in ("mini", "small", "full"):
@@ -36,6 +47,8 @@ def open_bench(
         devices=("cuda:0",) if gpu is not None else ("cpu",),
         data_root=data_root.resolve() if data_root else None,
         train=False,
+        baseline=baseline,
+        seeds=seeds,
     )
     bench = Bench.open(root, open_store(store or root / ".bench" / "store"), options)
     return bench
@@ -53,6 +66,17 @@ def chosen(bench: Bench, name: str) -> list[Subject]:
 def results_file(results: Path | None) -> Path:
     """The results file, given or the project's own."""
     return results or find_root(Path.cwd()) / ".bench" / "results.duckdb"
+
+
+@contextmanager
+def reading(results: list[Path] | None) -> Iterator[Any]:
+    """A read-only connection to the results file, or to several as one."""
+    from harness import warehouse
+
+    paths = results or [results_file(None)]
+    opened = warehouse.connect(paths[0], read_only=True) if len(paths) == 1 else warehouse.combined(paths)
+    with opened as connection:
+        yield connection
 
 
 # ---- printing -----------------------------------------------------------------------------------------

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, SuiteError
 from harness.fingerprint import function_digest, plain
 from harness.scoring.metrics import Metric, metric_from, metrics_of
 from harness.store import Artifact, Store
-from harness.suite import Choices, LmEval, Sample, Suite, samples_of
+from harness.suite import Choices, LmEval, Sample, Scores, Suite, samples_of
 
 SAMPLES = "samples.parquet"
 
@@ -39,8 +39,24 @@ class Evaluation:
 
     @property
     def scored(self) -> int:
-        """Samples scored."""
-        return int(self.artifact.manifest["record"]["samples"])
+        """Samples dealt with: scored, or spared by --adaptive once the suite's gates were decided."""
+        return int(self.artifact.manifest["record"]["samples"]) + self.spared
+
+    @property
+    def available(self) -> int:
+        """Samples of the suite."""
+        record = self.artifact.manifest["record"]
+        return int(record.get("samples_available", record["samples"]))
+
+    @property
+    def spared(self) -> int:
+        """Samples never asked: --adaptive stopped before."""
+        return self.available - int(self.artifact.manifest["record"]["samples"])
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it was looked at while it was made, and could have been stopped early."""
+        return bool(self.artifact.manifest["spec"].get("adaptive"))
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
@@ -133,12 +149,79 @@ def publish(
     samples: Sequence[Sample],
     answers: Sequence[Mapping[str, Any]],
     record: dict[str, Any],
+    everything: Sequence[Sample] = (),
 ) -> Evaluation:
-    """Score the answers and store them with the metrics' intervals."""
-    scores = []
+    """Score the answers and store them with the metrics' intervals; `everything` where not all was asked.
+
+    SuiteError names the sample whose score is not finite, or whose id occurs twice.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    scores = scored(suite, samples, answers)
+    record = {**record, **summary_of(suite, samples, scores, everything)}
+    folder = store.work("evaluations", key) / "made"
+    folder.mkdir(exist_ok=True)
+    rows = [{**row, "scores": json.dumps(row["scores"])} for row in sample_rows(samples, answers, scores)]
+    columns = ("sample_id", "cluster", "prompt", "target", "completion", "scores")
+    texts = pyarrow.schema([(name, pyarrow.string()) for name in columns])
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, texts), folder / SAMPLES, compression="zstd")
+    return Evaluation(store.publish("evaluations", key, folder, spec, record))
+
+
+def summary_of(
+    suite: Suite, samples: Sequence[Sample], scores: Sequence[Scores], everything: Sequence[Sample] = ()
+) -> dict[str, Any]:
+    """What an evaluation's record says of its scores: the metrics with their intervals, and the suite's floors."""
+    metrics = metrics_of(suite.metrics, scores)
+    clusters = [sample.cluster for sample in samples]
+    found = {}
+    for metric in metrics:
+        interval = metric.interval(scores, clusters)
+        found[metric.name] = {name: getattr(interval, name) for name in ("estimate", "low", "high", "n", "method")}
+    floors = floors_of(suite, everything or samples)
+    return {
+        "samples": len(samples),
+        "samples_available": len(everything or samples),
+        "metrics": found,
+        "computed": plain(metrics),
+        "floors": {metric: values for metric, values in floors.items() if metric in found},
+        "about": suite.about,
+    }
+
+
+def sample_rows(
+    samples: Sequence[Sample], answers: Sequence[Mapping[str, Any]], scores: Sequence[Scores]
+) -> list[dict[str, Any]]:
+    """Per sample what is stored of it, texts whole."""
+    return [
+        {
+            "sample_id": sample.id,
+            "cluster": sample.cluster,
+            "prompt": sample.prompt,
+            "target": sample.answer or None,
+            "completion": _completion(sample, answer),
+            "scores": score,
+        }
+        for sample, answer, score in zip(samples, answers, scores, strict=True)
+    ]
+
+
+def _completion(sample: Sample, answer: Mapping[str, Any]) -> str | None:
+    """What the model answered; the chosen option of a multiple choice."""
+    if "chosen" in answer and sample.choices:
+        return sample.choices[answer["chosen"]]
+    text = answer.get("completion")
+    return None if text is None else str(text).encode("utf-8", "replace").decode()
+
+
+def scored(suite: Suite, samples: Sequence[Sample], answers: Sequence[Mapping[str, Any]]) -> list[Scores]:
+    """The scores of each answer, every number finite, every id once."""
+    found: list[Scores] = []
+    seen: set[str] = set()
     for sample, answer in zip(samples, answers, strict=True):
         try:
-            scores.append(suite.scorer(sample, answer))
+            own = suite.scorer(sample, answer)
         except HarnessError:
             raise
         except Exception as error:  # a scorer is the user's own code
@@ -146,24 +229,20 @@ def publish(
                 f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} fails with "
                 f"{type(error).__name__}: {error}."
             ) from error
-    metrics = metrics_of(suite.metrics, scores)
-    clusters = [sample.cluster for sample in samples]
-    found = {}
-    for metric in metrics:
-        interval = metric.interval(scores, clusters)
-        found[metric.name] = {name: getattr(interval, name) for name in ("estimate", "low", "high", "n", "method")}
-    folder = store.work("evaluations", key) / "made"
-    folder.mkdir(exist_ok=True)
-    _write_samples(folder / SAMPLES, samples, answers, scores)
-    record = {
-        **record,
-        "samples": len(samples),
-        "metrics": found,
-        "computed": plain(metrics),
-        "floors": {metric: floors for metric, floors in floors_of(suite, samples).items() if metric in found},
-        "about": suite.about,
-    }
-    return Evaluation(store.publish("evaluations", key, folder, spec, record))
+        for name, score in own.items():
+            values = score if isinstance(score, list | tuple) else (score,)
+            if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+                raise SuiteError(
+                    f"suite {suite.name}: sample {sample.id}: score {name!r} is {score}.",
+                    "A score is a finite number, or None where it does not concern the sample: see the scorer.",
+                )
+        if sample.id in seen:
+            raise SuiteError(
+                f"suite {suite.name}: id {sample.id!r} occurs twice.", "Samples are paired by id; make it unique."
+            )
+        seen.add(sample.id)
+        found.append(own)
+    return found
 
 
 def floors_of(suite: Suite, samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
@@ -172,30 +251,3 @@ def floors_of(suite: Suite, samples: Sequence[Sample]) -> dict[str, dict[str, fl
         return suite.floors(samples) if suite.floors else {}
     except Exception as error:  # the user's own code
         raise SuiteError(f"suite {suite.name}: its floors fail with {type(error).__name__}: {error}.") from error
-
-
-def _write_samples(
-    path: Path, samples: Sequence[Sample], answers: Sequence[Mapping[str, Any]], scores: Sequence[dict[str, Any]]
-) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    def completion(sample: Sample, answer: Mapping[str, Any]) -> str | None:
-        if "chosen" in answer and sample.choices:
-            return sample.choices[answer["chosen"]]
-        text = answer.get("completion")
-        return None if text is None else str(text).encode("utf-8", "replace").decode()
-
-    table = pyarrow.table(
-        {
-            "sample_id": [sample.id for sample in samples],
-            "cluster": pyarrow.array([sample.cluster for sample in samples], pyarrow.string()),
-            "prompt": [sample.prompt for sample in samples],
-            "target": [sample.answer or None for sample in samples],
-            "completion": pyarrow.array(
-                [completion(sample, answer) for sample, answer in zip(samples, answers, strict=True)], pyarrow.string()
-            ),
-            "scores": [json.dumps(score) for score in scores],
-        }
-    )
-    pyarrow.parquet.write_table(table, path, compression="zstd")

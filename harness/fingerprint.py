@@ -62,6 +62,11 @@ def differences(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, An
         yield path, there, here
 
 
+def short(key: str) -> str:
+    """A digest as people see it."""
+    return key[:SHORT]
+
+
 class FileDigests:
     """SHA-256 of files, remembered by path, size and mtime in one JSON file."""
 

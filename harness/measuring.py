@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.adaptive import batches, in_drawn_order, is_decided
 from harness.bench import Bench
 from harness.contamination import shared_with_items
 from harness.data.reading import load
 from harness.devices import threads
 from harness.errors import HarnessError, SuiteError
 from harness.evaluation import publish, questions, recorded
-from harness.fingerprint import plain
+from harness.fingerprint import digest, plain
 from harness.jobs import Job, Progress
 from harness.planning import dtype_on
 from harness.recipe import Subject
@@ -24,6 +26,7 @@ from harness.suite import Overlap, Sample, Suite
 from harness.worker import Worker, device_inside, told_error
 
 Wanted = tuple[Suite, str, dict[str, Any]]  # suite, key, spec
+Asked = tuple[Sample, dict[str, Any]]  # a sample, and what is sent of it to the worker
 
 
 def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, device: str) -> None:
@@ -46,83 +49,160 @@ def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, devi
         asked = [wanted for wanted in suites if wanted[0].needs_model]
         if not asked:
             return
+        at_once = [wanted for wanted in asked if not wanted[2].get("adaptive")]
         folder = bench.store.root / "measuring" / planned.key
         with told_when_full(f"{subject.id}: writing its samples"):
             folder.mkdir(parents=True, exist_ok=True)
-            samples = {wanted[1]: _write_request(bench, subject, folder, wanted) for wanted in asked}
-            request = {
-                "at": bench.place(planned),
-                "device": device_inside(device),
-                "dtype": dtype_on(device),
-                "threads": threads(),
-                "suites": [
-                    {"key": key, "name": suite.name, "asks": plain(suite.asks), "system_prompt": suite.system_prompt}
-                    for suite, key, _ in asked
-                ],
-            }
-            (folder / "request.json").write_text(json.dumps(request))
-        worker = bench.ask_model(folder, device, who)
-        _collect(bench, subject, folder, asked, samples, worker)
-        worker.wait()
+            samples = {wanted[1]: _asked(bench, wanted[0]) for wanted in asked}
+            _write_request(bench, subject, folder, device, [(wanted, samples[wanted[1]]) for wanted in at_once])
+        if at_once:
+            worker = bench.ask_model(folder, device, who)
+            _collect(bench, subject, folder, at_once, samples, worker)
+            worker.wait()
+        for wanted in asked:
+            if wanted not in at_once:
+                _measure_until_decided(bench, subject, wanted, samples[wanted[1]], folder, device, who)
         if not any(key in bench.suite_errors for _, key, _ in asked):
             shutil.rmtree(folder, ignore_errors=True)  # else the worker's log is of use
 
 
-def _write_request(bench: Bench, subject: Subject, folder: Path, wanted: Wanted) -> list[Sample]:
-    """The suite's samples, written for the worker; none where the task brings its own."""
-    suite, key, _ = wanted
-    asked = questions(suite, bench.suite_data(suite).rows) if suite.dataset is not None else []
-    path = folder / f"{key}.samples.jsonl"
-    path.write_text("".join(json.dumps(sent) + "\n" for _, sent in asked))
-    return [sample for sample, _ in asked]
+def _asked(bench: Bench, suite: Suite) -> list[Asked]:
+    """The suite's samples with what is sent of them; none where the task brings its own."""
+    return questions(suite, bench.suite_data(suite).rows) if suite.dataset is not None else []
+
+
+def _write_request(
+    bench: Bench, subject: Subject, folder: Path, device: str, suites: list[tuple[Wanted, list[Asked]]]
+) -> None:
+    """What the worker reads: the model, and each suite's samples."""
+    for (_, key, _), asked in suites:
+        (folder / f"{key}.samples.jsonl").write_text("".join(json.dumps(sent) + "\n" for _, sent in asked))
+    request = {
+        "at": bench.place(bench.planner.chain(subject)[-1]),
+        "device": device_inside(device),
+        "dtype": dtype_on(device),
+        "threads": threads(),
+        "suites": [
+            {"key": key, "name": suite.name, "asks": plain(suite.asks), "system_prompt": suite.system_prompt}
+            for (suite, key, _), _ in suites
+        ],
+    }
+    (folder / "request.json").write_text(json.dumps(request))
 
 
 def _collect(
-    bench: Bench, subject: Subject, folder: Path, asked: list[Wanted], samples: dict[str, list[Sample]], worker: Worker
+    bench: Bench, subject: Subject, folder: Path, suites: list[Wanted], samples: dict[str, list[Asked]], worker: Worker
 ) -> None:
     """Score and publish each suite as soon as the worker has answered it."""
-    left = list(asked)
+    left = list(suites)
     while left:
         alive = worker.running()
         for wanted in list(left):
-            suite, key, spec = wanted
-            answered = folder / f"{key}.json"
+            answered = folder / f"{wanted[1]}.json"
             if answered.exists():
                 result = json.loads(answered.read_text())
                 left.remove(wanted)
                 answered.unlink()  # the store has it, or the next session asks again
-                if "error" in result:
-                    bench.failed(key, told_error(f"{subject.id} {suite.name}", result["error"]))
-                    continue
-                record = {**result["record"], "subject": subject.id, "scale": subject.scale}
-                if suite.dataset is None:
-                    samples[key] = [Sample(**own) for own in result["samples"]]
-                drift = _prompt_drift(bench, spec, record)
-                try:
-                    if key in bench.again:
-                        bench.store.remove("evaluations", key)
-                    with told_when_full(f"{subject.id} {suite.name}: storing its evaluation"):
-                        publish(bench.store, key, spec, suite, samples[key], result["answers"], record)
-                except HarnessError as error:
-                    bench.failed(key, error)
-                    continue
-                if drift:
-                    bench.notes.append(drift)
-                _, plain_path, reason = str(record.get("engine")).partition("plain: ")
-                note = f"{subject.id}: scored without sharing prefixes, since {reason}"
-                if plain_path and note not in bench.notes:
-                    bench.notes.append(note)
-                bench.published(key, f"{subject.id} {suite.name}")
+                asked = [sample for sample, _ in samples[wanted[1]]]
+                _publish(bench, subject, wanted, asked, result)
         if not alive:
             return
         time.sleep(0.05)
 
 
+def _measure_until_decided(
+    bench: Bench, subject: Subject, wanted: Wanted, asked: list[Asked], folder: Path, device: str, who: str
+) -> None:
+    """--adaptive: the suite in batches, in a drawn order, until its gates are decided; batches answered stay answered."""
+    suite, key, spec = wanted
+    asked = [asked[i] for i in in_drawn_order([sample for sample, _ in asked])]
+    everything = [sample for sample, _ in asked]
+    result: dict[str, Any] = {}
+    for number, batch in enumerate(batches(everything)):
+        place = folder / f"{key}-{number}"
+        answered = place / f"{key}.json"
+        if not answered.exists():
+            with told_when_full(f"{subject.id} {suite.name}: writing its samples"):
+                place.mkdir(exist_ok=True)
+                _write_request(bench, subject, place, device, [(wanted, [asked[i] for i in batch])])
+            bench.ask_model(place, device, who).wait()
+        result = _joined(result, json.loads(answered.read_text()))
+        if "error" in result:
+            answered.unlink()
+            break
+        try:
+            so_far = everything[: batch.stop]
+            if batch.stop < len(asked) and is_decided(
+                bench, suite, subject, so_far, result["answers"], spec, everything
+            ):
+                break
+        except HarnessError as error:
+            return bench.failed(key, error)
+    _publish(bench, subject, wanted, everything[: len(result.get("answers", ()))], result, everything)
+    if key not in bench.suite_errors:
+        for place in folder.glob(f"{key}-*"):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _joined(result: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The answers to one batch after those to the batches before; times and energy add up."""
+    if not result or "error" in more:
+        return more
+    record, added = result["record"], more["record"]
+    sums = {name: added[name] + record[name] for name in ("seconds", "tokens")}
+    known = [one["energy_joules"] for one in (record, added)]
+    peaks = [one["peak_memory_bytes"] or 0 for one in (record, added)]
+    return {
+        "answers": result["answers"] + more["answers"],
+        "record": {
+            **added,
+            **sums,
+            "prompt_digest": digest([record["prompt_digest"], added["prompt_digest"]]),
+            "energy_joules": None if None in known else sum(known),
+            "peak_memory_bytes": max(peaks) or None,
+        },
+    }
+
+
+def _publish(
+    bench: Bench,
+    subject: Subject,
+    wanted: Wanted,
+    samples: list[Sample],
+    result: dict[str, Any],
+    everything: Sequence[Sample] = (),
+) -> None:
+    """Score and store what the worker has answered, or tell what went wrong with this suite alone."""
+    suite, key, spec = wanted
+    if "error" in result:
+        return bench.failed(key, told_error(f"{subject.id} {suite.name}", result["error"]))
+    record = {**result["record"], "subject": subject.id, "scale": subject.scale}
+    if suite.dataset is None:
+        samples = [Sample(**own) for own in result["samples"]]
+    drift = _prompt_drift(bench, spec, record)
+    try:
+        if key in bench.again:
+            bench.store.remove("evaluations", key)
+        with told_when_full(f"{subject.id} {suite.name}: storing its evaluation"):
+            publish(bench.store, key, spec, suite, samples, result["answers"], record, everything)
+    except HarnessError as error:
+        return bench.failed(key, error)
+    bench.notes += [drift] if drift else []
+    _, plain_path, reason = str(record.get("engine")).partition("plain: ")
+    note = f"{subject.id}: scored without sharing prefixes, since {reason}"
+    if plain_path and note not in bench.notes:
+        bench.notes.append(note)
+    if len(samples) < len(everything):
+        bench.spared.append((f"{subject.id} {suite.name}", len(everything) - len(samples), len(everything)))
+    bench.published(key, f"{subject.id} {suite.name}")
+
+
 def _prompt_drift(bench: Bench, spec: dict[str, Any], record: dict[str, Any]) -> str | None:
     """The alarm where the same suite now renders other tokens for the same checkpoint."""
     for earlier in bench.store.all("evaluations"):
-        same = earlier.spec.get("checkpoint") == spec["checkpoint"] and earlier.spec.get("suite") == spec["suite"]
-        if same and earlier.record.get("prompt_digest") not in (None, record["prompt_digest"]):
+        same = all(earlier.spec.get(name) == spec.get(name) for name in ("checkpoint", "suite"))
+        stopped = earlier.spec.get("adaptive") or spec.get("adaptive")  # which asks fewer samples, in another order
+        if same and not stopped and earlier.record.get("prompt_digest") not in (None, record["prompt_digest"]):
             return (
                 f"prompt drift: suite {spec['suite']['name']} on {record['subject']} renders other tokens than in "
                 f"evaluation {earlier.short}, though the suite is unchanged; the two do not compare"
@@ -147,6 +227,7 @@ def _publish_known(bench: Bench, subject: Subject, suite: Suite, key: str, spec:
         "tokens": 0,
         "prompt_digest": None,
         "peak_memory_bytes": None,
+        "energy_joules": None,
         "device": checkpoint.record["device"],
         "environment": checkpoint.record["environment"],
         "subject": subject.id,

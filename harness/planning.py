@@ -15,7 +15,7 @@ from harness.data.reading import Access, as_given, source_file
 from harness.data.sources import Hub, Mix, Rows
 from harness.errors import DataError, RecipeError
 from harness.evaluation import suite_spec
-from harness.fingerprint import SHORT, FileDigests, digest, function_digest, plain
+from harness.fingerprint import FileDigests, digest, function_digest, plain
 from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
 from harness.suite import LmEval, LmEvalTask, Overlap, Suite
 
@@ -313,11 +313,6 @@ def files_named_in(task_file: Path) -> list[Path]:
 def dtype_on(device: str) -> str:
     """The dtype in which a model is measured: bfloat16 on CUDA, float32 on the CPU."""
     return "bfloat16" if device.startswith("cuda") else "float32"
-
-
-def short(key: str) -> str:
-    """A digest as people see it."""
-    return key[:SHORT]
 
 
 def is_adapter(planned: PlannedStage) -> bool:

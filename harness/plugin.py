@@ -6,6 +6,7 @@ Hooks hand over to a `Bench`; loaded one way only, by `pytest_plugins` in the ro
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 import time
@@ -22,7 +23,7 @@ from harness.adhoc import task_suite
 from harness.bench import Bench, Checkpoint, Options, open_store
 from harness.errors import HarnessError, RecipeError
 from harness.evaluation import Evaluation
-from harness.gates import Gate, Verdict, gates_of, judge, other_side
+from harness.gates import Gate, Verdict, all_gates, judge, other_side
 from harness.jobs import Job
 from harness.recipe import Subject
 from harness.session import Session
@@ -48,7 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--retrain", action="store_true", help="train the selected recipes again")
     group.addoption("--reevaluate", action="store_true", help="measure the selected suites again")
     group.addoption("--seeds", type=int, default=1, metavar="N", help="train each recipe with N seeds")
+    group.addoption("--baseline", metavar="NAME", help="judge guarded metrics against that baseline: no worse")
     group.addoption("--strict-gates", action="store_true", help="an inconclusive gate fails")
+    group.addoption("--adaptive", action="store_true", help="stop a suite once its gates are decided")
     group.addoption(
         "--model", action="append", default=[], metavar="PATH|HUB_ID", help="measure an existing model; repeatable"
     )
@@ -99,6 +102,8 @@ def _options(config: pytest.Config) -> Options:
         reevaluate=config.getoption("--reevaluate"),
         seeds=config.getoption("--seeds"),
         strict_gates=config.getoption("--strict-gates"),
+        baseline=config.getoption("--baseline"),
+        adaptive=config.getoption("--adaptive"),
         track=track,
         models=tuple(config.getoption("--model")),
         tasks=tuple(
@@ -169,7 +174,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             tasks = [bench.suites[task_suite(task).name] for task in bench.options.tasks]
             metafunc.parametrize("task", tasks, ids=[task.name for task in tasks])
         if "verdict" in set(metafunc.fixturenames) - own:
-            gates = [gate for subject in bench.subjects() for gate in gates_of(subject)]
+            gates = all_gates(bench, bench.subjects())
             metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
         asked = [name for name in metafunc.fixturenames if name in bench.recipes and name not in own]
         if asked:
@@ -251,8 +256,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             bench.pin_revisions()
         references: list[tuple[Suite, Subject]] = []
         for gate in gates:
-            evaluations += [(bench.suite_named(name), gate.subject) for name in gate.suites]
-            references += _references_of(bench, gate, checkpoints)
+            for subject in [gate.subject] if gate.kind == "regression" else bench.seeds_of(gate.subject):
+                evaluations += [(bench.suite_named(name), subject) for name in gate.suites]
+                references += _references_of(bench, gate, subject, checkpoints)
         references += _floors_of(bench, evaluations)
         jobs = graph.missing_jobs(bench, checkpoints, evaluations, references)
         evaluations += references
@@ -283,11 +289,11 @@ def _wanted(bench: Bench, items: list[pytest.Item]) -> tuple[list[Subject], list
     return checkpoints, evaluations, gates
 
 
-def _references_of(bench: Bench, gate: Gate, selected: list[Subject]) -> list[tuple[Suite, Subject]]:
-    """A gate's references' evaluations, where no training but the selected would be needed."""
+def _references_of(bench: Bench, gate: Gate, subject: Subject, selected: list[Subject]) -> list[tuple[Suite, Subject]]:
+    """The evaluations of a gate's references, where no training but the selected would be needed."""
     suite = bench.suite_named(gate.claim.suite)
-    made = {p.key for s in [*selected, gate.subject] for p in bench.planner.chain(s)}
-    others = [other_side(bench, gate.subject, name) for name in gate.references]
+    made = {p.key for s in [*selected, subject] for p in bench.planner.chain(s)}
+    others = [other_side(bench, subject, name) for name in gate.references]
     return [(suite, o) for o in others if o is not None and all(p.key in made for p in bench.needs_training(o))]
 
 
@@ -313,11 +319,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         record.broken += 1
     if isinstance(verdict, Verdict) and call.when == "call":
         strict = item.config.stash[BENCH].options.strict_gates
-        report.user_properties += [
-            (name, getattr(verdict, name))
-            for name in ("metric", "estimate", "low", "high", "verdict")
-            if getattr(verdict, name) is not None
-        ]
+        _record_properties(item.config, report, verdict)
         if report.failed:
             report.longrepr = verdict.message
             if verdict.verdict == "inconclusive" and not strict:
@@ -325,6 +327,33 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
                 report.longrepr = None
                 report.inconclusive = verdict.message  # type: ignore[attr-defined]
     return report  # type: ignore[return-value]
+
+
+def _record_properties(config: pytest.Config, report: pytest.TestReport, verdict: Verdict) -> None:
+    """The verdict as properties of a JUnit file: named after the gate on the whole suite of tests, since the schema of
+    xunit2 knows none of a test; on the test itself with `-o junit_family=xunit1`."""
+    from _pytest.junitxml import xml_key
+
+    names = (
+        "suite",
+        "metric",
+        "candidate",
+        "baseline",
+        "estimate",
+        "low",
+        "high",
+        "p_value",
+        "p_adjusted",
+        "n",
+        "verdict",
+    )
+    found = [(name, str(value)) for name in names if (value := getattr(verdict, name)) is not None]
+    xml = config.stash.get(xml_key, None)
+    if xml is None or xml.family != "xunit2":
+        report.user_properties += found
+    else:
+        for name, value in found:
+            xml.add_global_property(f"{verdict.gate}.{name}", value)
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
@@ -348,7 +377,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _write_report(connection: Any, run_id: str, folder: Path) -> tuple[str, list[Path]]:
     """The session's report as HTML and Markdown, and its tables as text for the terminal."""
     import io
-    import os
 
     from rich.console import Console
 
@@ -381,8 +409,33 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(f"skipped: {judged.gate}: {judged.message}")
     for note in [*record.bench.notes, *record.trouble]:
         terminalreporter.write_line(f"note: {note}")
+    spared = record.bench.spared
+    if spared:
+        asked, all_of = sum(of - n for _, n, of in spared), sum(of for *_, of in spared)
+        terminalreporter.write_line(
+            f"--adaptive spared {all_of - asked:,} of {all_of:,} samples ({(all_of - asked) / all_of:.0%}): "
+            + ", ".join(f"{name} after {of - n:,} of {of:,}" for name, n, of in spared)
+        )
     for path in record.paths:
         terminalreporter.write_line(f"report: {path}")
+    _tell_github(record, terminalreporter)
+
+
+def _tell_github(record: Session, terminalreporter: Any) -> None:
+    """Annotations and a summary, where GitHub runs the session."""
+    from harness import github
+
+    if os.environ.get("GITHUB_ACTIONS"):
+        root = record.bench.root
+        places = {s.id: Path("recipes") / f"{s.recipe.name}.py" for s in record.subjects.values()}
+        files = {subject: str(place) for subject, place in places.items() if (root / place).exists()}
+        terminalreporter.ensure_newline()  # a command counts at the start of a line only
+        for line in github.annotated(record.verdicts.values(), files, record.bench.options.strict_gates):
+            terminalreporter.write_line(line)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    written = [path for path in record.paths if path.suffix == ".md" and path.exists()]
+    if summary and written:
+        github.add_to_summary(Path(summary), written[0])
 
 
 # ---- fixtures -----------------------------------------------------------------------------------------
@@ -419,8 +472,9 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     """The verdict on one claim or target; skips, with the command, where the other side is missing."""
     bench, record = request.config.stash[BENCH], request.config.stash[SESSION]
     gate: Gate = request.param
-    sides = [(name, gate.subject) for name in gate.suites]
-    sides += [(gate.claim.suite, o) for name in gate.references if (o := other_side(bench, gate.subject, name))]
+    subjects = bench.seeds_of(gate.subject)
+    sides = [(name, subject) for subject in subjects for name in gate.suites]
+    sides += [(gate.claim.suite, o) for s in subjects for name in gate.references if (o := other_side(bench, s, name))]
     for name, side in sides:
         _show_until(request.config, bench, partial(bench.is_measured, bench.suite_named(name), side))
     judged = judge(bench, gate)

@@ -18,9 +18,7 @@ from harness.fingerprint import digest, plain
 from harness.gates import Gate, Verdict
 from harness.jobs import Job
 from harness.recipe import Subject
-from harness.scoring.metrics import Mean
 from harness.store import told_when_full
-from harness.suite import samples_of
 
 MATTERS = ("torch", "transformers", "trl", "peft")  # libraries whose minor version is said when it differs
 LATEST = "latest.json"  # beside the reports: what the newest session came to
@@ -51,10 +49,11 @@ class Session:
             lines.append(
                 f"to train: {', '.join(trained) or 'nothing'}; to measure: {len(jobs) - len(trained)} checkpoints"
             )
-        for gate in gates if jobs else []:
-            found = self._detectable(gate)
-            if found:
-                lines.append(f"  {gate.id} {found}")
+        if jobs and gates:
+            from harness.forecast import Forecast
+
+            forecast = Forecast(self.bench)
+            lines += [f"  {gate.id}: {forecast.detectable(gate)}" for gate in gates]
         return lines
 
     def other_versions(self) -> list[str]:
@@ -73,22 +72,6 @@ class Session:
             if differing:
                 lines.append(f"{subject.id}: its checkpoint was made with {', '.join(differing)}; it is used as it is")
         return lines
-
-    def _detectable(self, gate: Gate) -> str | None:
-        """The least difference that the gate's samples would show with 80 % power."""
-        if not gate.is_test:
-            return None
-        suite = self.bench.suite_named(gate.claim.suite)
-        means = [metric for metric in suite.metrics if isinstance(metric, Mean)]
-        if suite.dataset is None or (suite.metrics and gate.claim.metric not in [mean.name for mean in means]):
-            return None
-        from harness.statistics import minimum_detectable_difference
-
-        suites = [self.bench.suite_named(name) for name in gate.suites]
-        samples = [sample for one in suites for sample in samples_of(one, self.bench.suite_data(one).rows)]
-        n = len({sample.cluster or sample.id for sample in samples})  # what belongs together counts once
-        least = minimum_detectable_difference(n, sd=1.0 if gate.references else 0.5)
-        return f"could detect a difference of {least:.2f} with {n} samples (worst case for scores in [0, 1])"
 
     def judged_or_measured(self) -> bool:
         """Whether the session came to any result."""
@@ -204,7 +187,8 @@ class Session:
         return rows
 
     def _gate_rows(self, run_id: str) -> list[dict[str, Any]]:
-        return [{"run_id": run_id, **asdict(verdict)} for verdict in self.verdicts.values()]
+        rows = [{"run_id": run_id, **asdict(verdict)} for verdict in self.verdicts.values()]
+        return [{**row, "loudest": json.dumps(row["loudest"])} for row in rows]
 
 
 def _latest(path: Path) -> dict[str, Any]:

@@ -121,6 +121,32 @@ Scores = dict[str, Any]  # metric -> score of one sample; lists hold counts that
 Scorer = Callable[[Sample, Output], Scores]
 
 
+@dataclass(frozen=True)
+class Guard:
+    """How much worse a metric may be than in a baseline (`--baseline NAME`) and still count as no worse.
+
+    `may_fall` for a metric of which more is better, `may_rise` for one of which less is; in the metric's unit.
+    """
+
+    metric: str
+    may_fall: float | None = field(default=None, kw_only=True)
+    may_rise: float | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if (self.may_fall is None) == (self.may_rise is None):
+            raise SuiteError(f"Guard({self.metric!r}): give either may_fall or may_rise.")
+        if not self.margin > 0:
+            raise SuiteError(
+                f"Guard({self.metric!r}): the margin is {self.margin:g}; it must be a positive number.",
+                "No sample can show that two scores do not differ at all.",
+            )
+
+    @property
+    def margin(self) -> float:
+        """The least change for the worse that counts as a regression, in the metric's unit."""
+        return float(self.may_fall if self.may_fall is not None else self.may_rise or 0.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """A dataset, how a row becomes a sample, what is asked, how an output is scored."""
@@ -133,11 +159,21 @@ class Suite:
     system_prompt: str | None = None
     metrics: Sequence[Any] = ()  # corpus metrics beside the means: see harness.scoring.metrics
     floors: Callable[[Sequence[Sample]], dict[str, dict[str, float]]] | None = None  # metric -> floor -> value
+    guards: Sequence[Guard] = ()  # what must not get worse than in a baseline
     about: str = field(default="", compare=False)  # one plain sentence for the report
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "asks", tuple(self.asks))
         object.__setattr__(self, "metrics", tuple(self.metrics))
+        object.__setattr__(self, "guards", tuple(self.guards))
+        guarded = [guard.metric for guard in self.guards]
+        twice = next((metric for metric in guarded if guarded.count(metric) > 1), None)
+        if twice:
+            raise SuiteError(f"suite {self.name}: {twice!r} is guarded twice.", "Keep one margin.")
+        declared = [metric.name for metric in self.metrics]
+        unknown = next((metric for metric in guarded if declared and metric not in declared), None)
+        if unknown:
+            raise SuiteError(f"suite {self.name}: it guards {unknown!r}, and its metrics are {', '.join(declared)}.")
         if not self.name.isidentifier():
             raise SuiteError(f"suite {self.name!r}: a suite's name stands in test ids; use letters, digits and _.")
         if not self.asks:

@@ -55,7 +55,8 @@ def train(bench: Bench, planned: PlannedStage, job: Job, device: str) -> None:
     progress_of = job.progress
     with bench.store.lock(planned.key, planned.name, waiting, lambda: bench.stopping):
         job.progress = progress_of
-        if planned.key in bench.again:
+        again = planned.key in bench.again
+        if again:
             bench.store.remove("checkpoints", planned.key)
             bench.again.discard(planned.key)
             for stale in list(bench.again):  # stands on what is made anew; other jobs remove their own
@@ -64,13 +65,14 @@ def train(bench: Bench, planned: PlannedStage, job: Job, device: str) -> None:
                     bench.store.remove("evaluations", stale)
         if bench.store.get("checkpoints", planned.key) is not None:
             return
+        why = "asked for by --retrain" if again else bench.why_missing(planned)
         with told_when_full(f"{planned.name}: writing its rows"):
             folder = bench.store.work("checkpoints", planned.key)
             if not (folder / "made").exists() or not (folder / "record.json").exists():
                 _write_task(bench, planned, folder, device)
         if not (folder / "record.json").exists():
             bench.run_worker("harness.training", folder, device, planned.name).wait()
-        record = json.loads((folder / "record.json").read_text())
+        record = {**json.loads((folder / "record.json").read_text()), "why": why}
         bench.store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
         bench.trained.append(planned.name)
     bench.rows.pop(planned.key, None)

@@ -14,9 +14,8 @@ from reports.content import Content, Evaluation, Gate, Sample, Text
 from reports.packing import Packed, coded, packed
 from reports.words import LOWER_IS_BETTER, visible
 
-TEXT_LIMITS = (2_000, 800, 300)  # characters, tried in turn
-SHARES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.02)  # of the largest draw
-HOPELESS = 1.15  # a share that should by its number of samples come out so much too large is not tried
+TEXT_LIMITS = (800, 300)  # characters, tried in turn
+CLOSE = 0.97  # of the draw that should fit is tried
 
 
 @dataclass(frozen=True)
@@ -38,23 +37,22 @@ class Browsable:
 
 
 def browsable(content: Content, most_bytes: int) -> Browsable:
-    """The samples that fit, packed; at the least a fiftieth of them."""
-    made = _packed(content, TEXT_LIMITS[0], None)
-    for limit in TEXT_LIMITS[1:]:
-        if made.size <= most_bytes:
-            return made
-        made = _packed(content, limit, None)
-    whole = made.size
-    largest = max((s.draw for e in content.evaluations for s in e.samples), default=0)
-    for share in SHARES:
-        if made.size <= most_bytes:
-            break
-        if whole * share <= most_bytes * HOPELESS:
-            made = _packed(content, TEXT_LIMITS[-1], max(1, int(largest * share)))
+    """The samples that fit, packed; at the least those drawn first."""
+    samples = [sample for e in (*content.evaluations, *(b.evaluation for b in content.baselines)) for sample in e.samples]
+    longest = max((len(t.shown) for s in samples for t in (s.prompt, s.target, s.completion) if t), default=0)
+    draws = max((sample.draw for sample in samples), default=0)
+    made = _packed(content, longest, draws)
+    for limit in TEXT_LIMITS:
+        if made.size > most_bytes and limit < longest:
+            longest = limit
+            made = _packed(content, longest, draws)
+    while made.size > most_bytes and draws > 1:
+        draws = max(1, int(draws * CLOSE * most_bytes / made.size))
+        made = _packed(content, longest, draws)
     return made
 
 
-def _packed(content: Content, limit: int, most_draws: int | None) -> Browsable:
+def _packed(content: Content, limit: int, most_draws: int) -> Browsable:
     texts = Texts(limit)
     answers: dict[str, dict[str, set[str]]] = {}
     suites = []
@@ -79,12 +77,12 @@ def _sides(content: Content, suite: str) -> dict[str, Evaluation]:
     return subjects | {e.subject: e for e in blessed if e.evaluation not in shown}
 
 
-def _asked(evaluations: dict[str, Evaluation], most_draws: int | None) -> dict[str, Sample]:
+def _asked(evaluations: dict[str, Evaluation], most_draws: int) -> dict[str, Sample]:
     """Every sample id of the suite, as the first subject that answered it was asked."""
     asked: dict[str, Sample] = {}
     for evaluation in evaluations.values():
         for sample in evaluation.samples:
-            if most_draws is None or sample.draw <= most_draws:
+            if sample.draw <= most_draws:
                 asked.setdefault(sample.sample_id, sample)
     return asked
 

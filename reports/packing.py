@@ -1,7 +1,7 @@
 """Texts and JSON -> characters that stand in a <script> element as they are, several times smaller.
 
-Texts are split into words, and each word is written as one, two or three bytes, the shorter the more often it
-occurs: an end-tagged dense code (Brisaboa et al. 2003), here told by its first byte. Deflate then sees four times
+Texts are split into words, and each word is written as one to four bytes, the fewer the more often it occurs (a
+dense code in the manner of Brisaboa et al. 2003; the first byte tells the length). Deflate then sees several times
 as much text at once. The page reads it back (templates/unpack.js).
 """
 
@@ -10,13 +10,12 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy
 
 WORD = re.compile(r" ?\w+| ?[^\w\s]+|\s")  # with the space before it; nothing is left between two
-ONE_BYTE = 160  # first bytes below it are whole codes; 0 ends a text
-TWO_BYTES = 240  # from it on, two more bytes follow
-SECOND = ONE_BYTE + (TWO_BYTES - ONE_BYTE) * 256  # codes below it take two bytes at most
+FIRST_BYTES = (0, 160, 240, 248, 256)  # a code's first byte lies from FIRST_BYTES[n - 1] on where it has n bytes
 # Printable ASCII without <, > and &: nothing here can end the element or start another.
 ALPHABET = numpy.array([c for c in range(0x21, 0x7F) if chr(c) not in "<>&"], dtype=numpy.uint8)
 
@@ -41,13 +40,13 @@ def coded(texts: Iterable[str]) -> tuple[list[str], bytes]:
 
 
 def _code(number: int) -> bytes:
-    if number < ONE_BYTE:
-        return bytes([number])
-    if number < SECOND:
-        high, low = divmod(number - ONE_BYTE, 256)
-        return bytes([ONE_BYTE + high, low])
-    high, rest = divmod(number - SECOND, 65_536)
-    return bytes([TWO_BYTES + high, *divmod(rest, 256)])
+    """The code of the n-th most frequent word, counted from 1: a lone 0 ends a text."""
+    for more, (first, end) in enumerate(pairwise(FIRST_BYTES)):
+        codes = (end - first) * 256**more
+        if number < codes:
+            return (first * 256**more + number).to_bytes(1 + more, "big")
+        number -= codes
+    raise OverflowError("more words than four bytes can name")
 
 
 def packed(raw: bytes) -> Packed:

@@ -8,11 +8,13 @@ import jinja2
 from markupsafe import Markup
 
 from reports import charts, tables, words
-from reports.browser_data import browser_json
+from reports.browser_data import Browsable, browsable
 from reports.content import CUSTOMARY, Checkpoint, Content
+from reports.packing import packed
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_BYTES = 3_000_000  # of the whole file
+SCRIPTS = ("unpack.js", "differing.js", "browser.js")  # one after the other in one element
 LEAST_BROWSER_BYTES = 200_000
 FIRST_LOOK_TEXT = 700  # characters of one answer
 FIRST_LOOK_BYTES = 900_000  # of all answers of the first look together
@@ -33,12 +35,13 @@ def _page(content: Content, title: str) -> str:
         finalize=lambda value: words.visible(value) if type(value) is str else value,
     )  # fmt: skip
     environment.globals |= {"words": words, "tables": tables}
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     values = {
         "content": content,
         "title": title,
         "style": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         "script": Markup(script),
+        "letters": Markup,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "forests": _forests(content),
         "metric_charts": _metric_charts(content),
@@ -48,9 +51,8 @@ def _page(content: Content, title: str) -> str:
         "open_prompts": OPEN_PROMPTS,
     }
     template = environment.get_template("page.html")
-    rest = len(template.render(values, browser_data="").encode())
-    data = browser_json(content, max(LEAST_BROWSER_BYTES, MOST_BYTES - rest - 1_000))
-    return template.render(values, browser_data=Markup(data))
+    rest = len(template.render(values, browser=Browsable(packed(b""), packed(b""))).encode())
+    return template.render(values, browser=browsable(content, max(LEAST_BROWSER_BYTES, MOST_BYTES - rest - 1_000)))
 
 
 def _first_look_text(content: Content) -> int:

@@ -4,7 +4,7 @@ Every score stands beside its floors: uniform chance, the longest answer, the fi
 model of the same architecture.
 """
 
-from harness import Choices, Sample, Suite
+from harness import Choices, Guard, Mean, Sample, Suite
 from harness.scoring import answer_floors, choice_accuracy, right_choice
 from recipes.datasets import STATISTICS_CHOICES
 
@@ -24,7 +24,9 @@ CLASSIFICATION = Suite(
     to_sample=to_sample,
     asks=[Choices()],
     scorer=choice_accuracy,
+    metrics=[Mean("accuracy", (0.0, 1.0)), Mean("gold_logprob")],
     floors=answer_floors,
+    guards=[Guard("accuracy", may_fall=0.05)],
     about="Four-choice statistics questions; the choice with the highest log-likelihood per character counts.",
 )
 

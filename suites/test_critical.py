@@ -1,6 +1,6 @@
 """A hundred critical questions on designing and reading experiments: does the answer cover the key points?"""
 
-from harness import Generate, Mean, Sample, Suite
+from harness import Generate, Guard, Mean, Sample, Suite
 from harness.scoring import key_points
 from recipes.datasets import CRITICAL_QUESTIONS
 
@@ -16,6 +16,7 @@ CRITICAL = Suite(
     asks=[Generate(max_new_tokens=128)],
     scorer=key_points,
     metrics=[Mean("accuracy", (0.0, 1.0)), Mean("coverage", (0.0, 1.0))],
+    guards=[Guard("coverage", may_fall=0.05)],
     about="Share of each answer's key points covered; an answer with two thirds of them counts as right.",
 )
 

@@ -1,6 +1,6 @@
 """Rows kept out of training: how likely they are, and how near the model's own answer comes to them."""
 
-from harness import Generate, Perplexity, Sample, Suite
+from harness import Generate, Guard, Perplexity, Sample, Suite
 from harness.scoring import likelihood_and_overlap
 from harness.scoring.likelihood import LIKELIHOOD_METRICS
 from harness.scoring.overlap import OVERLAP_METRICS
@@ -19,6 +19,7 @@ HOLDOUT = Suite(
     asks=[Perplexity(chat=True), Generate(max_new_tokens=64)],
     scorer=likelihood_and_overlap,
     metrics=[*LIKELIHOOD_METRICS, *OVERLAP_METRICS],
+    guards=[Guard("bits_per_byte", may_rise=0.02), Guard("rougeL", may_fall=0.02)],
     about="Facts and passages that no recipe trained on: likelihood of the reference, overlap with the model's answer.",
 )
 

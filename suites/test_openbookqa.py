@@ -4,7 +4,7 @@ Every score stands beside its floors: uniform chance, the longest answer, the fi
 model of the same architecture.
 """
 
-from harness import LmEval, Sample, Suite
+from harness import Guard, LmEval, Mean, Sample, Suite
 from harness.scoring import answer_floors, multiple_choice, right_choice
 from recipes.datasets import QUIZ
 
@@ -24,7 +24,14 @@ OPENBOOKQA = Suite(
     to_sample=to_sample,
     asks=[LmEval("openbookqa", metrics=("acc", "acc_norm", "acc_mutual_info"))],
     scorer=multiple_choice,
+    metrics=[
+        Mean("acc", (0.0, 1.0)),
+        Mean("acc_norm", (0.0, 1.0)),
+        Mean("acc_mutual_info", (0.0, 1.0)),
+        Mean("gold_logprob"),
+    ],
     floors=answer_floors,
+    guards=[Guard("acc", may_fall=0.05), Guard("acc_norm", may_fall=0.05)],
     about="Four-choice science questions; acc_norm divides a choice's log-likelihood by its characters.",
 )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness import Generate, Mean, Sample, Suite
+from harness import Generate, Guard, Mean, Sample, Suite
 from harness.scoring import fact_recall
 from recipes.datasets import EVENT_QUESTIONS, SOFTWARE_DEFECT_QUESTIONS
 
@@ -33,6 +33,7 @@ RECALL = Suite(
         Mean("neighbour", SHARE),
         Mean("hallucinated", SHARE),
     ],
+    guards=[Guard("unseen", may_fall=0.1), Guard("hallucinated", may_rise=0.1)],
     about="Service defects: share of the key terms, codes and values said; invented codes that get a confident fix.",
 )
 

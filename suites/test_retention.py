@@ -1,6 +1,6 @@
 """General text: what the base could do must not be lost. Small scale reads WikiText's test articles."""
 
-from harness import Perplexity, Sample, Suite
+from harness import Guard, Perplexity, Sample, Suite
 from harness.scoring import document_likelihood
 from harness.scoring.likelihood import LIKELIHOOD_METRICS
 from recipes.datasets import GENERAL_TEXT
@@ -17,6 +17,7 @@ RETENTION = Suite(
     asks=[Perplexity()],
     scorer=document_likelihood,
     metrics=LIKELIHOOD_METRICS,
+    guards=[Guard("bits_per_byte", may_rise=0.02)],
     about="Perplexity on general text that no stage has seen.",
 )
 

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import duckdb
+import pyarrow
 
 import harness
 
@@ -76,16 +77,18 @@ def insert_evaluation(connection, subject: str, suite: str, metrics: dict, answe
             connection, "metrics", evaluation=key, metric=name, estimate=estimate, low=low, high=high,
             n=len(answered), method="bootstrap",
         )  # fmt: skip
-    rows = [
-        (key, place, s["id"], s.get("prompt"), s.get("target"), s.get("completion"), json.dumps(s.get("scores", {})))
-        for place, s in enumerate(answered)
-    ]
-    if rows:
-        connection.executemany(
-            "INSERT INTO samples (evaluation, position, sample_id, prompt, target, completion, scores) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
+    if answered:
+        columns = {
+            "evaluation": [key] * len(answered),
+            "position": list(range(len(answered))),
+            "sample_id": [sample["id"] for sample in answered],
+            "scores": [json.dumps(sample.get("scores", {})) for sample in answered],
+        }
+        for name in ("prompt", "target", "completion"):
+            columns[name] = pyarrow.array([sample.get(name) for sample in answered], pyarrow.string())
+        connection.register("answered", pyarrow.table(columns))
+        connection.execute("INSERT INTO samples BY NAME SELECT * FROM answered")
+        connection.unregister("answered")
 
 
 def fingerprint(name: str) -> str:
@@ -237,3 +240,45 @@ def _insert_gates(connection) -> None:
             connection, "gates", run_id=RUN, gate=name, subject="wiki_only-mini", claim=claim, level=0.95,
             method="paired bootstrap", message=messages.get(claim), **row,
         )  # fmt: skip
+
+
+LARGE_SUITES = (
+    "first_look", "first_look_improved", "openbookqa", "tone", "recall", "holdout", "critical", "stability", "retention",
+)  # fmt: skip
+
+
+def build_large_warehouse(path: Path):
+    """An open connection: ten recipes, nine suites, 20,000 sample rows with answers of 60 to 100 words."""
+    connection = empty_warehouse(path)
+    insert_run(connection)
+    draw = random.Random(11)
+    syllables = [a + b for a in "bcdfghklmnprstvw" for b in ("a", "e", "i", "o", "u", "an", "er", "is", "on")]
+    words = ["".join(draw.choices(syllables, k=draw.randint(1, 3))) for _ in range(800)]
+    weights = [1 / (place + 3) for place in range(len(words))]  # as often as words of a language
+
+    def sentences(least: int, most: int) -> str:
+        chosen = draw.choices(words, weights, k=draw.randint(least, most))
+        return ". ".join(" ".join(chosen[i : i + 12]).capitalize() for i in range(0, len(chosen), 12)) + "."
+
+    prompts = {suite: [sentences(8, 14) for _ in range(280)] for suite in LARGE_SUITES}
+    for place in range(10):
+        name = f"recipe_{place}-mini"
+        insert_subject(connection, name)
+        connection.execute(
+            "INSERT INTO training_log (fingerprint, step, loss) SELECT ?, i, 5 / (1 + i) FROM range(1000) t(i)",
+            [fingerprint(name)],
+        )
+        insert(
+            connection, "checkpoints", fingerprint=fingerprint(name), stage="finetune", optimizer_steps=1000,
+            train_seconds=100.0 + place, tokens=1_000_000, energy_joules=5_000.0,
+        )  # fmt: skip
+        for suite in LARGE_SUITES:
+            metrics = {f"metric_{i}": (draw.random(), 0.1, 0.9) for i in range(2)} | {"acc": (draw.random(), 0.1, 0.9)}
+            asked = prompts[suite][:20] if suite.startswith("first_look") else prompts[suite]
+            answered = [
+                {"id": f"{suite}-{i:04}", "prompt": prompt, "completion": sentences(60, 100),
+                 "scores": {"acc": float(draw.random() < 0.6), "f1": round(draw.random(), 4)}}
+                for i, prompt in enumerate(asked)
+            ]  # fmt: skip
+            insert_evaluation(connection, name, suite, metrics, answered, seconds=12.5)
+    return connection

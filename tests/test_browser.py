@@ -35,7 +35,7 @@ def visit(chromium):
     """Opens a file without a network; what the page asked for and complained of is in .requests and .complaints."""
     contexts = []
 
-    def visit(path, width=1280, scheme="light"):
+    def visit(path, width=1280, scheme="light", address=""):
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         context.set_offline(True)
@@ -54,12 +54,23 @@ def visit(chromium):
             lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None,
         )
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + address)
+        ready(page)
         return page
 
     yield visit
     for context in contexts:
         context.close()
+
+
+def ready(page):
+    """Wait until the browser has unpacked its data, or has searched."""
+    page.wait_for_selector("#samples:not([aria-busy])")
+
+
+def search(page, text):
+    page.fill("#search", text)
+    ready(page)
 
 
 def open_everything(page):
@@ -183,10 +194,10 @@ def test_samples_are_filtered_by_outcome_lower_winning_where_lower_is_better(vis
 def test_search_finds_prompts_and_answers(visit, report):
     page = visit(report)
     page.select_option("#suite", "first_look")
-    page.fill("#search", "amazon")
+    search(page, "amazon")
     assert shown(page).count() == 1
     assert page.locator("#browser-status").inner_text().startswith("1 of 20 samples.")
-    page.fill("#search", "no such words")
+    search(page, "no such words")
     assert shown(page).count() == 0
 
 
@@ -195,7 +206,7 @@ def test_words_that_differ_are_marked(visit, report):
     page.select_option("#suite", "first_look_improved")
     page.select_option("#candidate", "wiki_only-mini")
     page.select_option("#baseline", "with_kilt-mini")
-    page.fill("#search", "transistor")
+    search(page, "transistor")
     first, second = page.locator("#browser-list .sides > div").all()
     assert first.locator("mark").all_inner_texts() == [
         "the subject of this article. It is documented in several sources from the 19th century."
@@ -258,6 +269,6 @@ def test_a_run_without_samples_says_so(visit, tmp_path):
         insert_run(connection)
         write_html(load(connection), tmp_path / "report.html")
     page = visit(tmp_path / "report.html", 400)
-    assert page.locator("#browser-status").inner_text() == "No samples were stored in this run."
+    assert page.locator("#browser-status").inner_text() == "No samples were stored in what is reported on."
     assert not page.locator("#browser-controls").is_visible()
     assert page.complaints == []

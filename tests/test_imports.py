@@ -187,7 +187,7 @@ def test_planning_and_judging_load_nothing_heavy(tmp_path):
 @pytest.mark.parametrize(
     ("start", "listed", "changes_nothing"),
     [
-        ("models/__main__.py", ANSWERS, {"models/memory.py"}),
+        ("models/__main__.py", ANSWERS, {"models/memory.py", "models/energy.py"}),
         ("training/pretrain.py", TRAINS["pretrain"], {"training/callbacks.py", "training/resume.py"}),
         ("training/finetune.py", TRAINS["finetune"], {"training/callbacks.py", "training/resume.py"}),
     ],

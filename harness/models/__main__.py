@@ -19,6 +19,7 @@ import torch
 
 from harness.environment import environment
 from harness.errors import HarnessError
+from harness.models.energy import EnergyMeter
 from harness.models.engine import Engine
 from harness.models.lm_eval_tasks import run_own_task, run_task
 from harness.models.memory import peak_memory_bytes, reset_peak_memory
@@ -106,7 +107,7 @@ class Worker:
 
     def answer(self, suite: dict[str, Any]) -> dict[str, Any]:
         """All answers of one suite, and the record of how they came about."""
-        started = time.perf_counter()
+        started, meter = time.perf_counter(), EnergyMeter(self.request["device"])
         rows = [json.loads(line) for line in (self.folder / f"{suite['key']}.samples.jsonl").read_text().splitlines()]
         answers: list[dict[str, Any]] = [{} for _ in rows]
         samples: list[dict[str, Any]] = []  # where the task brings its own
@@ -123,7 +124,7 @@ class Worker:
                     for answer, more in zip(answers, found, strict=True):
                         answer.update(more)
                 tokens += engine.tokens - before
-                how = how or engine.how
+                how, prompts = how or engine.how, engine.prompts
                 digests.append(engine.rendered.hexdigest())
         return {
             "answers": answers,
@@ -132,8 +133,11 @@ class Worker:
                 "seconds": round(time.perf_counter() - started, 3),
                 "tokens": tokens,
                 "prompt_digest": digests[0],
+                "tokenizer": prompts.tokenizer_digest,
+                "chat_template": prompts.template_digest,
                 "engine": how,
                 "peak_memory_bytes": peak_memory_bytes(self.request["device"]),
+                "energy_joules": meter.joules(),
                 "device": self.request["device"],
                 "dtype": self.request["dtype"],
                 "environment": environment(self.request["threads"]),

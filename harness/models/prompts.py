@@ -17,6 +17,8 @@ class Prompts:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
+        self.tokenizer_digest = tokenizer_digest(tokenizer)
+        self.template_digest = hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()
         self.known: dict[tuple[str, bool], list[int]] = {}
 
     def render(self, prompt: str, system_prompt: str | None) -> str:
@@ -61,8 +63,8 @@ class Prompts:
 
 
 def tokenizer_digest(tokenizer: Any) -> str:
-    """Two tokenizers of one digest turn every text into the same ids."""
+    """Two tokenizers of one digest turn every text into the same ids; their chat templates may differ."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     state = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
-    parts = (type(tokenizer).__name__, state, str(tokenizer.chat_template), str(tokenizer.special_tokens_map))
+    parts = (type(tokenizer).__name__, state, str(tokenizer.special_tokens_map))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.models.engine import Engine
 from harness.models.loading import add_adapter, load_model, load_tokenizer
-from harness.models.prompts import Prompts, tokenizer_digest
+from harness.models.prompts import Prompts
 
 
 class Resident:
@@ -14,7 +14,7 @@ class Resident:
 
     def __init__(self) -> None:
         self.current: Engine | None = None
-        self.prompts: dict[str, Prompts] = {}  # by tokenizer
+        self.prompts: dict[tuple[str, str], Prompts] = {}  # by tokenizer and chat template
         self.spoiled = False  # by an error that nobody foresaw: nothing in this process is to be trusted any more
 
     def engine(self, at: dict[str, Any], device: str, dtype: str) -> Engine:
@@ -32,8 +32,8 @@ class Resident:
             model = load_model(at, device=device, dtype=dtype)
         else:
             model = add_adapter(base, at, device, dtype) if "adapter" in at else base
-        tokenizer = load_tokenizer(at)
-        prompts = self.prompts.setdefault(tokenizer_digest(tokenizer), Prompts(tokenizer))
+        prompts = Prompts(load_tokenizer(at))
+        prompts = self.prompts.setdefault((prompts.tokenizer_digest, prompts.template_digest), prompts)
         self.current = Engine(at, device, dtype, model=model, prompts=prompts)
         return self.current
 

@@ -1,7 +1,7 @@
-"""Scores of many samples -> one number with its interval, alone or against another subject.
+"""Scores of many samples -> one number with its interval, alone or against another subject, over one seed or several.
 
 A metric is a plain value: it is stored with an evaluation, so that two evaluations can be compared later
-without the suite that made them.
+without the suite that made them. `against` is the number that the p-value is about.
 """
 
 from __future__ import annotations
@@ -19,45 +19,203 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]  # the scores of each sample
 Clusters = Sequence[str | None] | None
+CORPUS_RESAMPLES = 1000  # of BLEU and chrF, whose statistic is slow
 
 
 @dataclass(frozen=True)
 class Mean:
     """The mean of one score over the samples that it concerns; None says that it does not concern a sample.
 
-    `bounds` are those of the score itself, which an interval does not leave.
+    `bounds` are those of the score itself, which an interval does not leave; --adaptive needs them.
     """
 
     name: str
     bounds: tuple[float, float] | None = None
 
-    def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
+    def __post_init__(self) -> None:
+        if self.bounds is not None:
+            object.__setattr__(self, "bounds", tuple(self.bounds))
+
+    def interval(
+        self, rows: Rows, clusters: Clusters = None, level: float = 0.95, against: float | None = None
+    ) -> Interval:
         """Estimate and interval over the samples."""
         from harness import statistics
 
         scores, clusters = concerned(rows, self.name, clusters)
-        found = statistics.mean_interval(scores, _usable(clusters), level=level)
+        found = statistics.mean_interval(scores, _usable(clusters), level, against)
         if self.bounds is None:
             return found
         least, most = self.bounds
         return replace(found, low=max(found.low, least), high=min(found.high, most))
 
-    def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
+    def difference(
+        self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95, against: float = 0.0
+    ) -> Interval:
         """candidate - baseline, paired by position."""
         from harness import statistics
 
+        ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
+        return statistics.paired_difference(ours, theirs, _usable(clusters), level, against)
+
+    def non_inferior(
+        self, candidate: Rows, baseline: Rows, margin: float, clusters: Clusters = None, rises: bool = False
+    ) -> Interval:
+        """candidate - baseline at 90 %; p is one-sided, against "worse by margin or more"; `rises`: lower is better."""
+        from harness import statistics
+
+        ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
+        if not rises:
+            return statistics.non_inferior(ours, theirs, margin, _usable(clusters))
+        found = statistics.non_inferior(theirs, ours, margin, _usable(clusters))
+        return replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
+
+    def over_seeds(
+        self,
+        candidates: Sequence[Rows],
+        baselines: Sequence[Rows] | None,
+        clusters: Clusters = None,
+        level: float = 0.95,
+        against: float = 0.0,
+    ) -> Interval:
+        """The mean, or the difference, over training seeds and samples: one Rows per seed, in the same order."""
+        from harness import statistics
+
+        own = clusters
+        if baselines is None:
+            scores = []
+            for rows in candidates:
+                column, own = concerned(rows, self.name, clusters)
+                scores.append(column)
+        else:
+            scores = []
+            for ours, theirs in zip(candidates, baselines, strict=True):
+                a, b, own = self._pairs(ours, theirs, clusters)
+                scores.append([x - y for x, y in zip(a, b, strict=True)])
+        return statistics.nested_interval(scores, _usable(own), level, against)
+
+    def sequence(
+        self,
+        candidate: Rows,
+        baseline: Rows | None,
+        clusters: Clusters,
+        level: float,
+        tune_at: int,
+        against: float,
+    ) -> Interval:
+        """The mean, or the difference, as a confidence sequence: the samples so far, in the order drawn."""
+        from harness import statistics
+
+        assert self.bounds is not None
+        low, high = self.bounds
+        if baseline is None:
+            scores, clusters = concerned(candidate, self.name, clusters)
+        else:
+            ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
+            scores = [a - b for a, b in zip(ours, theirs, strict=True)]
+            low, high = low - high, high - low
+        return statistics.confidence_sequence(scores, (low, high), _usable(clusters), level, tune_at, against)
+
+    def _pairs(self, candidate: Rows, baseline: Rows, clusters: Clusters) -> tuple[list[float], list[float], Clusters]:
+        """Both sides' scores of the samples that it concerns; StatisticsError where those are not the same."""
         ours, theirs = _scores(candidate, self.name), _scores(baseline, self.name)
         both = [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a is not None and b is not None]
         if not both or len(both) != sum(a is not None or b is not None for a, b in zip(ours, theirs, strict=True)):
             raise StatisticsError(f"score {self.name!r} does not concern the same samples on both sides.")
-        clusters = None if clusters is None else [clusters[i] for i in both]
-        return statistics.paired_difference(
-            _column(candidate, self.name), _column(baseline, self.name), _usable(clusters), level=level
+        kept = None if clusters is None else [clusters[i] for i in both]
+        return [float(ours[i]) for i in both], [float(theirs[i]) for i in both], kept  # type: ignore[arg-type]
+
+
+class _OfCorpus:
+    """What the metrics of a whole corpus share: intervals by drawing samples, a test by exchanging answers."""
+
+    resamples = 2000
+
+    def _statistic(self, rows: Rows) -> Any:
+        raise NotImplementedError
+
+    def interval(
+        self, rows: Rows, clusters: Clusters = None, level: float = 0.95, against: float | None = None
+    ) -> Interval:
+        """Estimate and BCa bootstrap interval over the samples."""
+        from harness import statistics
+
+        return statistics.bootstrap_interval(
+            self._statistic(rows), len(rows), level, self.resamples, clusters=_usable(clusters), against=against
+        )
+
+    def difference(
+        self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95, against: float = 0.0
+    ) -> Interval:
+        """candidate - baseline, both resampled together; p of "no difference" by exchanging answers."""
+        from harness import statistics
+
+        found = self._resampled([candidate], [baseline], clusters, level, against)
+        if against:
+            return found
+        p = statistics.paired_randomization(
+            self._statistic([*candidate, *baseline]), len(candidate), self.resamples, clusters=_usable(clusters)
+        )
+        return replace(found, p_value=p, method=f"{found.method}; answers exchanged at random")
+
+    def non_inferior(
+        self, candidate: Rows, baseline: Rows, margin: float, clusters: Clusters = None, rises: bool = False
+    ) -> Interval:
+        """candidate - baseline at 90 %; p is one-sided, against "worse by margin or more"; `rises`: lower is better."""
+        edge = margin if rises else -margin
+        found = self._resampled([candidate], [baseline], clusters, 0.9, edge)
+        assert found.p_value is not None
+        better = found.estimate < edge if rises else found.estimate > edge
+        p = found.p_value / 2 if better else 1 - found.p_value / 2
+        return replace(found, p_value=p, method=f"{found.method}; 90 % two-sided interval, one-sided p")
+
+    def over_seeds(
+        self,
+        candidates: Sequence[Rows],
+        baselines: Sequence[Rows] | None,
+        clusters: Clusters = None,
+        level: float = 0.95,
+        against: float = 0.0,
+    ) -> Interval:
+        """The metric, or the difference, averaged over training seeds: one Rows per seed, in the same order."""
+        import numpy
+
+        from harness import statistics
+
+        everything = numpy.arange(len(candidates[0]))
+        estimates = [self._statistic(rows)(everything) for rows in candidates]
+        if baselines is not None:
+            estimates = [a - self._statistic(rows)(everything) for a, rows in zip(estimates, baselines, strict=True)]
+        sampling = self._resampled(candidates, baselines, clusters, level, against)
+        return statistics.across_seeds(estimates, sampling, against)
+
+    def _resampled(
+        self,
+        candidates: Sequence[Rows],
+        baselines: Sequence[Rows] | None,
+        clusters: Clusters,
+        level: float,
+        against: float,
+    ) -> Interval:
+        """The BCa interval of the seeds' average, the same samples drawn for all."""
+        from harness import statistics
+
+        def average(sides: Sequence[Rows]) -> Any:
+            found = [self._statistic(rows) for rows in sides]
+            return lambda index: sum(statistic(index) for statistic in found) / len(found)
+
+        n, groups = len(candidates[0]), _usable(clusters)
+        if baselines is None:
+            return statistics.bootstrap_interval(
+                average(candidates), n, level, self.resamples, clusters=groups, against=against
+            )
+        return statistics.paired_bootstrap(
+            average(candidates), average(baselines), n, level, self.resamples, clusters=groups, against=against
         )
 
 
 @dataclass(frozen=True)
-class Ratio:
+class Ratio(_OfCorpus):
     """A sum over a sum, as corpus metrics are: bits over bytes, or exp(nats over tokens)."""
 
     name: str
@@ -77,30 +235,14 @@ class Ratio:
 
         return statistic
 
-    def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
-        """Estimate and BCa bootstrap interval over the samples."""
-        from harness import statistics
-
-        return statistics.bootstrap_interval(self._statistic(rows), len(rows), level=level, clusters=_usable(clusters))
-
-    def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
-        """candidate - baseline, both resampled together."""
-        from harness import statistics
-
-        return statistics.paired_bootstrap(
-            self._statistic(candidate),
-            self._statistic(baseline),
-            len(candidate),
-            level=level,
-            clusters=_usable(clusters),
-        )
-
 
 @dataclass(frozen=True)
-class Corpus:
+class Corpus(_OfCorpus):
     """BLEU (Papineni et al. 2002) or chrF (Popovic 2015) over a corpus, from the counts of its samples."""
 
     name: Literal["bleu", "chrf"]
+
+    resamples = CORPUS_RESAMPLES
 
     def counts(self, answer: str, reference: str) -> list[float]:
         """One sample's n-gram counts, as sacrebleu sums them over a corpus."""
@@ -118,27 +260,6 @@ class Corpus:
         counts = numpy.array([row[f"{self.name}_counts"] for row in rows])
         metric = self._metric()
         return lambda index: float(metric._compute_score_from_stats(counts[index].sum(0).astype(int).tolist()).score)
-
-    def interval(self, rows: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
-        """Estimate and BCa bootstrap interval over the samples."""
-        from harness import statistics
-
-        return statistics.bootstrap_interval(
-            self._statistic(rows), len(rows), level=level, resamples=1000, clusters=_usable(clusters)
-        )
-
-    def difference(self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95) -> Interval:
-        """candidate - baseline, both resampled together."""
-        from harness import statistics
-
-        return statistics.paired_bootstrap(
-            self._statistic(candidate),
-            self._statistic(baseline),
-            len(candidate),
-            level=level,
-            resamples=1000,
-            clusters=_usable(clusters),
-        )
 
 
 Metric = Mean | Ratio | Corpus

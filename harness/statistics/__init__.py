@@ -9,9 +9,9 @@ Why not the plain normal interval: it falls well short of its level below a few 
 `benchmarks/statistics.py` simulates what is promised here: error rates, power, coverage.
 """
 
+from harness.multiplicity import adjust
 from harness.statistics.bootstrap import bootstrap_interval, paired_bootstrap, paired_randomization
 from harness.statistics.means import mean_interval
-from harness.statistics.multiplicity import adjust
 from harness.statistics.paired import non_inferior, paired_difference
 from harness.statistics.power import minimum_detectable_difference, samples_needed
 from harness.statistics.seeds import NestedInterval, across_seeds, nested_interval

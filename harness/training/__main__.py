@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.models.energy import EnergyMeter
 from harness.worker import INTERRUPTED, settle
 
 
@@ -40,6 +41,7 @@ def train(folder: Path, spec: dict[str, Any]) -> int:
 
     logging.disable_progress_bar()
     set_seed(spec["seed"])
+    meter = EnergyMeter(spec["device"])
     if spec["stage"] == "finetune":
         from harness.training.finetune import prepare
     else:
@@ -52,14 +54,23 @@ def train(folder: Path, spec: dict[str, Any]) -> int:
 
         trainer.train(resume_from_checkpoint=latest_complete(folder / "trainer"))
         finished = trainer.state.global_step >= trainer.state.max_steps
+    joules = spent(folder / "energy.json", meter.joules())
     if not finished:
         print("stopped on request; the next run continues from here", file=sys.stderr)
         return INTERRUPTED
 
     from harness.training.publish import write_checkpoint
 
-    write_checkpoint(folder, spec, trainer, counts, worker_seconds=time.perf_counter() - started)
+    write_checkpoint(folder, spec, trainer, counts, time.perf_counter() - started, joules)
     return 0
+
+
+def spent(note: Path, joules: float | None) -> float | None:
+    """Joules with those of the parts of this training that were stopped before; None where any part's are unknown."""
+    earlier = json.loads(note.read_text()) if note.exists() else 0.0
+    total = None if joules is None or earlier is None else earlier + joules
+    note.write_text(json.dumps(total))
+    return total
 
 
 if __name__ == "__main__":

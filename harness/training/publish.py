@@ -16,7 +16,12 @@ UNPUBLISHED = ("training_args.bin",)  # pickles
 
 
 def write_checkpoint(
-    folder: Path, spec: dict[str, Any], trainer: Any, counts: dict[str, Any], worker_seconds: float
+    folder: Path,
+    spec: dict[str, Any],
+    trainer: Any,
+    counts: dict[str, Any],
+    worker_seconds: float,
+    energy_joules: float | None,
 ) -> None:
     """Write `folder/made` whole, with `folder/record.json` beside it, written last."""
     making, made = folder / "making", folder / "made"
@@ -53,6 +58,7 @@ def write_checkpoint(
         "train_seconds": log[-1]["seconds"] if log else 0.0,
         "worker_seconds": round(worker_seconds, 3),
         "peak_memory_bytes": peak_memory_bytes(spec["device"]),
+        "energy_joules": energy_joules,
         "device": spec["device"],
         "environment": environment(spec["threads"]),
     }

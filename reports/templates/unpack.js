@@ -21,6 +21,10 @@ async function unpacked(id) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+const FIRST_BYTES = [0, 160, 240, 248]; // of codes of one, two, three and four bytes
+const BEFORE = [0, 160, 160 + 80 * 2 ** 8, 160 + 80 * 2 ** 8 + 8 * 2 ** 16]; // codes that are shorter
+const bytesFrom = (first) => (first < 160 ? 1 : first < 240 ? 2 : first < 248 ? 3 : 4);
+
 // Texts by their place, each decoded when it is first asked for.
 class Texts {
   constructor(words, codes) {
@@ -31,7 +35,7 @@ class Texts {
     this.small = [];
     for (let at = 0; at < codes.length; ) {
       if (codes[at] === 0) this.starts.push(at + 1);
-      at += codes[at] < 160 ? 1 : codes[at] < 240 ? 2 : 3;
+      at += bytesFrom(codes[at]);
     }
   }
 
@@ -52,11 +56,10 @@ class Texts {
     const { codes, words } = this;
     let text = "";
     for (let at = this.starts[place], end = this.starts[place + 1] - 1; at < end; ) {
-      const first = codes[at++];
-      let number = first;
-      if (first >= 240) number = 20640 + ((first - 240) << 16) + (codes[at++] << 8) + codes[at++];
-      else if (first >= 160) number = 160 + ((first - 160) << 8) + codes[at++];
-      text += words[number - 1];
+      const more = bytesFrom(codes[at]) - 1;
+      let number = codes[at++] - FIRST_BYTES[more];
+      for (let i = 0; i < more; i++) number = number * 256 + codes[at++];
+      text += words[number + BEFORE[more] - 1];
     }
     return text;
   }

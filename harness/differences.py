@@ -1,0 +1,335 @@
+"""Stored scores of two sides -> the difference that a claim is about, with its interval and its loudest samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import SuiteError
+from harness.evaluation import Evaluation
+from harness.fingerprint import differences, short
+from harness.recipe import Claim, Target
+from harness.scoring.metrics import Metric
+
+if TYPE_CHECKING:
+    from harness.statistics import Interval
+
+ALPHA = 0.05
+EARLY = 0.2  # share of ALPHA spent on the looks of --adaptive; the rest is for the whole suite
+Wanted = Literal["below", "above", "equal"]  # where a claim wants its estimate
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A difference from what was claimed against, before any adjustment."""
+
+    candidate: float
+    baseline: float | None
+    estimate: float  # candidate - baseline, or candidate - threshold
+    low: float
+    high: float
+    p_value: float | None  # two-sided; of a regression one-sided, against "worse by the margin or more"
+    n: int
+    method: str
+    against: str  # the other side in words
+    loudest: tuple[Mapping[str, Any], ...]  # sample_id, candidate, baseline: those that speak most for the verdict
+    wanted: Wanted
+    margin: float = 0.0  # how far beyond zero; negative where so much worse is still no worse
+    side: str | None = None  # the other side's recipe, or the floor
+    level: float = 1 - ALPHA
+    seeds: int = 1  # trainings that the interval counts
+
+
+@dataclass(frozen=True)
+class Regression:
+    """What `--baseline NAME` claims of a guarded metric: that it is not worse than the blessed one by the margin."""
+
+    suite: str
+    metric: str
+    margin: float  # in the metric's unit
+    rises: bool  # whether higher is worse
+    name: str  # of the baseline
+
+    @property
+    def sentence(self) -> str:
+        """The claim in words, without its subject."""
+        word = "risen" if self.rises else "fallen"
+        return f"{self.suite} {self.metric} has not {word} by {self.margin:g} or more since baseline {self.name}"
+
+
+# One entry for every seed: of the candidate, the evaluations by the claim's suites; of another side, its one.
+Candidates = Sequence[Sequence[Evaluation]]
+Others = Mapping[str, Sequence[Evaluation]]
+
+
+def measured(claim: Claim | Target | Regression, candidates: Candidates, others: Others) -> Measured:
+    """The difference that decides the claim; `others` are the references by name, or the blessed evaluation."""
+    metric = claim.metric
+    if isinstance(claim, Regression):
+        return _against_blessed(claim, candidates[0][0], others[claim.name][0])
+    if isinstance(claim, Target):
+        values = {name: _floor(candidates[0][0], others, claim, name) for name in claim.above}
+        highest = max(values, key=values.__getitem__) if values else None
+        if highest is not None and highest in others:
+            against = f"{highest}'s {values[highest]:.3f}"
+            return replace(_paired(candidates, others[highest], metric, "above", against), side=highest)
+        threshold = claim.at_least if claim.at_least is not None else values[str(highest)]
+        against = f"the target {threshold:g}" if highest is None else f"the floor {highest} {threshold:.3f}"
+        return replace(_against_number(candidates, metric, threshold, "above", against), side=highest)
+    if claim.reference is not None:
+        wanted: Wanted = "below" if claim.lower_than or claim.no_higher_than else "above"
+        other = others[claim.reference]
+        against = f"{claim.reference}'s {_average(other, metric):.3f}"
+        beyond = claim.by - claim.margin  # one of them is 0: how far past the other side, or how far short of it
+        return replace(_paired(candidates, other, metric, wanted, against, beyond), side=claim.reference)
+    if claim.equals is not None:
+        return _on_every_sample(candidates, metric, claim.equals)
+    if claim.below is not None:
+        return _against_number(candidates, metric, claim.below, "below", f"{claim.below:g}")
+    assert claim.above is not None
+    return _against_number(candidates, metric, claim.above, "above", f"{claim.above:g}")
+
+
+def paired_rows(
+    candidate: Evaluation, baseline: Evaluation, common: bool = False
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Both sides' samples in the candidate's order; where --adaptive stopped one early, those that both answered."""
+    common = common or candidate.spared > 0 or baseline.spared > 0
+    return pair_up(candidate.suite, candidate.samples, baseline.samples, common)
+
+
+def pair_up(
+    suite: str, ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]], common: bool = False
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of both sides by sample id, in the candidate's order.
+
+    SuiteError where an id occurs twice, where the two sides did not answer the same samples, or, with `common`, which
+    pairs those that both answered, where there is none.
+    """
+    a, b = ({row["sample_id"]: row for row in side} for side in (ours, theirs))
+    for side, rows in ((ours, a), (theirs, b)):
+        if len(rows) < len(side):
+            ids = [row["sample_id"] for row in side]
+            twice = next(name for name in ids if ids.count(name) > 1)
+            raise SuiteError(f"suite {suite}: sample id {twice!r} occurs twice.", "Samples are paired by id.")
+    only_a, only_b = a.keys() - b.keys(), b.keys() - a.keys()
+    both = [name for name in a if name in b]
+    if (only_a or only_b) and not common:
+        raise SuiteError(
+            f"suite {suite}: the two sides did not answer the same samples: {len(only_a):,} are missing in "
+            f"the baseline, {len(only_b):,} in the candidate ({', '.join(sorted(only_a | only_b)[:3])}).",
+            "Run both again with the same suite (--reevaluate), or compare the common ones: harness compare --common.",
+        )
+    if not both:
+        raise SuiteError(f"suite {suite}: the two sides have no sample in common.")
+    return [a[name] for name in both], [b[name] for name in both]
+
+
+def check_comparable(candidate: Evaluation, blessed: Evaluation, name: str) -> None:
+    """SuiteError where a baseline's evaluation was made with another suite, prompt or tokenizer than the candidate's."""
+    ours, theirs = candidate.artifact, blessed.artifact
+    fields = {"to_sample": "how rows become samples", "data": "the rows"}
+    for field, there, here in differences(theirs.spec["suite"], ours.spec["suite"]):
+        what = fields.get(field.split(".")[0].split("[")[0], field)
+        told = f"suite {candidate.suite} has changed in {what} ({_shown(there)} there, {_shown(here)} here)"
+        raise _incomparable(name, candidate, told)
+    for field, what in (("tokenizer", "tokenizer"), ("chat_template", "chat template"), ("prompt_digest", "prompt")):
+        if field == "prompt_digest" and (candidate.adaptive or blessed.adaptive):
+            continue  # of other samples
+        there, here = theirs.record.get(field), ours.record.get(field)
+        if there is not None and here is not None and there != here:
+            told = f"the {what} differs ({_shown(there)} there, {_shown(here)} here)"
+            raise _incomparable(name, candidate, told)
+
+
+def _incomparable(name: str, candidate: Evaluation, told: str) -> SuiteError:
+    return SuiteError(
+        f"baseline {name} does not compare with {candidate.artifact.record.get('subject')}: {told}.",
+        f"Bless what is measured now, once it is trusted: harness baseline set {name}",
+    )
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return short(text) if len(text) >= 32 and " " not in text else text
+
+
+# ---- the kinds of difference --------------------------------------------------------------------------
+
+
+def _paired(
+    candidates: Candidates,
+    baselines: Sequence[Evaluation],
+    metric: str,
+    wanted: Wanted,
+    against: str,
+    margin: float = 0.0,
+) -> Measured:
+    pairs = [paired_rows(own[0], other) for own, other in zip(candidates, baselines, strict=True)]
+    how = candidates[0][0].metric(metric)
+    clusters = [row["cluster"] for row in pairs[0][0]]
+    ours, theirs = ([[row["scores"] for row in side] for side in sides] for sides in zip(*pairs, strict=True))
+    edge = -margin if wanted == "below" else margin
+    if len(pairs) > 1:
+        interval = how.over_seeds(ours, theirs, clusters, against=edge)
+    else:
+        fixed = lambda level: how.difference(ours[0], theirs[0], clusters, level, edge)
+        interval = _looked_at(candidates[0][0], how, ours[0], theirs[0], clusters, edge, fixed)
+    sign = 1 if interval.estimate > 0 else -1
+    apart = [(_score(a, metric) - _score(b, metric), a, b) for a, b in zip(*pairs[0], strict=True)]
+    loud = sorted((x for x in apart if x[0] * sign > 0), key=lambda x: -abs(x[0]))[:3]
+    return Measured(
+        _average([own[0] for own in candidates], metric), _average(baselines, metric), interval.estimate,
+        interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
+        tuple(_loud(metric, a, b) for _, a, b in loud), wanted, margin, seeds=len(pairs),
+    )  # fmt: skip
+
+
+def _against_number(candidates: Candidates, metric: str, threshold: float, wanted: Wanted, against: str) -> Measured:
+    rows = [[row for evaluation in own for row in evaluation.samples] for own in candidates]
+    clusters = [row["cluster"] for row in rows[0]]
+    scores = [[row["scores"] for row in own] for own in rows]
+    how = candidates[0][0].metric(metric)
+    if len(rows) > 1:
+        interval = how.over_seeds(scores, None, clusters, against=threshold)
+    else:
+        fixed = lambda level: how.interval(scores[0], clusters, level, threshold)
+        interval = _looked_at(candidates[0][0], how, scores[0], None, clusters, threshold, fixed)
+    known = [row for row in rows[0] if isinstance(row["scores"].get(metric), int | float)]
+    loud = sorted(known, key=lambda row: row["scores"][metric], reverse=interval.estimate >= threshold)[:3]
+    return Measured(
+        interval.estimate, threshold, interval.estimate - threshold, interval.low - threshold,
+        interval.high - threshold, interval.p_value, interval.n, interval.method, against,
+        tuple(_loud(metric, row) for row in loud), wanted, seeds=len(rows),
+    )  # fmt: skip
+
+
+def _on_every_sample(candidates: Candidates, metric: str, number: float) -> Measured:
+    rows = [row for own in candidates for row in own[0].samples if row["scores"][metric] is not None]
+    away = [(float(row["scores"][metric]) - number, row) for row in rows]
+    off = [row for distance, row in away if distance]
+    own = _average([own[0] for own in candidates], metric)
+    distances = [distance for distance, _ in away]
+    return Measured(
+        own, number, own - number, min(distances), max(distances), None, len(rows),
+        f"held on {len(rows) - len(off)} of {len(rows)} samples", f"{number:g} on every sample",
+        tuple(_loud(metric, row) for row in off[:3]), "equal", seeds=len(candidates),
+    )  # fmt: skip
+
+
+def _against_blessed(claim: Regression, candidate: Evaluation, blessed: Evaluation) -> Measured:
+    against = f"{blessed[claim.metric]:.3f} in baseline {claim.name}"
+    wanted: Wanted = "below" if claim.rises else "above"
+    side = f"baseline {claim.name}"
+    if candidate.key == blessed.key:
+        value, n = candidate[claim.metric], int(candidate.metrics[claim.metric]["n"])
+        return Measured(
+            value,
+            value,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            n,
+            "the very same evaluation",
+            against,
+            (),
+            wanted,
+            -claim.margin,
+            side,
+            0.9,
+        )
+    check_comparable(candidate, blessed, claim.name)
+    rows, others = paired_rows(candidate, blessed)
+    clusters = [row["cluster"] for row in rows]
+    ours, theirs = [row["scores"] for row in rows], [row["scores"] for row in others]
+    how = candidate.metric(claim.metric)
+    interval = how.non_inferior(ours, theirs, claim.margin, clusters, claim.rises)
+    if candidate.adaptive:  # looked at repeatedly: two-sided, and half of its p
+        edge = claim.margin if claim.rises else -claim.margin
+        fixed = lambda level: how.difference(ours, theirs, clusters, 1 - 2 * (1 - level), edge)
+        interval = _looked_at(candidate, how, ours, theirs, clusters, edge, fixed)
+        better = interval.estimate < edge if claim.rises else interval.estimate > edge
+        half = (interval.p_value or 0.0) / 2
+        interval = replace(interval, p_value=half if better else 1 - half)
+    sign = 1 if claim.rises else -1
+    apart = [(_score(a, claim.metric) - _score(b, claim.metric), a, b) for a, b in zip(rows, others, strict=True)]
+    loud = sorted((x for x in apart if x[0] * sign > 0), key=lambda x: -abs(x[0]))[:3]
+    return Measured(
+        interval.estimate if candidate.adaptive else candidate[claim.metric], blessed[claim.metric], interval.estimate,
+        interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
+        tuple(_loud(claim.metric, a, b) for _, a, b in loud), wanted, -claim.margin, side, 0.9,
+    )  # fmt: skip
+
+
+def _looked_at(
+    candidate: Evaluation,
+    how: Metric,
+    ours: list[Any],
+    theirs: list[Any] | None,
+    clusters: list[Any],
+    against: float,
+    fixed_at: Callable[[float], Interval],
+) -> Interval:
+    """The interval by `fixed_at(level)`; of an evaluation under --adaptive, one that allows for its repeated looks.
+
+    A fifth of the error rate goes to a confidence sequence, which may be looked at after every sample, the rest to
+    the interval of the whole suite, which counts only where the whole suite was measured.
+    """
+    if not candidate.adaptive:
+        return fixed_at(1 - ALPHA)
+    from harness.scoring.metrics import Mean
+
+    found: list[tuple[float, Interval]] = []
+    if isinstance(how, Mean) and how.bounds is not None:
+        tune_at = max(1, candidate.available // 2)
+        found.append((EARLY, how.sequence(ours, theirs, clusters, 1 - ALPHA * EARLY, tune_at, against)))
+    if not candidate.spared:
+        found.append((1 - EARLY, fixed_at(1 - ALPHA * (1 - EARLY))))
+    if not found:
+        raise SuiteError(
+            f"suite {candidate.suite}: --adaptive stopped it after {len(candidate.samples):,} of {candidate.available:,} "
+            f"samples, and {how.name!r} can only be judged on all.",
+            "Run without --adaptive.",
+        )
+    p_value = min(1.0, *((one.p_value or 0.0) / weight for weight, one in found))
+    return replace(
+        found[-1][1],
+        low=max(one.low for _, one in found),
+        high=min(one.high for _, one in found),
+        p_value=p_value,
+        method="; or ".join(one.method for _, one in found),
+        level=1 - ALPHA,
+    )
+
+
+# ---- what they share ----------------------------------------------------------------------------------
+
+
+def _floor(candidate: Evaluation, others: Others, target: Target, name: str) -> float:
+    if name in others:
+        return _average(others[name], target.metric)
+    floors = candidate.floors.get(target.metric, {})
+    if name not in floors:
+        raise SuiteError(
+            f"target on {target.suite} {target.metric}: the suite has no floor {name!r} (it has: {', '.join(floors) or 'none'})."
+        )
+    return floors[name]
+
+
+def _average(evaluations: Sequence[Evaluation], metric: str) -> float:
+    return sum(evaluation[metric] for evaluation in evaluations) / len(evaluations)
+
+
+def _score(row: Mapping[str, Any], metric: str) -> float:
+    value = row["scores"].get(metric)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _loud(metric: str, row: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def score(one: Mapping[str, Any] | None) -> float | None:
+        value = one["scores"].get(metric) if one else None
+        return float(value) if isinstance(value, int | float) else None
+
+    return {"sample_id": row["sample_id"], "candidate": score(row), "baseline": score(other)}
