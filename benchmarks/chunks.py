@@ -7,16 +7,21 @@ Python reads them with `json`, filters by length, drops exact duplicates with a 
 check or cut. Both write all chunks they find, or `--max-chunks`.
 """
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
 import argparse
 import json
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from itertools import count
-from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MIN_CHARS, MAX_CHARS, EVAL_RATIO = 200, 1600, 0.02

@@ -8,16 +8,19 @@ session adds fingerprints, the store, workers, scoring, DuckDB, verdicts and the
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-import setting
+from benchmarks import setting
 
 RECIPE = '''
 """Dolly by LoRA."""

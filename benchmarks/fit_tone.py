@@ -9,22 +9,26 @@ source cannot either. A source weighs by the root of its size. The half of tone_
 picks is never fitted.
 """
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
 import argparse
 import hashlib
 import json
 import random
 import re
-import sys
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-from harness.scoring import tone  # noqa: E402  (the script runs from any folder)
+from harness.scoring import tone
 
 BANDS = ((3, 8), (9, 16), (17, 35), (36, 80), (81, 250))  # words
 ROWS_PER_SOURCE_AND_BAND = 400

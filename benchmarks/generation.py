@@ -9,13 +9,16 @@ sizes; one by one is measured on every `--every`th prompt.
 
 from __future__ import annotations
 
-import json
-import statistics
 import sys
 from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
+import json
+import statistics
 from typing import Any
 
-import setting
+from benchmarks import setting
 
 
 def instructions(data_root: Path | None, count: int) -> list[str]:

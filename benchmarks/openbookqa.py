@@ -9,13 +9,16 @@ every greedy flag, before anything is printed. Memory is measured in a process p
 
 from __future__ import annotations
 
-import json
 import sys
-import tempfile
 from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
+import json
+import tempfile
 from typing import Any
 
-import setting
+from benchmarks import setting
 
 AGREE = {"float32": 1e-4}  # nats; half precision differs by its own rounding
 SHOTS = {

@@ -5,6 +5,11 @@ python benchmarks/statistics.py [--simulations 4000] [--only alarms,power,covera
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
 import argparse
 import math
 import time

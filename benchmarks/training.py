@@ -9,13 +9,16 @@ rows' own gradients to 1e-5, and afterwards the loss curves must agree.
 
 from __future__ import annotations
 
-import json
 import sys
-import tempfile
 from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
+import json
+import tempfile
 from typing import Any
 
-import setting
+from benchmarks import setting
 
 ROWS, MICRO, STEP, LENGTH = 480, 4, 16, 1024  # rows in all, a micro-batch, an optimizer step; tokens of a row at most
 

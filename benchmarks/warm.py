@@ -6,14 +6,19 @@ Runs the session (made once if it is missing; without -k all recipes and suites)
 turn, as whole processes with Python's own caches, and prints the ratio of their medians. The aim is at most 3.
 """
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose statistics.py is not Python's own
+
 import argparse
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 

@@ -319,7 +319,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         record.broken += 1
     if isinstance(verdict, Verdict) and call.when == "call":
         strict = item.config.stash[BENCH].options.strict_gates
-        _record_properties(item.config, report, verdict)
+        _record_properties(item, verdict)
         if report.failed:
             report.longrepr = verdict.message
             if verdict.verdict == "inconclusive" and not strict:
@@ -329,7 +329,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report  # type: ignore[return-value]
 
 
-def _record_properties(config: pytest.Config, report: pytest.TestReport, verdict: Verdict) -> None:
+def _record_properties(item: pytest.Item, verdict: Verdict) -> None:
     """The verdict as properties of a JUnit file: named after the gate on the whole suite of tests, since the schema of
     xunit2 knows none of a test; on the test itself with `-o junit_family=xunit1`."""
     from _pytest.junitxml import xml_key
@@ -348,9 +348,9 @@ def _record_properties(config: pytest.Config, report: pytest.TestReport, verdict
         "verdict",
     )
     found = [(name, str(value)) for name in names if (value := getattr(verdict, name)) is not None]
-    xml = config.stash.get(xml_key, None)
+    xml = item.config.stash.get(xml_key, None)
     if xml is None or xml.family != "xunit2":
-        report.user_properties += found
+        item.user_properties += found
     else:
         for name, value in found:
             xml.add_global_property(f"{verdict.gate}.{name}", value)

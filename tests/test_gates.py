@@ -1,66 +1,11 @@
 """Verdicts on evaluations written by hand: pass, fail, inconclusive, skipped, and Holm over a recipe's claims."""
 
-import sys
-
 import pytest
 
-from harness import Claim, Dataset, Embedded, Finetune, Mix, Recipe, Sample, Target, Variant
-from harness.bench import Bench, Options
-from harness.errors import StoreError, SuiteError
-from harness.evaluation import publish
-from harness.gates import Gate, gates_of, judge, other_side
-from harness.store import Store
-
-SUITES = """from harness import Dataset, Embedded, Sample, Suite
-from harness.scoring import answer_floors
-
-def to_sample(row):
-    return Sample(id=row["id"], prompt=row["prompt"])
-
-def as_answered(sample, output):
-    return dict(output["scores"])
-
-PROMPTS = Dataset(name="prompts", mini=Embedded("tone_prompts"))
-QUIZ = Suite(name="quiz", dataset=PROMPTS, to_sample=to_sample, scorer=as_answered, floors=answer_floors)
-TONE = Suite(name="tone", dataset=PROMPTS, to_sample=to_sample, scorer=as_answered)
-"""
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root, path = tmp_path_factory.mktemp("project"), sys.path[:]
-    for folder in ("recipes", "suites"):
-        (root / folder).mkdir()
-    (root / "suites" / "test_hand_made_suites.py").write_text(SUITES)
-    yield root
-    sys.path[:] = path
-    sys.modules.pop("suites.test_hand_made_suites", None)
-
-
-@pytest.fixture
-def bench(root, tmp_path):
-    return Bench(root, Store(tmp_path / "store"), Options("mini", train=False))
-
-
-def add(bench, name, claims=(), targets=(), variant="mini", **more):
-    """A recipe of the bench, and its subject."""
-    variants = [Variant(variant, base=f"org/{name}", scale="mini")]
-    bench.recipes[name] = Recipe(name=name, variants=variants, claims=claims, targets=targets, **more)
-    return bench.recipes[name][variant]
-
-
-def measure(bench, subject, suite="tone", samples=None, **scores):
-    """Publish an evaluation in which sample i has the i-th of each score."""
-    count = len(next(iter(scores.values())))
-    samples = samples or [Sample(id=f"s{i:02}", prompt="?") for i in range(count)]
-    answers = [{"completion": "", "scores": {name: values[i] for name, values in scores.items()}} for i in range(count)]
-    key, spec = bench.evaluation_spec(bench.suite_named(suite), subject)
-    record = {"subject": subject.id, "scale": "mini", "environment": {}}
-    return publish(bench.store, key, spec, bench.suite_named(suite), samples, answers, record)
-
-
-def judged(bench, subject, index=0):
-    return judge(bench, gates_of(subject)[index])
+from harness import Claim, Dataset, Embedded, Finetune, Mix, Sample, Target
+from harness.errors import StatisticsError, StoreError, SuiteError
+from harness.gates import Gate, gates_of, other_side
+from tests.hand_made import add, judged, measure
 
 
 def against_reference(bench, differences, **claim):
@@ -334,3 +279,92 @@ def test_equality_looks_only_at_the_samples_that_it_concerns(bench):
     found = judged(bench, alpha)
     assert found.passed
     assert "held on 10 of 10 samples" in found.message
+
+
+# ---- fails, seeds ------------------------------------------------------------------------------------
+
+
+def test_a_fail_survives_holm_as_well(bench):
+    claims = [Claim("tone", "x", higher_than="beta"), Claim("tone", "y", below=0.5), Claim("tone", "z", below=0.5)]
+    alpha, beta = add(bench, "alpha", claims), add(bench, "beta")
+    measure(bench, beta, x=[0.9] * 10, y=[0.9] * 10, z=[0.9] * 10)
+    measure(bench, alpha, x=[0.1] * 6 + [0.9] * 4, y=[0.4, 0.6] * 5, z=[0.4, 0.6] * 5)
+    found = judged(bench, alpha)
+    assert found.high < 0, "the interval lies wholly on the other side"
+    assert (found.p_value, found.p_adjusted) == (2 / 64, 3 * 2 / 64)
+    assert found.verdict == "inconclusive"
+
+
+FACTS = Mix(Dataset(name="facts", mini=Embedded("facts", text="statement")))
+STAGES = [Finetune(data=FACTS, learning_rate=1e-4, epochs=1, effective_batch_size=4)]
+
+
+def over_seeds(bench, differences, seeds=3):
+    """alpha against beta, trained with several seeds; each seed's 40 differences lie about one of the numbers."""
+    import dataclasses
+
+    bench.options = dataclasses.replace(bench.options, seeds=seeds)
+    alpha = add(bench, "alpha", [Claim("tone", "x", lower_than="beta")], stages=STAGES)
+    beta = add(bench, "beta", stages=STAGES)
+    for seed, difference in enumerate(differences):
+        spread = [0.01 * ((7 * i + 3 * seed) % 11 - 5) for i in range(40)]
+        measure(bench, beta.with_seed(seed), x=[0.5] * 40)
+        measure(bench, alpha.with_seed(seed), x=[0.5 + difference + s for s in spread])
+    return judged(bench, alpha)
+
+
+def test_several_seeds_are_judged_as_one_with_the_noise_of_training(bench):
+    found = over_seeds(bench, [-0.20, -0.22, -0.18])
+    assert found.passed
+    assert found.estimate == pytest.approx(-0.2, abs=0.005)
+    assert "over 3 training seeds" in found.message
+    assert "t over 3 training seeds x 40 samples" in found.method
+
+
+def test_trainings_that_disagree_decide_nothing_however_sure_each_is_alone(bench):
+    found = over_seeds(bench, [-0.3, 0.1, -0.1])
+    assert found.verdict == "inconclusive"
+    assert "more of them, or more samples, would tell" in found.message
+    assert found.low < -0.4
+
+
+def test_a_seed_that_is_missing_is_named(bench):
+    found = over_seeds(bench, [-0.2, -0.2], seeds=3)
+    assert found.verdict == "skipped"
+    assert "alpha-mini-seed2 is not measured by tone" in found.message
+
+
+def test_loudest_samples_come_with_both_scores(bench):
+    found = against_reference(bench, LOWER, lower_than="beta")
+    assert found.loudest[0] == {"sample_id": "s01", "candidate": pytest.approx(0.101), "baseline": pytest.approx(0.501)}
+    assert "Loudest samples: s01 (0.101 against 0.501), s03" in found.message
+
+
+def test_a_score_that_is_not_finite_names_its_sample(bench):
+    alpha = add(bench, "alpha")
+    with pytest.raises(SuiteError, match="suite tone: sample s01: score 'x' is nan"):
+        measure(bench, alpha, x=[0.5, float("nan"), 0.5])
+    with pytest.raises(SuiteError, match="sample s02: score 'x' is inf"):
+        measure(bench, alpha, x=[0.5, 0.5, float("inf")])
+
+
+def test_an_id_that_occurs_twice_is_named(bench):
+    samples = [Sample(id=name, prompt="?") for name in ("a", "b", "a")]
+    with pytest.raises(SuiteError, match="suite tone: id 'a' occurs twice"):
+        measure(bench, add(bench, "alpha"), samples=samples, x=[0.1, 0.2, 0.3])
+
+
+def test_a_single_score_that_is_not_right_or_wrong_names_its_gate(bench):
+    alpha = add(bench, "alpha", [Claim("tone", "x", lower_than="beta")])
+    beta = add(bench, "beta")
+    for subject in (alpha, beta):
+        with pytest.raises(StatisticsError, match=r"0\.5 alone has no spread"):
+            measure(bench, subject, x=[0.5])
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_or_two_answers_are_inconclusive(bench, n):
+    alpha = add(bench, "alpha", [Claim("tone", "x", higher_than="beta")])
+    measure(bench, add(bench, "beta"), x=[0.0] * n)
+    measure(bench, alpha, x=[1.0] * n)
+    assert judged(bench, alpha).verdict == "inconclusive"
