@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.bench import Bench
-from harness.differences import ALPHA, pair_up
+from harness.differences import ALPHA
 from harness.errors import EvaluationMissing, WarehouseError
 from harness.gates import command
 from harness.multiplicity import adjust
+from harness.pairing import pair_up
 from harness.recipe import Subject
 from harness.scoring.metrics import Metric, metric_from, metrics_of
 

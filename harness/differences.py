@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import SuiteError
 from harness.evaluation import Evaluation
-from harness.fingerprint import differences, short
+from harness.pairing import check_comparable, paired_rows
 from harness.recipe import Claim, Target
 from harness.scoring.metrics import Metric
 
@@ -91,70 +92,6 @@ def measured(claim: Claim | Target | Regression, candidates: Candidates, others:
     return _against_number(candidates, metric, claim.above, "above", f"{claim.above:g}")
 
 
-def paired_rows(
-    candidate: Evaluation, baseline: Evaluation, common: bool = False
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Both sides' samples in the candidate's order; where --adaptive stopped one early, those that both answered."""
-    common = common or candidate.spared > 0 or baseline.spared > 0
-    return pair_up(candidate.suite, candidate.samples, baseline.samples, common)
-
-
-def pair_up(
-    suite: str, ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]], common: bool = False
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of both sides by sample id, in the candidate's order.
-
-    SuiteError where an id occurs twice, where the two sides did not answer the same samples, or, with `common`, which
-    pairs those that both answered, where there is none.
-    """
-    a, b = ({row["sample_id"]: row for row in side} for side in (ours, theirs))
-    for side, rows in ((ours, a), (theirs, b)):
-        if len(rows) < len(side):
-            ids = [row["sample_id"] for row in side]
-            twice = next(name for name in ids if ids.count(name) > 1)
-            raise SuiteError(f"suite {suite}: sample id {twice!r} occurs twice.", "Samples are paired by id.")
-    only_a, only_b = a.keys() - b.keys(), b.keys() - a.keys()
-    both = [name for name in a if name in b]
-    if (only_a or only_b) and not common:
-        raise SuiteError(
-            f"suite {suite}: the two sides did not answer the same samples: {len(only_a):,} are missing in "
-            f"the baseline, {len(only_b):,} in the candidate ({', '.join(sorted(only_a | only_b)[:3])}).",
-            "Run both again with the same suite (--reevaluate), or compare the common ones: harness compare --common.",
-        )
-    if not both:
-        raise SuiteError(f"suite {suite}: the two sides have no sample in common.")
-    return [a[name] for name in both], [b[name] for name in both]
-
-
-def check_comparable(candidate: Evaluation, blessed: Evaluation, name: str) -> None:
-    """SuiteError where a baseline's evaluation was made with another suite, prompt or tokenizer than the candidate's."""
-    ours, theirs = candidate.artifact, blessed.artifact
-    fields = {"to_sample": "how rows become samples", "data": "the rows"}
-    for field, there, here in differences(theirs.spec["suite"], ours.spec["suite"]):
-        what = fields.get(field.split(".")[0].split("[")[0], field)
-        told = f"suite {candidate.suite} has changed in {what} ({_shown(there)} there, {_shown(here)} here)"
-        raise _incomparable(name, candidate, told)
-    for field, what in (("tokenizer", "tokenizer"), ("chat_template", "chat template"), ("prompt_digest", "prompt")):
-        if field == "prompt_digest" and (candidate.adaptive or blessed.adaptive):
-            continue  # of other samples
-        there, here = theirs.record.get(field), ours.record.get(field)
-        if there is not None and here is not None and there != here:
-            told = f"the {what} differs ({_shown(there)} there, {_shown(here)} here)"
-            raise _incomparable(name, candidate, told)
-
-
-def _incomparable(name: str, candidate: Evaluation, told: str) -> SuiteError:
-    return SuiteError(
-        f"baseline {name} does not compare with {candidate.artifact.record.get('subject')}: {told}.",
-        f"Bless what is measured now, once it is trusted: harness baseline set {name}",
-    )
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return short(text) if len(text) >= 32 and " " not in text else text
-
-
 # ---- the kinds of difference --------------------------------------------------------------------------
 
 
@@ -176,13 +113,10 @@ def _paired(
     else:
         fixed = lambda level: how.difference(ours[0], theirs[0], clusters, level, edge)
         interval = _looked_at(candidates[0][0], how, ours[0], theirs[0], clusters, edge, fixed)
-    sign = 1 if interval.estimate > 0 else -1
-    apart = [(_score(a, metric) - _score(b, metric), a, b) for a, b in zip(*pairs[0], strict=True)]
-    loud = sorted((x for x in apart if x[0] * sign > 0), key=lambda x: -abs(x[0]))[:3]
     return Measured(
         _average([own[0] for own in candidates], metric), _average(baselines, metric), interval.estimate,
         interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
-        tuple(_loud(metric, a, b) for _, a, b in loud), wanted, margin, seeds=len(pairs),
+        _loudest(how, *pairs[0], 0.0, interval.estimate > 0), wanted, margin, seeds=len(pairs),
     )  # fmt: skip
 
 
@@ -196,12 +130,10 @@ def _against_number(candidates: Candidates, metric: str, threshold: float, wante
     else:
         fixed = lambda level: how.interval(scores[0], clusters, level, threshold)
         interval = _looked_at(candidates[0][0], how, scores[0], None, clusters, threshold, fixed)
-    known = [row for row in rows[0] if isinstance(row["scores"].get(metric), int | float)]
-    loud = sorted(known, key=lambda row: row["scores"][metric], reverse=interval.estimate >= threshold)[:3]
     return Measured(
         interval.estimate, threshold, interval.estimate - threshold, interval.low - threshold,
         interval.high - threshold, interval.p_value, interval.n, interval.method, against,
-        tuple(_loud(metric, row) for row in loud), wanted, seeds=len(rows),
+        _loudest(how, rows[0], None, threshold, interval.estimate >= threshold), wanted, seeds=len(rows),
     )  # fmt: skip
 
 
@@ -209,12 +141,13 @@ def _on_every_sample(candidates: Candidates, metric: str, number: float) -> Meas
     rows = [row for own in candidates for row in own[0].samples if row["scores"][metric] is not None]
     away = [(float(row["scores"][metric]) - number, row) for row in rows]
     off = [row for distance, row in away if distance]
+    loud = ({"sample_id": row["sample_id"], "candidate": float(row["scores"][metric]), "baseline": None} for row in off)
     own = _average([own[0] for own in candidates], metric)
     distances = [distance for distance, _ in away]
     return Measured(
         own, number, own - number, min(distances), max(distances), None, len(rows),
         f"held on {len(rows) - len(off)} of {len(rows)} samples", f"{number:g} on every sample",
-        tuple(_loud(metric, row) for row in off[:3]), "equal", seeds=len(candidates),
+        tuple(loud)[:3], "equal", seeds=len(candidates),
     )  # fmt: skip
 
 
@@ -253,13 +186,10 @@ def _against_blessed(claim: Regression, candidate: Evaluation, blessed: Evaluati
         better = interval.estimate < edge if claim.rises else interval.estimate > edge
         half = (interval.p_value or 0.0) / 2
         interval = replace(interval, p_value=half if better else 1 - half)
-    sign = 1 if claim.rises else -1
-    apart = [(_score(a, claim.metric) - _score(b, claim.metric), a, b) for a, b in zip(rows, others, strict=True)]
-    loud = sorted((x for x in apart if x[0] * sign > 0), key=lambda x: -abs(x[0]))[:3]
     return Measured(
         interval.estimate if candidate.adaptive else candidate[claim.metric], blessed[claim.metric], interval.estimate,
         interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
-        tuple(_loud(claim.metric, a, b) for _, a, b in loud), wanted, -claim.margin, side, 0.9,
+        _loudest(how, rows, others, 0.0, claim.rises), wanted, -claim.margin, side, 0.9,
     )  # fmt: skip
 
 
@@ -322,14 +252,17 @@ def _average(evaluations: Sequence[Evaluation], metric: str) -> float:
     return sum(evaluation[metric] for evaluation in evaluations) / len(evaluations)
 
 
-def _score(row: Mapping[str, Any], metric: str) -> float:
-    value = row["scores"].get(metric)
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _loud(metric: str, row: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    def score(one: Mapping[str, Any] | None) -> float | None:
-        value = one["scores"].get(metric) if one else None
-        return float(value) if isinstance(value, int | float) else None
-
-    return {"sample_id": row["sample_id"], "candidate": score(row), "baseline": score(other)}
+def _loudest(
+    how: Metric, ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]] | None, centre: float, up: bool
+) -> tuple[dict[str, Any], ...]:
+    """The three samples that lie farthest on one side of the centre: by their score, or by both sides' difference."""
+    found = []
+    for row, other in zip(ours, theirs or repeat(None), strict=False):
+        own = how.of_sample(row["scores"])
+        against = how.of_sample(other["scores"]) if other is not None else None
+        if own is None or (other is not None and against is None):
+            continue
+        distance = own - (against if against is not None else centre)
+        found.append((distance, {"sample_id": row["sample_id"], "candidate": own, "baseline": against}))
+    loud = sorted((x for x in found if (x[0] > 0) == up and x[0]), key=lambda x: -abs(x[0]))
+    return tuple(one for _, one in loud[:3])

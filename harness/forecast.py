@@ -6,10 +6,11 @@ import math
 from functools import cached_property
 
 from harness.bench import Bench
-from harness.differences import ALPHA, Regression, paired_rows
+from harness.differences import ALPHA, Regression
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation
 from harness.gates import Gate, all_gates, blessed_evaluation, other_side
+from harness.pairing import paired_rows
 from harness.recipe import Subject
 from harness.scoring.metrics import Mean
 from harness.suite import Suite, samples_of

@@ -27,7 +27,13 @@ from harness.telling import paragraph
 
 Outcome = Literal["pass", "fail", "inconclusive", "skipped"]
 WITHOUT_TRAINING = ("base", "untrained")  # references that a gate may evaluate by itself
-JUDGING = ("gates.py", "differences.py", "statistics", "scoring/metrics.py")  # the code that a verdict depends on
+JUDGING = (
+    "gates.py",
+    "differences.py",
+    "pairing.py",
+    "statistics",
+    "scoring/metrics.py",
+)  # the code that a verdict depends on
 
 
 @dataclass(frozen=True)

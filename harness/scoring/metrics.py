@@ -116,6 +116,11 @@ class Mean:
             low, high = low - high, high - low
         return statistics.confidence_sequence(scores, (low, high), _usable(clusters), level, tune_at, against)
 
+    def of_sample(self, scores: Mapping[str, Any]) -> float | None:
+        """One sample's score; None where it does not concern it."""
+        value = scores.get(self.name)
+        return float(value) if isinstance(value, int | float) else None
+
     def _pairs(self, candidate: Rows, baseline: Rows, clusters: Clusters) -> tuple[list[float], list[float], Clusters]:
         """Both sides' scores of the samples that it concerns; StatisticsError where those are not the same."""
         ours, theirs = _scores(candidate, self.name), _scores(baseline, self.name)
@@ -188,6 +193,12 @@ class _OfCorpus:
             estimates = [a - self._statistic(rows)(everything) for a, rows in zip(estimates, baselines, strict=True)]
         sampling = self._resampled(candidates, baselines, clusters, level, against)
         return statistics.across_seeds(estimates, sampling, against)
+
+    def of_sample(self, scores: Mapping[str, Any]) -> float | None:
+        """The metric over one sample alone: how loud it speaks."""
+        import numpy
+
+        return float(self._statistic([scores])(numpy.array([0])))
 
     def _resampled(
         self,
