@@ -55,7 +55,7 @@ def in_workers(place):
 
 
 def test_the_harness_imports_no_recipe_suite_or_report():
-    may = {Path("harness/plugin.py"), Path("harness/cli.py")}
+    may = {Path("harness/plugin.py"), Path("harness/cli.py"), Path("harness/cli_results.py")}
     found = {
         str(place): sorted(packages(path) & {"recipes", "suites", "reports", "tests", "benchmarks"})
         for place, path in modules("harness").items()
@@ -127,8 +127,10 @@ def test_reports_read_the_warehouse_only():
 
 def test_steps_of_the_road_do_not_know_the_later_ones():
     road = [  # each may import those before it, and their own package
-        {"errors"}, {"fingerprint", "statistics"}, {"data", "recipe", "suite"}, {"store", "devices"}, {"scoring"},
-        {"evaluation"}, {"planning"}, {"worker", "jobs"}, {"bench", "measuring", "training_jobs"}, {"gates"},
+        {"errors"}, {"multiplicity"}, {"fingerprint", "statistics"}, {"data", "recipe", "suite"}, {"store", "devices"},
+        {"scoring"}, {"evaluation"}, {"pairing"}, {"differences"}, {"telling"}, {"planning"}, {"worker", "jobs"},
+        {"bench", "training_jobs"}, {"gates"}, {"adaptive", "forecast", "compare"},
+        {"measuring"},  # which --adaptive stops once gates are decided
     ]  # fmt: skip
     rank = {name: i for i, names in enumerate(road) for name in names}
     for place, path in modules("harness").items():
