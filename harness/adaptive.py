@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from harness.bench import Bench
 from harness.differences import EARLY, Regression, measured
-from harness.errors import StatisticsError
-from harness.evaluation import Evaluation, sample_rows, scored, summary_of
+from harness.evaluation import Evaluation
 from harness.fingerprint import plain
 from harness.gates import Gate, all_gates, blessed_evaluation, gates_of, other_side, outcome
 from harness.recipe import Claim, Subject
 from harness.scoring.metrics import Mean
-from harness.store import Artifact
-from harness.suite import Sample, Scores, Suite
+from harness.suite import Sample, Suite
 
 LOOKS = 10  # at most, over a whole suite
 LEAST_BATCH = 16  # samples: smaller ones would waste the model's time
@@ -84,38 +81,9 @@ def batches(samples: Sequence[Sample]) -> list[range]:
     return found
 
 
-def is_decided(
-    bench: Bench,
-    suite: Suite,
-    subject: Subject,
-    samples: Sequence[Sample],
-    answers: Sequence[Mapping[str, Any]],
-    spec: dict[str, Any],
-    everything: Sequence[Sample],
-) -> bool:
+def is_decided(bench: Bench, suite: Suite, subject: Subject, so_far: Evaluation) -> bool:
     """Whether all the suite's gates have their verdict on the samples so far, whatever the recipe's others say."""
-    scores = scored(suite, samples, answers)
-    try:
-        return _all_decided(bench, suite, subject, samples, answers, scores, spec, everything)
-    except StatisticsError:
-        return False  # a score that concerns none of the samples so far
-
-
-def _all_decided(
-    bench: Bench,
-    suite: Suite,
-    subject: Subject,
-    samples: Sequence[Sample],
-    answers: Sequence[Mapping[str, Any]],
-    scores: Sequence[Scores],
-    spec: dict[str, Any],
-    everything: Sequence[Sample],
-) -> bool:
-    record = {"subject": subject.id, **summary_of(suite, samples, scores, everything)}
-    manifest = {"spec": spec, "record": record, "files": {}, "created_at": ""}
-    evaluation = Evaluation(Artifact("evaluations", "", Path(), manifest))
-    evaluation.__dict__["samples"] = sample_rows(samples, answers, scores)  # in place of a file
-    return all(_has_verdict(bench, suite, gate, evaluation) for gate in _gates_on(bench, suite, subject))
+    return all(_has_verdict(bench, suite, gate, so_far) for gate in _gates_on(bench, suite, subject))
 
 
 def _has_verdict(bench: Bench, suite: Suite, gate: Gate, candidate: Evaluation) -> bool:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, SuiteError
@@ -167,6 +168,23 @@ def publish(
     texts = pyarrow.schema([(name, pyarrow.string()) for name in columns])
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, texts), folder / SAMPLES, compression="zstd")
     return Evaluation(store.publish("evaluations", key, folder, spec, record))
+
+
+def unpublished(
+    spec: dict[str, Any],
+    suite: Suite,
+    samples: Sequence[Sample],
+    answers: Sequence[Mapping[str, Any]],
+    record: dict[str, Any],
+    everything: Sequence[Sample],
+) -> Evaluation:
+    """The answers so far as an evaluation that no store holds: what --adaptive looks at."""
+    scores = scored(suite, samples, answers)
+    record = {**record, **summary_of(suite, samples, scores, everything)}
+    manifest = {"spec": spec, "record": record, "files": {}, "created_at": ""}
+    found = Evaluation(Artifact("evaluations", "", Path(), manifest))
+    found.__dict__["samples"] = sample_rows(samples, answers, scores)  # in place of a file
+    return found
 
 
 def summary_of(

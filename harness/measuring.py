@@ -15,8 +15,8 @@ from harness.bench import Bench
 from harness.contamination import shared_with_items
 from harness.data.reading import load
 from harness.devices import threads
-from harness.errors import HarnessError, SuiteError
-from harness.evaluation import publish, questions, recorded
+from harness.errors import HarnessError, StatisticsError, SuiteError
+from harness.evaluation import publish, questions, recorded, unpublished
 from harness.fingerprint import digest, plain
 from harness.jobs import Job, Progress
 from harness.planning import dtype_on
@@ -130,12 +130,16 @@ def _measure_until_decided(
         if "error" in result:
             answered.unlink()
             break
+        if batch.stop == len(asked):
+            break
         try:
-            so_far = everything[: batch.stop]
-            if batch.stop < len(asked) and is_decided(
-                bench, suite, subject, so_far, result["answers"], spec, everything
+            answers, known = result["answers"], {"subject": subject.id}
+            if is_decided(
+                bench, suite, subject, unpublished(spec, suite, everything[: batch.stop], answers, known, everything)
             ):
                 break
+        except StatisticsError:
+            continue  # a score that concerns none of the samples so far
         except HarnessError as error:
             return bench.failed(key, error)
     _publish(bench, subject, wanted, everything[: len(result.get("answers", ()))], result, everything)

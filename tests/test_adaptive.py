@@ -8,7 +8,7 @@ import pytest
 from harness import Claim, Mean, Sample, Target
 from harness.adaptive import batches, in_drawn_order, is_decided, stopping_rule
 from harness.differences import ALPHA
-from harness.evaluation import Evaluation, publish
+from harness.evaluation import Evaluation, publish, unpublished
 from tests.hand_made import add, judged, measure
 
 
@@ -99,7 +99,8 @@ def decided(bench, alpha, right, of, n=400):
     answers = [{"scores": {"acc": float(i < right), "loss": 1.0}} for i in range(of)]
     suite = bench.suite_named("share")
     _, spec = bench.evaluation_spec(suite, alpha)
-    return is_decided(bench, suite, alpha, everything[:of], answers, spec, everything)
+    so_far = unpublished(spec, suite, everything[:of], answers, {"subject": alpha.id}, everything)
+    return is_decided(bench, suite, alpha, so_far)
 
 
 def test_a_clear_claim_is_decided_early_either_way(adaptive):

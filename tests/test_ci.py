@@ -288,6 +288,34 @@ def test_compare_reads_stored_runs_of_several_machines(project, tmp_path):
     assert "brief-mini@laptop" in (tmp_path / "out" / "report.md").read_text()
 
 
+def test_evaluations_and_baselines_are_all_of_the_store_that_judging_needs(project, tmp_path):
+    root = copied(project, tmp_path)
+    run_harness(root, "baseline", "set", "main")
+    for folder in (root / ".bench" / "store").iterdir():
+        if folder.name not in ("evaluations", "baselines") and folder.is_dir():
+            shutil.rmtree(folder)
+        elif folder.is_file():
+            folder.unlink()
+    done = run_harness(root, "gate", "--baseline", "main", "--json")
+    assert done.returncode == 1, done.stderr
+    verdicts = [one["verdict"] for one in json.loads(done.stdout)]
+    assert sorted(verdicts)[-5:] == ["pass"] * 5  # a claim, and two guarded metrics of two recipes
+    assert "skipped" not in verdicts
+
+
+def test_several_seeds_are_trained_and_judged_as_one(project, tmp_path):
+    root = copied(project, tmp_path)
+    status, output = run_session(root, "-k", "brief", "--seeds", "2")
+    assert status == 1, output
+    assert "to train: brief-mini-seed1 finetune; to measure: 1 checkpoints" in output
+    assert "over 2 training seeds" in output
+    gates = [line for line in output.splitlines() if "test_gate[" in line]
+    assert gates
+    assert not any("seed1" in line for line in gates), "two seeds are one gate"
+    again = json.loads(run_harness(root, "gate", "brief", "--seeds", "2", "--json").stdout)
+    assert all("2 seeds alike" in one["method"] or "2 training seeds" in one["method"] for one in again)
+
+
 # ---- without torch ------------------------------------------------------------------------------------
 
 BLOCKER = """
