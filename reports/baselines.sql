@@ -1,4 +1,5 @@
--- The blessed evaluations of the named baselines, subjects and suites.
+-- The blessed evaluations of the named baselines, subjects and suites; not those set after the run, which compared
+-- with what stood there before.
 WITH wanted AS (SELECT unnest($names) AS name, unnest($subjects) AS subject, unnest($suites) AS suite)
 SELECT DISTINCT b.name, b.commit_id, b.set_at, b.subject, b.suite, e.evaluation, e.scale, e.system_prompt,
        coalesce(e.samples, 0) AS sample_count,
@@ -6,4 +7,5 @@ SELECT DISTINCT b.name, b.commit_id, b.set_at, b.subject, b.suite, e.evaluation,
 FROM baselines b
 JOIN wanted USING (name, subject, suite)
 JOIN evaluations e ON e.evaluation = b.evaluation
+WHERE b.set_at <= $ended
 ORDER BY b.name, b.suite, b.subject;

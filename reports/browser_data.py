@@ -1,8 +1,8 @@
 """Samples -> the packed data that the page's sample browser reads, within a number of bytes.
 
 Every text is stored once, in one list, and named by its place there: suites share prompts, subjects share
-answers. Where all samples don't fit, long texts are shortened first; then each suite keeps the same share of its
-draw, equal for every subject, so that what is won and lost stays representative. What is missing is told.
+answers. Where all samples don't fit, long texts are shortened first; then no suite keeps more than so many of its
+draw, the same for every subject, so that what is won and lost stays representative. What is missing is told.
 """
 
 import json
@@ -14,7 +14,8 @@ from reports.content import Content, Evaluation, Gate, Sample, Text
 from reports.packing import Packed, coded, packed
 from reports.words import LOWER_IS_BETTER, visible
 
-TEXT_LIMITS = (800, 300)  # characters, tried in turn
+TEXT_LIMITS = (1_200, 800, 600, 500, 400, 300)  # characters, the longest that should fit is tried first
+HOPELESS = 1.1  # what should come out so much too large by its characters is not tried
 CLOSE = 0.97  # of the draw that should fit is tried
 
 
@@ -38,12 +39,17 @@ class Browsable:
 
 def browsable(content: Content, most_bytes: int) -> Browsable:
     """The samples that fit, packed; at the least those drawn first."""
-    samples = [sample for e in (*content.evaluations, *(b.evaluation for b in content.baselines)) for sample in e.samples]
-    longest = max((len(t.shown) for s in samples for t in (s.prompt, s.target, s.completion) if t), default=0)
+    evaluations = [*content.evaluations, *(baseline.evaluation for baseline in content.baselines)]
+    samples = [sample for evaluation in evaluations for sample in evaluation.samples]
+    lengths = [len(t.shown) for s in samples for t in (s.prompt, s.target, s.completion) if t]
+    longest = max(lengths, default=0)
     draws = max((sample.draw for sample in samples), default=0)
     made = _packed(content, longest, draws)
     for limit in TEXT_LIMITS:
-        if made.size > most_bytes and limit < longest:
+        if made.size <= most_bytes:
+            break
+        kept = sum(min(length, limit) for length in lengths) / sum(min(length, longest) for length in lengths)
+        if limit < longest and (made.size * kept <= most_bytes * HOPELESS or limit == TEXT_LIMITS[-1]):
             longest = limit
             made = _packed(content, longest, draws)
     while made.size > most_bytes and draws > 1:
@@ -65,7 +71,12 @@ def _packed(content: Content, limit: int, most_draws: int) -> Browsable:
                 name: {s.sample_id for s in e.samples if s.sample_id in asked} for name, e in evaluations.items()
             }
     words, codes = coded(texts.shown)
-    head = {"suites": suites, "words": words, "cut": texts.cut, "start": _start(content, answers)}
+    head = {
+        "suites": suites,
+        "words": words,
+        "cut": [_steps(list(texts.cut)), list(texts.cut.values())],
+        "start": _start(content, answers),
+    }
     return Browsable(packed(json.dumps(head, separators=(",", ":"), allow_nan=False).encode()), packed(codes), answers)
 
 

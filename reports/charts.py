@@ -23,6 +23,7 @@ ANGLES = {"circle": 0, "cross": 45}
 WIDTH = 330  # of the plot, in pixels
 ROW = 40  # height of one subject: its name, and its interval below
 MOST_POINTS = 160  # of one training curve
+DROPPED = r' (?:class|role|aria-[a-z]+|pointer-events|opacity|stroke-miterlimit|font-family)="[^"]*"'  # of the SVG
 
 CONFIG = {
     "aria": False,  # the page describes each chart and gives its numbers as a table
@@ -44,11 +45,11 @@ def metric_chart(content: Content, suite: str, metric: str) -> str | None:
     rows = [
         _interval_row(name, m.estimate, m.low, m.high, number, MUTED if name in references else ACCENT, "circle")
         for name, m in measured.items()
-        if _finite(m.estimate)
+        if finite(m.estimate)
     ]
     if not rows:
         return None
-    floors = {name: value for name, value in content.floors_of(suite, metric).items() if _finite(value)}
+    floors = {name: value for name, value in content.floors_of(suite, metric).items() if finite(value)}
     lines = [
         {"name": floor_name(name), "value": value, "told": number(value)}
         for name, value in sorted(floors.items(), key=lambda floor: floor[1])
@@ -59,7 +60,10 @@ def metric_chart(content: Content, suite: str, metric: str) -> str | None:
 
 
 def forest_chart(gates: list[Gate]) -> str | None:
-    """Differences of claims that share a metric and a threshold, with their intervals; the line is the threshold."""
+    """Differences of claims that share a metric and a threshold, with their intervals; the line is the threshold.
+
+    None where no claim has an interval.
+    """
     rows = [
         _interval_row(
             f"{gate.subject} − {gate.reference}" if gate.reference else f"{gate.subject} − {number(gate.baseline)}",
@@ -67,15 +71,17 @@ def forest_chart(gates: list[Gate]) -> str | None:
             hollow=gate.verdict == "inconclusive",
         )
         for gate in gates
-        if gate.verdict in VERDICT_COLOURS and _finite(gate.estimate)
+        if gate.verdict in VERDICT_COLOURS and finite(gate.estimate)
     ]  # fmt: skip
+    if all(row["low"] == row["high"] for row in rows):
+        return None  # nothing varies
     return _dots(rows, [], [gates[0].threshold or 0.0]) if rows else None
 
 
 def curve_chart(checkpoint: Checkpoint) -> str | None:
     """Training loss as a line, held-out loss as points; None without a finite loss."""
-    losses = [{"step": p.step, "loss": p.loss} for p in checkpoint.log if _finite(p.loss)]
-    held_out = [{"step": p.step, "loss": p.eval_loss} for p in checkpoint.log if _finite(p.eval_loss)]
+    losses = [{"step": p.step, "loss": p.loss} for p in checkpoint.log if finite(p.loss)]
+    held_out = [{"step": p.step, "loss": p.eval_loss} for p in checkpoint.log if finite(p.eval_loss)]
     if not losses and not held_out:
         return None
     x = altair.X(
@@ -84,18 +90,18 @@ def curve_chart(checkpoint: Checkpoint) -> str | None:
     y = altair.Y(
         "loss:Q", title=None, scale=altair.Scale(zero=False, nice=True), axis=altair.Axis(tickCount=4, domain=False)
     )
-    layers = [altair.Chart(_table(_thinned(losses))).mark_line(color=ACCENT, strokeWidth=1.75).encode(x=x, y=y)]
+    layers = [altair.Chart(table(_thinned(losses))).mark_line(color=ACCENT, strokeWidth=1.75).encode(x=x, y=y)]
     if held_out:
-        points = altair.Chart(_table(_thinned(held_out)))
+        points = altair.Chart(table(_thinned(held_out)))
         layers.append(points.mark_point(color=FAIL, filled=True, size=46, shape="diamond", opacity=1).encode(x=x, y=y))
-    return _svg(altair.layer(*layers).properties(width=WIDTH - 24, height=130))
+    return svg(altair.layer(*layers).properties(width=WIDTH - 24, height=130))
 
 
 def _interval_row(
     name: str, estimate: float | None, low: float | None, high: float | None, show: Callable[[float | None], str],
     colour: str, shape: str, hollow: bool = False,
 ) -> dict:  # fmt: skip
-    whole = _finite(low) and _finite(high)
+    whole = finite(low) and finite(high)
     return {
         "name": name, "told": show(estimate), "value": estimate, "colour": colour, "shape": shape, "hollow": hollow,
         "low": low if whole else estimate, "high": high if whole else estimate,
@@ -120,12 +126,12 @@ def _dots(rows: list[dict], lines: list[dict], thresholds: list[float]) -> str:
     layers = _lines(ends, len(rows), x, y)
     for look in dict.fromkeys((row["colour"], row["shape"], row["hollow"]) for row in rows):
         alike = [row for row in rows if (row["colour"], row["shape"], row["hollow"]) == look]
-        chart = altair.Chart(_table(alike))
+        chart = altair.Chart(table(alike))
         layers.append(chart.mark_rule(color=look[0], strokeWidth=2).encode(x=x_low, x2="high:Q", y=y))
         layers.append(_marked(chart, *look).encode(x=x, y=y))
-    layers += _labels(altair.Chart(_table(rows)), y, INK)
-    layers += _labels(altair.Chart(_table(lines)), y, MUTED) if lines else []
-    return _svg(altair.layer(*layers).properties(width=WIDTH, height=ROW * (last + 0.3)))
+    layers += _labels(altair.Chart(table(rows)), y, INK)
+    layers += _labels(altair.Chart(table(lines)), y, MUTED) if lines else []
+    return svg(altair.layer(*layers).properties(width=WIDTH, height=ROW * (last + 0.3)))
 
 
 def _lines(ends: list[tuple[float, int]], row_count: int, x: Any, y: Any) -> list:
@@ -138,7 +144,7 @@ def _lines(ends: list[tuple[float, int]], row_count: int, x: Any, y: Any) -> lis
     ]
     pairs = ((faint, RULE), (strong, MUTED)) if ends else ()
     return [
-        altair.Chart(_table(pieces)).mark_rule(color=colour, strokeWidth=1.25).encode(x=x, y=y, y2="end:Q")
+        altair.Chart(table(pieces)).mark_rule(color=colour, strokeWidth=1.25).encode(x=x, y=y, y2="end:Q")
         for pieces, colour in pairs
     ]
 
@@ -168,22 +174,23 @@ def _thinned(points: list[dict]) -> list[dict]:
     return [points[round(i * (len(points) - 1) / (MOST_POINTS - 1))] for i in range(MOST_POINTS)]
 
 
-def _table(rows: list[dict]) -> Any:
+def table(rows: list[dict]) -> Any:
     return altair.Data(values=rows)
 
 
-def _finite(value: float | None) -> bool:
+def finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _svg(chart: Any) -> str:
-    svg = vl_convert.vegalite_to_svg(chart.configure(**CONFIG).to_json(indent=None, validate=False))
-    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()  # type: ignore[union-attr]
-    svg = re.sub(r"^<svg[^>]*>", "", svg)
-    svg = re.sub(r'<path class="(?:fore|back)ground"[^>]*/>', "", svg)
-    svg = re.sub(r' (?:class|role|aria-[a-z]+|pointer-events|opacity|stroke-miterlimit|font-family)="[^"]*"', "", svg)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{2,}", lambda n: f"{float(n[0]):.1f}", tag[0]), svg)
+def svg(chart: Any) -> str:
+    """The drawing without what the page has no use for, one number after the point."""
+    drawn = vl_convert.vegalite_to_svg(chart.configure(**CONFIG).to_json(indent=None, validate=False))
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn).groups()  # type: ignore[union-attr]
+    drawn = re.sub(r"^<svg[^>]*>", "", drawn)
+    drawn = re.sub(r'<path class="(?:fore|back)ground"[^>]*/>', "", drawn)
+    drawn = re.sub(DROPPED, "", drawn)
+    drawn = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{2,}", lambda n: f"{float(n[0]):.1f}", tag[0]), drawn)
     return (
         f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'style="max-width:{float(width):.0f}px" aria-hidden="true" focusable="false">{svg}'
+        f'style="max-width:{float(width):.0f}px" aria-hidden="true" focusable="false">{drawn}'
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import duckdb
 
 LONGEST_TEXT = 2_000  # characters of one prompt, target or answer
-MOST_ROWS = 30_000  # of all suites and subjects together
+MOST_ROWS = 24_000  # of all suites and subjects together
 
 
 def draw(

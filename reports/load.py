@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import WarehouseError
@@ -51,7 +51,7 @@ def load(
     checkpoints = _checkpoints(connection, weights["fingerprint"])
     gates = tuple(_gates(connection, scope | entry))
     measured = rows(connection, "evaluations", runs=scope["runs"], **entry)
-    blessed = _blessed(connection, gates)
+    blessed = _blessed(connection, gates, runs[0])
     evaluations = _evaluations(connection, measured + blessed, gates)
     content = Content(
         runs=runs,
@@ -146,11 +146,11 @@ def _gates(connection: duckdb.DuckDBPyConnection, scope: dict[str, Any]) -> Iter
         yield Gate(**row, loudest=tuple(loudest))
 
 
-def _blessed(connection: duckdb.DuckDBPyConnection, gates: Sequence[Gate]) -> list[dict]:
+def _blessed(connection: duckdb.DuckDBPyConnection, gates: Sequence[Gate], run: Run) -> list[dict]:
     """The evaluations that claims call baselines."""
     wanted = [gate for gate in gates if gate.kind == "regression" and (gate.reference or "").startswith("baseline ")]
     return rows(
-        connection, "baselines",
+        connection, "baselines", ended=run.started_at + timedelta(seconds=run.seconds or 0),
         names=[(gate.reference or "").removeprefix("baseline ") for gate in wanted],
         subjects=[gate.subject for gate in wanted], suites=[gate.suite for gate in wanted],
     )  # fmt: skip
@@ -160,9 +160,7 @@ def _named(found: list[dict]) -> dict[str, list[str]]:
     return {f"{name}s": [row[name] for row in found] for name in ("subject", "suite", "evaluation")}
 
 
-def _evaluations(
-    connection: duckdb.DuckDBPyConnection, found: list[dict], gates: Sequence[Gate]
-) -> list[Evaluation]:
+def _evaluations(connection: duckdb.DuckDBPyConnection, found: list[dict], gates: Sequence[Gate]) -> list[Evaluation]:
     """An evaluation for each row, with its metrics and samples."""
     suites = {row["evaluation"]: row["suite"] for row in found}
     metrics: dict[str, dict[str, Metric]] = {}

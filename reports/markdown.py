@@ -5,28 +5,44 @@ from pathlib import Path
 
 import jinja2
 
-from reports import tables, words
+from reports import cost, history, tables, words
 from reports.content import Content, Text
 
 TEMPLATES = Path(__file__).parent / "templates"
 ANSWER_CHARACTERS = 240
-FIRST_LOOK_CHARACTERS = 24_000  # in all: a comment on GitHub may have 65,536
+FIRST_LOOK_CHARACTERS = 24_000  # in all
+MOST_CHARACTERS = 65_000  # a comment on GitHub may have 65,536
+LEFT_OUT_FIRST = ("A first look", "History", "Seeds", "Contamination", "Cost")  # where all is too long
+SHORTENED = "\n\nShortened here; the page has everything.\n"
+LAST_RUNS = 5  # of the history
 SPECIAL = re.compile(r"[\\`*\[\]<>#|~@$&]|(?<!\w)_|_(?!\w)|:(?=//)")
 
 
 def write_markdown(content: Content, path: Path, *, title: str = "Fine-tuning report") -> None:
     """Write the comment to path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(summary_markdown(content, title=title), encoding="utf-8")
+
+
+def summary_markdown(content: Content, *, title: str = "Fine-tuning report") -> str:
+    """The comment: at most MOST_CHARACTERS, for which whole sections are left out, and said so."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=False, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"plain": plain, "code": code, "fenced": fenced}
-    environment.globals |= {"words": words, "tables": tables}
+    environment.globals |= {"words": words, "tables": tables, "cost": cost}
+    template = environment.get_template("report.md")
     look = tables.first_look(content)
-    shown = look[: _fitting(look)]
-    text = environment.get_template("report.md").render(content=content, title=title, look=look, shown=shown)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(re.sub(r"\n{3,}", "\n\n", text), encoding="utf-8")
+    values = {"content": content, "title": title, "look": look, "shown": look[: _fitting(look)], "last_runs": LAST_RUNS}
+    histories = history.histories(content)
+    values |= {"histories": histories, "unchanged_line": history.unchanged_line(histories)}
+    for place in range(len(LEFT_OUT_FIRST) + 1):
+        text = re.sub(r"\n{3,}", "\n\n", template.render(values, left_out=LEFT_OUT_FIRST[:place]))
+        if len(text) <= MOST_CHARACTERS:
+            return text
+    whole_lines = text[: MOST_CHARACTERS - len(SHORTENED)].rpartition("\n")[0]
+    return whole_lines + SHORTENED
 
 
 def _fitting(look: list[tables.FirstLook]) -> int:

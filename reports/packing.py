@@ -53,7 +53,7 @@ def packed(raw: bytes) -> Packed:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     small = deflate.compress(raw) + deflate.flush()
     bits = numpy.unpackbits(numpy.frombuffer(small, dtype=numpy.uint8))
-    bits = numpy.pad(bits, (0, -len(bits) % 13)).reshape(-1, 13).astype(numpy.uint16)
-    groups = bits @ (1 << numpy.arange(12, -1, -1, dtype=numpy.uint16))
+    filled = numpy.pad(bits, (0, -len(bits) % 13)).reshape(-1, 13).astype(numpy.uint16)
+    groups = filled @ (1 << numpy.arange(12, -1, -1, dtype=numpy.uint16))
     letters = ALPHABET[numpy.stack(numpy.divmod(groups, 91), axis=1).ravel()]
     return Packed(letters.tobytes().decode("ascii"), len(small))

@@ -2,19 +2,21 @@
 
 import base64
 import hashlib
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from reports import charts, tables, words
+from reports import charts, cost, history, tables, trends, versions, words
 from reports.browser_data import Browsable, browsable
-from reports.content import CUSTOMARY, Checkpoint, Content
+from reports.content import CUSTOMARY, Checkpoint, Content, Gate
 from reports.packing import packed
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_BYTES = 3_000_000  # of the whole file
-SCRIPTS = ("unpack.js", "differing.js", "browser.js")  # one after the other in one element
+SCRIPTS = ("unpack.js", "differing.js", "reach.js", "browser.js")  # one after the other in one element
 LEAST_BROWSER_BYTES = 200_000
 FIRST_LOOK_TEXT = 700  # characters of one answer
 FIRST_LOOK_BYTES = 900_000  # of all answers of the first look together
@@ -34,8 +36,10 @@ def _page(content: Content, title: str) -> str:
         trim_blocks=True, lstrip_blocks=True,
         finalize=lambda value: words.visible(value) if type(value) is str else value,
     )  # fmt: skip
-    environment.globals |= {"words": words, "tables": tables}
+    environment.filters["linked"] = linked
+    environment.globals |= {"words": words, "tables": tables, "cost": cost, "versions": versions}
     script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    histories = history.histories(content)
     values = {
         "content": content,
         "title": title,
@@ -46,13 +50,35 @@ def _page(content: Content, title: str) -> str:
         "forests": _forests(content),
         "metric_charts": _metric_charts(content),
         "curves": _curves(content),
+        "history_charts": [
+            {"history": one, "svg": Markup(trends.history_chart(one))} for one in histories if one.changed
+        ],
+        "unchanged_line": history.unchanged_line(histories),
+        "pareto_charts": [{"pareto": one, "svg": Markup(trends.pareto_chart(one))} for one in cost.paretos(content)],
+        "has_cost": bool(cost.costs(content) or cost.spared(content)),
         "first_look": tables.first_look(content),
         "first_look_text": _first_look_text(content),
         "open_prompts": OPEN_PROMPTS,
     }
     template = environment.get_template("page.html")
-    rest = len(template.render(values, browser=Browsable(packed(b""), packed(b""))).encode())
-    return template.render(values, browser=browsable(content, max(LEAST_BROWSER_BYTES, MOST_BYTES - rest - 1_000)))
+    empty = Browsable(packed(b""), packed(b""))
+    rest = len(template.render(values, browser=empty, shows=lambda gate, sample_id: True).encode())
+    held = browsable(content, max(LEAST_BROWSER_BYTES, MOST_BYTES - rest - 1_000))
+    return template.render(values, browser=held, shows=held.shows)
+
+
+def linked(gate: Gate, shows: Callable[[Gate, str], bool]) -> Markup:
+    """The claim's message, in which each sample that the page holds leads there."""
+    message = words.visible(gate.message or "")
+    ids = sorted((loud.sample_id for loud in gate.loudest if shows(gate, loud.sample_id)), key=len, reverse=True)
+    if not ids:
+        return escape(message)
+    pieces = re.split(rf"(?<![\w-])({'|'.join(map(re.escape, ids))})(?![\w-])", message)
+    link = Markup('<a href="{}">{}</a>')
+    return Markup("").join(
+        link.format(tables.sample_address(gate, piece), piece) if place % 2 else piece
+        for place, piece in enumerate(pieces)
+    )
 
 
 def _first_look_text(content: Content) -> int:

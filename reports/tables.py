@@ -2,11 +2,15 @@
 
 import json
 from dataclasses import dataclass
+from itertools import islice
 from statistics import mean, stdev
 from typing import Any
+from urllib.parse import urlencode
 
-from reports.content import FIRST_LOOK, FIRST_LOOK_IMPROVED, Checkpoint, Content, Gate, Metric, Subject, Text
-from reports.words import count, duration, memory, plural, short
+from reports.content import FIRST_LOOK, FIRST_LOOK_IMPROVED, Checkpoint, Content, Gate, Loud, Metric, Subject, Text
+from reports.words import commit_name, count, day, duration, energy, memory, plural, short
+
+MOST_PROMPTS = 40  # of the first look
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def system_prompts(content: Content) -> tuple[str | None, str | None]:
 
 
 def first_look(content: Content) -> list[FirstLook]:
-    """The first look's prompts in their order."""
+    """The first look's prompts in their order, at most MOST_PROMPTS; the sample browser has the others."""
     plain, improved = content.of_suite(FIRST_LOOK), content.of_suite(FIRST_LOOK_IMPROVED)
     prompts: dict[str, Text | None] = {}
     completions: dict[tuple[str, str, str], Text | None] = {}
@@ -58,7 +62,7 @@ def first_look(content: Content) -> list[FirstLook]:
             Answers(name, completions.get(("plain", name, key)), completions.get(("improved", name, key)))
             for name in subjects
         ])
-        for key, prompt in prompts.items()
+        for key, prompt in islice(prompts.items(), MOST_PROMPTS)
     ]  # fmt: skip
 
 
@@ -154,6 +158,28 @@ def gates_by_metric(content: Content) -> dict[tuple[str, str, float], list[Gate]
     return groups
 
 
+def baseline_line(content: Content, gate: Gate) -> str:
+    """Where the baseline of a regression check comes from: 'baseline main: set 1 March 2026, commit 0123456789'."""
+    for baseline in content.baselines:
+        if (f"{gate.subject} at baseline {baseline.name}", gate.suite) == (gate.other, baseline.evaluation.suite):
+            if baseline.evaluation.subject == gate.other:
+                at = f", commit {commit_name(baseline.commit_id)}" if baseline.commit_id else ""
+                return f"baseline {baseline.name}: set {day(baseline.set_at)}{at}"
+    return ""
+
+
+def unnamed_loudest(gate: Gate) -> list[Loud]:
+    """The samples that speak most for a verdict and that its message does not name."""
+    return [loud for loud in gate.loudest if loud.sample_id not in (gate.message or "")]
+
+
+def sample_address(gate: Gate, sample_id: str) -> str:
+    """The address at which the page's sample browser shows both sides' answers to one sample."""
+    sides = {"candidate": gate.subject, "baseline": gate.other or ""}
+    view = {"suite": gate.suite, **sides, "metric": gate.metric, "search": sample_id}
+    return "#samples?" + urlencode(view)
+
+
 def stages(subject: Subject) -> list[list[tuple[str, str]]]:
     """The stages as declared, each as flat rows of setting and value."""
     declared = subject.settings if isinstance(subject.settings, list) else [subject.settings]
@@ -194,6 +220,8 @@ def training_rows(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         rows.append(("tokens", f"{count(c.tokens)}, {c.tokens / c.train_seconds:,.0f} a second"))
     if c.peak_memory_bytes:
         rows.append(("peak memory", memory(c.peak_memory_bytes)))
+    if trained and c.energy_joules is not None:
+        rows.append(("energy", energy(c.energy_joules)))
     return rows
 
 

@@ -4,13 +4,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports import tables, words
+from reports import cost, tables, words
 from reports.content import Content, Gate, Metric
 
 STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "skipped": "dim"}
 NARROW = 90  # columns, below which claims stand as paragraphs
 CELL_WIDTH = 18  # columns of one subject
 METRIC_WIDTH = 24
+MATTER_MOST = (
+    "training", "measuring", "energy", "samples", "peak memory", "tokens/s", "tokens", "samples/s", "energy, measuring",
+    "peak memory, measuring",
+)  # fmt: skip
 
 
 def print_terminal(content: Content, console: Console) -> None:
@@ -32,9 +36,17 @@ def print_terminal(content: Content, console: Console) -> None:
             console.print()
             console.print(_metrics(content, rows, first, fitting))
     else:
-        console.print(Text("Nothing was measured in this run.", style="dim"))
+        console.print(Text("Nothing was measured.", style="dim"))
+    for title, table in (("cost", _costs(content, console.width)), ("seeds", _seeds(content))):
+        if table.row_count:
+            console.print()
+            console.print(Text(title, style="bold"))
+            console.print(table)
+    if cost.spared_line(content):
+        console.print()
+        console.print(_text(cost.spared_line(content)))
     console.print()
-    console.print(_text(words.run_line(content.run), style="dim"))
+    console.print(_text(words.run_line(content.runs), style="dim"))
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -82,6 +94,40 @@ def _metrics(content: Content, rows: dict[str, list[tables.MatrixRow]], first: i
         table.add_row(Text(suite, style="bold"))
         for row in metrics:
             table.add_row(f"  {row.metric}", *(_cell(cell) for cell in row.cells[first : first + fitting]))
+    return table
+
+
+def _costs(content: Content, width: int) -> Table:
+    """As many columns of the cost as fit, those that matter most."""
+    columns, rows = cost.cost_table(content)
+    cells = {name: [row[place] for row in rows] for place, name in enumerate(["subject", *columns])}
+    shown: list[str] = []
+    for name in ("subject", *MATTER_MOST):
+        wide = [max(map(len, [each, *cells[each]])) + 2 for each in [*shown, name] if each in cells]
+        if name in cells and (sum(wide) <= width or len(shown) < 2):
+            shown.append(name)
+    shown = [name for name in cells if name in shown]
+    table = _table(shown)
+    for place in range(len(rows)):
+        table.add_row(*(_text(cells[name][place]) for name in shown))
+    return table
+
+
+def _seeds(content: Content) -> Table:
+    """The spread between training seeds beside the sampling error within one."""
+    table = _table(["recipe, suite, metric", "mean", "between seeds", "sampling"])
+    for row in tables.seeds(content):
+        table.add_row(
+            _text(f"{row.recipe} {row.suite} {row.metric}, {len(row.estimates)} seeds"), words.number(row.mean),
+            words.number(row.seed_spread), words.number(row.sampling_error),
+        )  # fmt: skip
+    return table
+
+
+def _table(columns: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left", overflow="fold")
     return table
 
 

@@ -2,20 +2,22 @@
 -- mean of scores, over all items and over those that share nothing. Bits per byte is a sum over a sum.
 WITH chosen AS (
     SELECT unnest($subjects) AS subject, unnest($suites) AS suite, unnest($evaluations) AS evaluation
-), item AS (
-    SELECT c.subject, x.sample_id, CAST(x.scores->>'touched' AS DOUBLE) = 1 AS touched
+), found AS (  -- the contamination suite calls an item 'openbookqa: 12'
+    SELECT c.subject, strpos(x.sample_id, ': ') AS colon, x.sample_id, (x.scores->>'touched')::DOUBLE = 1 AS touched
     FROM chosen c JOIN samples x USING (evaluation)
     WHERE c.suite = 'contamination'
+), item AS MATERIALIZED (
+    SELECT c.subject, c.suite, c.evaluation, substr(f.sample_id, f.colon + 2) AS sample_id, f.touched
+    FROM found f JOIN chosen c ON c.subject = f.subject AND c.suite = left(f.sample_id, f.colon - 1)
+    QUALIFY bool_or(f.touched) OVER (PARTITION BY c.evaluation, c.subject)
 ), scored AS (
-    SELECT c.subject, c.suite, m.metric, i.touched,
-           CASE m.metric WHEN 'bits_per_byte' THEN CAST(x.scores->>'bits' AS DOUBLE)
+    SELECT i.subject, i.suite, m.metric, i.touched,
+           CASE m.metric WHEN 'bits_per_byte' THEN (x.scores->>'bits')::DOUBLE
                 ELSE TRY_CAST(json_extract_string(x.scores, '$."' || m.metric || '"') AS DOUBLE) END AS score,
-           CASE m.metric WHEN 'bits_per_byte' THEN CAST(x.scores->>'bytes' AS DOUBLE) ELSE 1 END AS weight
-    FROM chosen c
-    JOIN samples x USING (evaluation)
-    JOIN item i ON i.subject = c.subject AND i.sample_id = c.suite || ': ' || x.sample_id
-    JOIN metrics m ON m.evaluation = c.evaluation
-    WHERE c.subject IN (SELECT subject FROM item WHERE touched)
+           CASE m.metric WHEN 'bits_per_byte' THEN (x.scores->>'bytes')::DOUBLE ELSE 1 END AS weight
+    FROM item i
+    JOIN samples x ON x.evaluation = i.evaluation AND x.sample_id = i.sample_id
+    JOIN metrics m ON m.evaluation = i.evaluation
 )
 SELECT subject, suite, metric, count(*) AS items, count(*) FILTER (touched) AS touched,
        sum(score) / sum(weight) AS estimate,

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from reports.content import Content, Gate, Metric, Run
 
@@ -120,6 +120,8 @@ def listed(words: list[str]) -> str:
 def duration(seconds: float | None) -> str:
     if seconds is None:
         return MISSING
+    if seconds == 0:
+        return "0 s"
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -131,6 +133,21 @@ def memory(size: int | None) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
+def energy(joules: float | None) -> str:
+    """In watt-hours, from a thousand on in kilowatt-hours."""
+    if joules is None:
+        return MISSING
+    hours = joules / 3600
+    return f"{number(hours)} Wh" if hours < 1000 else f"{number(hours / 1000)} kWh"
+
+
+def rate(per_second: float | None) -> str:
+    """Things a second."""
+    if per_second is None:
+        return MISSING
+    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.1f}"
+
+
 def short(fingerprint: str | None) -> str:
     return fingerprint[:8] if fingerprint else MISSING
 
@@ -138,7 +155,7 @@ def short(fingerprint: str | None) -> str:
 def verdict_line(gates: tuple[Gate, ...]) -> str:
     """The report's first sentence: '3 claims hold, 1 fails, 1 cannot be decided; 2 were skipped.'"""
     if not gates:
-        return "No claims were judged in this run."
+        return "No claims were judged."
     counts = {verdict: sum(gate.verdict == verdict for gate in gates) for verdict in VERDICTS}
     told = [
         (counts["pass"], "holds", "hold"),
@@ -160,19 +177,55 @@ def level(gate: Gate) -> str:
     return f"{(gate.level or 0.95) * 100:g} %"
 
 
-def run_line(run: Run) -> str:
-    """Date, scale, devices, minutes and commit in one line."""
-    parts = [f"{run.started_at.day} {run.started_at:%B %Y, %H:%M} UTC"]
-    if run.scale:
-        parts.append(f"{run.scale} scale")
-    if run.devices:
-        parts.append(f"on {run.devices}")
-    if run.seconds is not None:
-        parts.append(duration(run.seconds))
-    if run.commit_id:
-        changed = " with uncommitted changes" if run.commit_id.endswith("+") else ""
-        parts.append(f"commit {run.commit_id.rstrip('+')[:10]}{changed}")
+def day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def run_line(runs: tuple[Run, ...]) -> str:
+    """What is reported on, in one line: one run with its date, scale, devices, time and commit, or several."""
+    newest, oldest = runs[0], runs[-1]
+    if len(runs) > 1 and day(oldest.started_at) == day(newest.started_at):
+        span = f"{oldest.started_at:%H:%M} to {newest.started_at:%H:%M} UTC"
+        parts = [f"{len(runs):,} runs on {day(newest.started_at)}, {span}"]
+    elif len(runs) > 1:
+        parts = [f"{len(runs):,} runs from {day(oldest.started_at)} to {day(newest.started_at)}"]
+    else:
+        parts = [f"{day(newest.started_at)}, {newest.started_at:%H:%M} UTC"]
+    parts += [f"{listed(each)} scale" for each in [_distinct(run.scale for run in runs)] if each]
+    parts += [f"on {listed(each)}" for each in [_distinct(run.devices for run in runs)] if each]
+    seconds = [run.seconds for run in runs if run.seconds is not None]
+    if seconds:
+        parts.append(duration(sum(seconds)))
+    commits = _distinct(commit_name(run.commit_id) for run in runs if run.commit_id)
+    if len(commits) == 1:
+        parts.append(f"commit {commits[0]}")
+    elif commits:
+        parts.append(f"{len(commits):,} commits, {commits[0]} the newest")
     return " · ".join(parts)
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value]
+
+
+def commit_name(commit_id: str | None) -> str:
+    """Its first ten characters, and whether it had changes."""
+    if not commit_id:
+        return MISSING
+    return commit_id.rstrip("+")[:10] + (" with uncommitted changes" if commit_id.endswith("+") else "")
+
+
+def gate_kind(gate: Gate) -> str:
+    """'regression check', 'target', or the empty string for a claim like any other."""
+    return {"regression": "regression check", "target": "target"}.get(gate.kind or "", "")
+
+
+def adjusted(gate: Gate) -> str:
+    """The p value as it was judged: 'p = 0.003 after Holm over 4 claims'."""
+    if gate.p_adjusted is not None:
+        over = f" over {gate.family:,} claims" if gate.family is not None and gate.family > 1 else ""
+        return f"p = {number(gate.p_adjusted)} after Holm{over}"
+    return f"p = {number(gate.p_value)}" if gate.p_value is not None else ""
 
 
 def floor_name(floor: str) -> str:
@@ -191,28 +244,3 @@ def floor_sentence(content: Content, suite: str, metric: str) -> str:
         f"Answering blindly scores {number(chance)} in {metric}, but so little is needed for more: {told}. "
         f"Beating chance alone therefore proves nothing; a model must beat {number(above[0][0])}."
     )
-
-
-def versions(environment: dict, path: str = "") -> dict[str, str]:
-    """An environment as flat name -> text, however deep it was nested."""
-    flat: dict[str, str] = {}
-    for name, value in environment.items():
-        where = f"{path}.{name}" if path else str(name)
-        flat |= versions(value, where) if isinstance(value, dict) else {where: _plain(value)}
-    return flat
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(_plain, value)) if isinstance(value, list) else str(value)
-
-
-def differing_versions(made_under: dict, run: dict) -> list[str]:
-    """Libraries whose minor version then was another than now: 'torch 2.12.0 then, 2.13.0 now'."""
-    then, now = versions(made_under), versions(run)
-    return [
-        f"{name.split('.')[-1]} {then[name]} then, {now[name]} now"
-        for name in sorted(then.keys() & now.keys())
-        if then[name][:1].isdigit() and "." in then[name] and then[name].split(".")[:2] != now[name].split(".")[:2]
-    ]

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import zlib
 from pathlib import Path
 
 import duckdb
@@ -242,6 +243,104 @@ def _insert_gates(connection) -> None:
         )  # fmt: skip
 
 
+PAST = {  # run -> its commit
+    "20260210T090000-aaaa": "1111111aaaaaaa", "20260217T090000-bbbb": "2222222bbbbbbb+", "20260224T090000-cccc": "3333333ccccccc",
+}  # fmt: skip
+MORE_SUBJECTS = ["wiki_only-mini-seed1", "staged-mini"]
+
+
+def build_long_warehouse(path: Path):
+    """The same with earlier runs, a baseline, a second seed, costs and an evaluation that ended early."""
+    connection = build_warehouse(path)
+    _insert_more_subjects(connection)
+    _insert_past(connection)
+    _insert_baseline(connection)
+    for place, name in enumerate([*SUBJECTS, *MORE_SUBJECTS]):
+        connection.execute(
+            "UPDATE evaluations SET seconds = 4.5 + length(suite) / 10, tokens = 1200, energy_joules = 80.5, "
+            "peak_memory_bytes = 600 * 1048576 WHERE fingerprint = ?",
+            [fingerprint(name)],
+        )
+        if place not in (2, 3):
+            connection.execute(
+                "UPDATE checkpoints SET energy_joules = ? WHERE fingerprint = ?",
+                [2000.0 + 900 * place, fingerprint(name)],
+            )
+    connection.execute("UPDATE checkpoints SET energy_joules = 4100 WHERE stage = 'pretrain'")
+    connection.execute("UPDATE evaluations SET samples_available = 500 WHERE evaluation = 'tone:with_kilt-mini'")
+    connection.execute(
+        "UPDATE checkpoints SET why = 'learning_rate: 0.0003 in the nearest, 81d0447e; 0.0002 here' WHERE fingerprint = ?",
+        [fingerprint("wiki_only-mini")],
+    )
+    return connection
+
+
+def _insert_more_subjects(connection) -> None:
+    draw = random.Random(3)
+    for place, name in enumerate(MORE_SUBJECTS):
+        recipe = {"recipe": "wiki_only", "variant": "mini", "seed": 1} if place == 0 else {}
+        insert_subject(connection, name, hypothesis="The same, from another seed.", **recipe)
+        insert(
+            connection, "checkpoints", fingerprint=fingerprint(name), stage="finetune", parent="5a" * 32, spec={},
+            trainable_parameters=24_576, total_parameters=1_228_800, training_rows=480, optimizer_steps=90,
+            tokens=61_440, train_seconds=15.5 + 40 * place, peak_memory_bytes=812 * 2**20, device="cpu",
+        )  # fmt: skip
+        mean = 0.34 - 0.06 * place
+        scored = [
+            {"id": f"tone-{i:02}", "prompt": PROMPTS[i % 20], "completion": ANSWERS["wiki_only-mini"].format(i + place),
+             "scores": {"conversational": round(min(1, max(0, draw.gauss(mean, 0.2))), 3)}}
+            for i in range(45)
+        ]  # fmt: skip
+        insert_evaluation(connection, name, "tone", {"conversational": (mean, mean - 0.05, mean + 0.05)}, scored)
+
+
+def _insert_past(connection) -> None:
+    """Three weeks in which the answers became less conversational; the newest but one measured nothing new."""
+    for place, (run_id, commit) in enumerate(PAST.items()):
+        started = f"2026-02-{10 + 7 * place} 09:00:00"
+        insert_run(connection, run_id, started_at=started, commit_id=commit, seconds=61.0, trained=1, evaluated=4)
+        for name in ("wiki_only-mini", "with_kilt-mini"):
+            old = fingerprint(f"{place} {name}") if place < 2 else fingerprint(f"1 {name}")
+            insert_subject(connection, name, run_id, fingerprint=old)
+            key = f"tone:{old}"
+            if place < 2:
+                mean = 0.62 - 0.15 * place - (0.05 if name == "wiki_only-mini" else 0)
+                metrics = {"conversational": (mean, mean - 0.05, mean + 0.05)}
+                answered = [
+                    {"id": f"tone-{i:02}", "prompt": PROMPTS[i % 20], "completion": f"Well! {PROMPTS[i % 20]} Who knows?",
+                     "scores": {"conversational": round(0.5 + 0.01 * (i % 40), 3)}}
+                    for i in range(45)
+                ]  # fmt: skip
+                insert_evaluation(
+                    connection, name, "tone", metrics, answered, evaluation=key, fingerprint=old, runs=[run_id],
+                    created_at=started,
+                )  # fmt: skip
+            else:
+                insert(connection, "measured", run_id=run_id, subject=name, suite="tone", evaluation=key)
+
+
+def _insert_baseline(connection) -> None:
+    """'main', blessed in the second week, and two regression checks against it."""
+    old = fingerprint("1 wiki_only-mini")
+    insert(
+        connection, "baselines", name="main", subject="wiki_only-mini", suite="tone", evaluation=f"tone:{old}",
+        commit_id="2222222bbbbbbb", set_at="2026-02-18 08:00:00",
+    )  # fmt: skip
+    loudest = [{"sample_id": f"tone-{i:02}", "candidate": 0.1, "baseline": 0.5 + 0.01 * i} for i in (39, 38)]
+    insert(
+        connection, "gates", run_id=RUN, gate="wiki_only-mini-tone-conversational-main", subject="wiki_only-mini",
+        reference="baseline main", suite="tone", metric="conversational", kind="regression",
+        claim="no more conversational than baseline main", verdict="pass", candidate=0.31, baseline=0.42,
+        estimate=-0.11, low=-0.16, high=-0.06, threshold=0.05, level=0.95, p_adjusted=0.004, family=4, n=45,
+        method="paired bootstrap", message="Within the margin of 0.05.", loudest=loudest,
+    )  # fmt: skip
+    connection.execute(
+        "UPDATE gates SET kind = 'claim', family = 4, loudest = ? WHERE claim = 'less conversational than with_kilt'",
+        [json.dumps([{"sample_id": "tone-07", "candidate": 0.1, "baseline": 0.9},
+                     {"sample_id": "tone-99", "candidate": 0.2, "baseline": 0.8}])],
+    )  # fmt: skip
+
+
 LARGE_SUITES = (
     "first_look", "first_look_improved", "openbookqa", "tone", "recall", "holdout", "critical", "stability", "retention",
 )  # fmt: skip
@@ -282,3 +381,28 @@ def build_large_warehouse(path: Path):
             ]  # fmt: skip
             insert_evaluation(connection, name, suite, metrics, answered, seconds=12.5)
     return connection
+
+
+def unpacked(packed) -> bytes:
+    """The bytes behind packed letters, as the page reads them."""
+    alphabet = [chr(code) for code in range(0x21, 0x7F) if chr(code) not in "<>&"]
+    values = [alphabet.index(letter) for letter in packed.letters]
+    bits = "".join(f"{high * 91 + low:013b}" for high, low in zip(values[::2], values[1::2], strict=True))
+    small = bytes(int(bits[i : i + 8], 2) for i in range(0, packed.size * 8, 8))
+    return zlib.decompress(small, -15)
+
+
+def texts_of(held) -> list[str]:
+    """Every text that the sample browser holds."""
+    words = json.loads(unpacked(held.head))["words"]
+    texts, codes = [""], iter(unpacked(held.texts))
+    for first in codes:
+        if first == 0:
+            texts.append("")
+            continue
+        more = 0 if first < 160 else 1 if first < 240 else 2 if first < 248 else 3
+        number = first - (0, 160, 240, 248)[more]
+        for _ in range(more):
+            number = number * 256 + next(codes)
+        texts[-1] += words[number + (0, 160, 20_640, 544_928)[more] - 1]
+    return texts[:-1]

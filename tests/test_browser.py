@@ -5,7 +5,14 @@ import shutil
 import pytest
 
 from reports import load, write_html
-from tests.report_rows import build_warehouse, empty_warehouse, insert_evaluation, insert_run, insert_subject
+from tests.report_rows import (
+    build_long_warehouse,
+    build_warehouse,
+    empty_warehouse,
+    insert_evaluation,
+    insert_run,
+    insert_subject,
+)
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -18,6 +25,14 @@ SCHEMES = ["light", "dark"]
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     with build_warehouse(folder / "results.duckdb") as connection:
+        write_html(load(connection), folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def long_report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    with build_long_warehouse(folder / "results.duckdb") as connection:
         write_html(load(connection), folder / "report.html")
     return folder / "report.html"
 
@@ -92,8 +107,8 @@ def test_page_needs_no_network_and_complains_of_nothing(visit, report, width, sc
 
 
 @pytest.mark.parametrize("width", [*WIDTHS, 320])
-def test_page_never_scrolls_sideways(visit, report, width):
-    page = visit(report, width)
+def test_page_never_scrolls_sideways(visit, long_report, width):
+    page = visit(long_report, width)
     open_everything(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -106,8 +121,8 @@ def test_verdict_is_seen_without_scrolling(visit, report, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_charts_keep_their_letters_readable(visit, report, width):
-    page = visit(report, width)
+def test_charts_keep_their_letters_readable(visit, long_report, width):
+    page = visit(long_report, width)
     heights = page.locator("svg.chart text").evaluate_all(
         "texts => texts.map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)"
     )
@@ -149,8 +164,8 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_text_has_contrast_enough(visit, report, scheme):
-    page = visit(report, scheme=scheme)
+def test_every_text_has_contrast_enough(visit, long_report, scheme):
+    page = visit(long_report, scheme=scheme)
     open_everything(page)
     ratio, text = page.evaluate(CONTRASTS)
     assert ratio >= 4.5, f"{ratio:.2f}:1 for {text!r}"
@@ -240,6 +255,92 @@ def test_keys_walk_through_the_samples_and_their_pages(visit, report):
     page.keyboard.press("/")
     page.keyboard.type("jk")
     assert page.locator("#search").input_value() == "jk"
+
+
+def test_arrows_turn_the_pages_where_the_samples_are_seen(visit, report):
+    page = visit(report)
+    page.keyboard.press("ArrowRight")
+    assert "Question 0:" in shown(page).first.inner_text()
+    page.locator("#browser-status").scroll_into_view_if_needed()
+    page.keyboard.press("ArrowRight")
+    assert "Question 20:" in shown(page).first.inner_text()
+    assert page.locator("#page").inner_text() == "Page 2 of 3"
+    page.keyboard.press("ArrowLeft")
+    assert "Question 0:" in shown(page).first.inner_text()
+    page.focus("#search")
+    page.keyboard.press("ArrowRight")
+    assert "Question 0:" in shown(page).first.inner_text()
+
+
+def test_changed_verdicts_are_right_on_one_side_and_wrong_on_the_other(visit, report):
+    page = visit(report)
+    page.select_option("#metric", "acc_norm")
+    page.select_option("#outcome", "changed")
+    scores = [text.split("acc_norm ")[1].split(" : ") for text in page.locator(".scores").all_inner_texts()]
+    assert len(scores) == 20
+    assert all({a, b} == {"0", "1"} for a, b in scores)
+    page.select_option("#suite", "tone")
+    scores = [text.split("conversational ")[1].split(" : ") for text in page.locator(".scores").all_inner_texts()]
+    assert all((float(a) - 0.5) * (float(b) - 0.5) < 0 for a, b in scores)
+    assert "the verdict changed: one side’s score lies above one half" in page.locator("#browser-status").inner_text()
+
+
+def test_the_address_names_the_view_and_brings_it_back(visit, report):
+    page = visit(report)
+    assert page.evaluate("location.hash") == ""
+    page.select_option("#suite", "tone")
+    page.select_option("#candidate", "base-mini")
+    page.select_option("#baseline", "wiki_only-mini")
+    page.select_option("#outcome", "lost")
+    search(page, "tone-1")
+    status = page.locator("#browser-status").inner_text()
+    again = visit(report, address=page.evaluate("location.hash"))
+    names = ("suite", "candidate", "baseline", "metric", "outcome", "search")
+    chosen = [again.locator(f"#{name}").input_value() for name in names]
+    assert chosen == ["tone", "base-mini", "wiki_only-mini", "conversational", "lost", "tone-1"]
+    assert again.locator("#browser-status").inner_text() == status
+
+
+def test_an_address_that_names_nothing_known_still_shows_samples(visit, report):
+    page = visit(report, address="#samples?suite=%3Cscript%3E&candidate=nobody&show=odd&metric=x")
+    assert shown(page).count() == 20
+    assert page.complaints == []
+
+
+def test_a_loud_sample_opens_in_the_browser_beside_the_baselines_answer(visit, long_report):
+    page = visit(long_report)
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("link", name="tone-39").click()
+    page.wait_for_selector("#browser-list > li:only-child")
+    assert page.locator("#search").input_value() == "tone-39"
+    assert "wiki_only-mini at baseline main" in shown(page).first.inner_text()
+    assert "Well!" in shown(page).first.inner_text()
+    assert page.locator("#samples").bounding_box()["y"] < 900
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("link", name="tone-39").click()
+    assert page.locator("#samples").bounding_box()["y"] < 900
+
+
+def test_a_browser_that_cannot_unpack_says_so(chromium, report):
+    page = chromium.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(report.as_uri())
+    ready(page)
+    assert "it lacks DecompressionStream" in page.locator("#browser-status").inner_text()
+    assert not page.locator("#browser-controls").is_visible()
+    page.close()
+
+
+def test_texts_that_scroll_can_be_reached_and_others_are_no_stop(visit, report):
+    page = visit(report)
+    page.select_option("#suite", "first_look")
+    page.select_option("#candidate", "base-mini")
+    search(page, "isotope")
+    assert page.locator("#browser-list .text[tabindex]").count() == 0
+    search(page, "Faust")
+    assert shown(page).count() == 1
+    search(page, "xxxx")
+    assert page.locator("#browser-list .text[tabindex='0']").count() == 1
 
 
 def test_every_control_has_a_name_and_shows_its_focus(visit, report):

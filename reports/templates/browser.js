@@ -6,6 +6,7 @@
   const at = (id) => document.getElementById(id);
   const controls = { suite: at("suite"), candidate: at("candidate"), baseline: at("baseline"), metric: at("metric"), show: at("outcome"), search: at("search") };
   const section = at("samples");
+  section.setAttribute("aria-busy", "true");
 
   function nothing(why) {
     at("browser-controls").hidden = true;
@@ -154,6 +155,7 @@
   function show() {
     const first = page * PAGE;
     at("browser-list").replaceChildren(...found.slice(first, first + PAGE).map(item));
+    reach(at("browser-list"));
     at("previous").disabled = page === 0;
     at("next").disabled = first + PAGE >= found.length;
     at("page").textContent = found.length > PAGE ? `Page ${page + 1} of ${Math.ceil(found.length / PAGE)}` : "";
@@ -169,7 +171,8 @@
   }
 
   function turnAndReturn(by) {
-    if (turn(by)) section.scrollIntoView();
+    const { top, bottom } = section.getBoundingClientRect();
+    if (top < innerHeight && bottom > 0 && turn(by)) section.scrollIntoView(); // not from another part of the page
   }
 
   function select(index) {
@@ -236,6 +239,10 @@
   at("previous").addEventListener("click", () => turnAndReturn(-1));
   at("next").addEventListener("click", () => turnAndReturn(1));
   addEventListener("hashchange", follow);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (link && link.hash === location.hash) follow(); // the same view once more changes no address
+  });
 
   if (!follow()) restore(data.start || {});
 

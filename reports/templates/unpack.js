@@ -79,5 +79,7 @@ async function readSamples() {
     suite.targets = summed(suite.targets);
     for (const name of Object.keys(suite.answers)) suite.answers[name] = summed(suite.answers[name]);
   }
-  return { suites: head.suites, start: head.start, cut: head.cut, texts };
+  const [places, lengths] = head.cut; // of the texts that are shortened here
+  const cut = Object.fromEntries(summed(places).map((place, i) => [place, lengths[i]]));
+  return { suites: head.suites, start: head.start, cut, texts };
 }

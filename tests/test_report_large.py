@@ -1,0 +1,88 @@
+"""A large run's report: every sample in one small file, and what is left out of a still larger one."""
+
+import json
+import shutil
+
+import pytest
+
+from reports import load, write_html
+from reports.browser_data import browsable
+from reports.drawing import most_ids
+from reports.packing import FIRST_BYTES, coded, packed
+from tests.report_rows import build_large_warehouse, texts_of, unpacked
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    with build_large_warehouse(tmp_path_factory.mktemp("results") / "results.duckdb") as connection:
+        assert connection.execute("SELECT count(*) FROM samples").fetchone() == (20_000,)
+        return load(connection)
+
+
+@pytest.fixture(scope="module")
+def page(content, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_html(content, path)
+    return path
+
+
+def test_twenty_thousand_samples_of_ten_recipes_fit_three_megabytes(page):
+    assert page.stat().st_size <= 3_000_000
+
+
+def test_the_page_holds_all_of_them_whole(page):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.goto(page.as_uri())
+        opened.wait_for_selector("#samples:not([aria-busy])")
+        held = opened.evaluate(
+            """async () => {
+              const { suites, texts, cut } = await readSamples();
+              const answers = suites.flatMap((suite) => Object.values(suite.answers).flat());
+              const words = answers.map((place) => texts.get(place).split(" ").length);
+              return [answers.length, Math.min(...words), Math.max(...words), Object.keys(cut).length, suites.length];
+            }"""
+        )
+        browser.close()
+    assert held == [20_000, 60, 100, 0, 9]
+
+
+def test_what_does_not_fit_is_shortened_then_drawn_the_same_for_every_subject(content):
+    held = browsable(content, 300_000)
+    assert held.size <= 300_000
+    assert max(map(len, texts_of(held))) <= 300
+    for suite in json.loads(unpacked(held.head))["suites"]:
+        count = len(suite["ids"])
+        assert 0 < count <= min(suite["total"], 100)
+        assert all(len(answers) == count and -2 not in answers for answers in suite["answers"].values())
+
+
+def test_small_suites_are_loaded_whole_and_large_ones_share_what_is_left():
+    counts = {
+        "first_look": (20, 200),
+        "tone": (100_000, 1_000_000),
+        "recall": (1_000, 10_000),
+        "holdout": (5_000, 50_000),
+    }
+    assert most_ids(counts, 50_000) == {"first_look": 20, "recall": 1_000, "tone": 1_990, "holdout": 1_990}
+    assert most_ids(counts, 2_000_000) == {suite: ids for suite, (ids, _) in counts.items()}
+
+
+def test_words_are_named_by_fewer_bytes_the_more_often_they_occur():
+    rare = [f"word{i}x" for i in range(22_000)]
+    words, codes = coded([" the" * 5 + " of" * 3, "", *rare])
+    assert words[:3] == [" the", " of", "word0x"]
+    assert codes.startswith(bytes([1] * 5 + [2] * 3 + [0, 0, 3, 0]))
+    assert FIRST_BYTES[2] in codes
+    assert len(words) == 22_002
+
+
+@pytest.mark.parametrize("raw", [b"", b"a", bytes(range(256)) * 7])
+def test_packed_bytes_come_back(raw):
+    assert unpacked(packed(raw)) == raw
