@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reports.content import Content, PastScore
-from reports.words import listed, plural
+from reports.words import listed
 
 MOST_RUNS = 30
+MANY_SUITES = 4  # told as a number rather than by name
 MOST_SUBJECTS = 8  # drawn in one chart
 
 
@@ -47,8 +48,11 @@ def histories(content: Content) -> list[History]:
 
 def unchanged_line(found: list[History]) -> str:
     """Which suites gave the same over all their runs; empty where each gave something new."""
-    same = [f"{one.suite} ({plural(len(one.runs), 'run', 'runs')})" for one in found if not one.changed]
-    return f"No subject was measured anew, so that every score stayed as it was, in {listed(same)}." if same else ""
+    same = [one.suite for one in found if not one.changed]
+    if not same:
+        return ""
+    where = listed(same) if len(same) < len(found) or len(same) < MANY_SUITES else f"all {len(same)} suites"
+    return f"No subject was measured anew, so that every score stayed as it was, in {where}."
 
 
 def _history(content: Content, scores: list[PastScore]) -> History | None:

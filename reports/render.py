@@ -112,11 +112,15 @@ def _curves(content: Content) -> list[dict]:
     """One curve for each trained checkpoint, named after the subjects that stand on it."""
     users: dict[str, list[str]] = {}
     checkpoints: dict[str, Checkpoint] = {}
+    places: dict[str, int] = {}  # which stage of its lineage it is
     for subject in content.subjects:
-        for checkpoint in subject.lineage:
+        for place, checkpoint in enumerate(subject.lineage, start=1):
             checkpoints[checkpoint.fingerprint] = checkpoint
+            places[checkpoint.fingerprint] = place
             users.setdefault(checkpoint.fingerprint, []).append(subject.name)
     drawn = [(key, checkpoint, charts.curve_chart(checkpoint)) for key, checkpoint in checkpoints.items()]
     return [
-        {"checkpoint": checkpoint, "subjects": users[key], "svg": Markup(svg)} for key, checkpoint, svg in drawn if svg
+        {"checkpoint": checkpoint, "place": places[key], "subjects": users[key], "svg": Markup(svg)}
+        for key, checkpoint, svg in drawn
+        if svg
     ]

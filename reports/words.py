@@ -222,6 +222,8 @@ def gate_kind(gate: Gate) -> str:
 
 def adjusted(gate: Gate) -> str:
     """The p value as it was judged: 'p = 0.003 after Holm over 4 claims'."""
+    if gate.kind == "regression" and gate.verdict == "pass":  # of failures alone the number of claims matters
+        return f"p = {number(gate.p_value)} against being worse by the margin" if gate.p_value is not None else ""
     if gate.p_adjusted is not None:
         over = f" over {gate.family:,} claims" if gate.family is not None and gate.family > 1 else ""
         return f"p = {number(gate.p_adjusted)} after Holm{over}"

@@ -88,7 +88,7 @@ def test_suites_in_which_nothing_was_measured_anew_are_told_in_one_sentence(ware
         insert_subject(warehouse, "a-mini", run_id)
     for suite in ("quiz", "tone"):
         insert_evaluation(warehouse, "a-mini", suite, {"acc": (0.5, 0.4, 0.6)}, [], runs=["20260101T0", "20260102T0"])
-    line = "No subject was measured anew, so that every score stayed as it was, in quiz (2 runs) and tone (2 runs)."
+    line = "No subject was measured anew, so that every score stayed as it was, in quiz and tone."
     content = load(warehouse)
     write_html(content, tmp_path / "report.html")
     assert line in (tmp_path / "report.html").read_text()
@@ -194,7 +194,7 @@ def test_a_regression_check_names_its_baseline_and_where_that_comes_from(page, c
     assert "baseline main: set 18 February 2026, commit 2222222bbb" in page
     assert ">wiki_only-mini − baseline main</text>" in page
     assert "no more conversational than baseline main (regression check)" in comment
-    assert "p = 0.0040 after Holm over 4 claims" in page
+    assert "against being worse by the margin" in page
 
 
 def test_a_baseline_set_after_the_run_is_not_what_the_run_compared_with(tmp_path):
