@@ -331,7 +331,7 @@ def _insert_baseline(connection) -> None:
         connection, "gates", run_id=RUN, gate="wiki_only-mini-tone-conversational-main", subject="wiki_only-mini",
         reference="baseline main", suite="tone", metric="conversational", kind="regression",
         claim="no more conversational than baseline main", verdict="pass", candidate=0.31, baseline=0.42,
-        estimate=-0.11, low=-0.16, high=-0.06, threshold=0.05, level=0.95, p_adjusted=0.004, family=4, n=45,
+        estimate=-0.11, low=-0.16, high=-0.06, threshold=0.05, level=0.95, p_value=0.002, p_adjusted=0.998, family=4, n=45,
         method="paired bootstrap", message="Within the margin of 0.05.", loudest=loudest,
     )  # fmt: skip
     connection.execute(
