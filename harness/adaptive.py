@@ -39,12 +39,7 @@ def stopping_rule(bench: Bench, suite: Suite, subject: Subject) -> dict[str, Any
     referred = any(subject.recipe.name in gate.references and gate.claim.suite == suite.name for gate in every)
     if not gates or not alone or referred:
         return None
-    against = [
-        bench.evaluation_key(suite, other)
-        for gate in gates
-        for name in gate.references
-        if (other := other_side(bench, subject, name)) is not None
-    ]
+    against = [bench.evaluation_key(suite, other) for other in compared_with(bench, suite, subject)]
     if bench.baseline is not None:
         against.append(bench.baseline.evaluations.get(subject.id, {}).get(suite.name, ""))
     return {
@@ -54,6 +49,12 @@ def stopping_rule(bench: Bench, suite: Suite, subject: Subject) -> dict[str, Any
         "looks": LOOKS,
         "early": EARLY,
     }
+
+
+def compared_with(bench: Bench, suite: Suite, subject: Subject) -> list[Subject]:
+    """The references of the subject's gates on the suite."""
+    found = [other_side(bench, subject, name) for gate in _gates_on(bench, suite, subject) for name in gate.references]
+    return [other for other in found if other is not None]
 
 
 def in_drawn_order(samples: Sequence[Sample]) -> list[int]:

@@ -15,36 +15,17 @@ from harness import baselines
 from harness.adhoc import model_recipe, task_suite
 from harness.catalogue import load_recipes, load_suites
 from harness.data.reading import Access, Loaded, load
-from harness.data.sources import Mix, Rows, Scale, count_with
+from harness.data.sources import Mix, Rows, count_with
 from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, RecipeError, StoreError, SuiteError
 from harness.evaluation import Evaluation
 from harness.fingerprint import differences, digest, short
 from harness.jobs import Executor, Job
+from harness.options import Options
 from harness.planning import PlannedStage, Planner, is_adapter
 from harness.recipe import Fresh, Recipe, Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite, samples_of
 from harness.worker import WarmWorker, Worker
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a session was asked for."""
-
-    scale: Scale
-    devices: tuple[str, ...] = ("cpu",)
-    data_root: Path | None = None
-    skip_bad_rows: bool = False
-    train: bool = True
-    retrain: bool = False
-    reevaluate: bool = False
-    seeds: int = 1
-    strict_gates: bool = False
-    baseline: str | None = None
-    adaptive: bool = False
-    track: str | None = None
-    models: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.bench import Bench, Options, open_store
+from harness.bench import Bench, open_store
 from harness.catalogue import find_root
 from harness.errors import HarnessError
+from harness.options import Options
 from harness.recipe import Subject
 
 Scale = Annotated[str, typer.Option("--scale", help="mini, small or full")]

@@ -147,6 +147,14 @@ class Verdict:
     def passed(self) -> bool:
         return self.verdict == "pass"
 
+    @property
+    def properties(self) -> list[tuple[str, str]]:
+        """Name and value of what a JUnit file tells of it."""
+        names = (
+            "suite", "metric", "candidate", "baseline", "estimate", "low", "high", "p_value", "p_adjusted", "n", "verdict",
+        )  # fmt: skip
+        return [(name, str(value)) for name in names if (value := getattr(self, name)) is not None]
+
 
 def judge(bench: Bench, gate: Gate) -> Verdict:
     """The gate's verdict; 'skipped' with the command that would add what is missing."""

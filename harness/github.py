@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from harness.gates import Verdict
+from harness.session import Session
 
 MOST_SUMMARY = 1_000_000  # bytes of a step's summary: GitHub drops a step's whole summary beyond 1 MiB
 LEVELS = {"fail": "error", "inconclusive": "warning"}
+
+
+def tell(session: Session, write_line: Callable[[str], None]) -> None:
+    """Annotations and a summary, where GitHub runs the session; nothing elsewhere."""
+    if os.environ.get("GITHUB_ACTIONS"):
+        root = session.bench.root
+        places = {s.id: Path("recipes") / f"{s.recipe.name}.py" for s in session.subjects.values()}
+        files = {subject: str(place) for subject, place in places.items() if (root / place).exists()}
+        for line in annotated(session.verdicts.values(), files, session.bench.options.strict_gates):
+            write_line(line)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    written = [path for path in session.paths if path.suffix == ".md" and path.exists()]
+    if summary and written:
+        add_to_summary(Path(summary), written[0])
 
 
 def annotated(verdicts: Iterable[Verdict], recipes: Mapping[str, str], strict: bool = False) -> list[str]:

@@ -7,11 +7,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from harness import measuring, training_jobs
+from harness.adaptive import compared_with
 from harness.bench import Bench
 from harness.data.overlap import check_contained
 from harness.devices import slots
 from harness.errors import HarnessError
-from harness.jobs import Job, LocalExecutor, in_order
+from harness.jobs import Job, LocalExecutor, in_order, waits_for
 from harness.planning import PlannedStage
 from harness.recipe import Subject
 from harness.suite import Suite, samples_of
@@ -52,6 +53,8 @@ def missing_jobs(
     _check_overlap(bench, evaluations)
     for fingerprint, suites in missing.items():
         _measuring_job(bench, owners[fingerprint], list(suites.values()))
+    for fingerprint, suites in missing.items():
+        _after_references(bench, owners[fingerprint], list(suites.values()))
     return in_order(bench.jobs)
 
 
@@ -106,6 +109,16 @@ def _measuring_job(bench: Bench, subject: Subject, suites: list[measuring.Wanted
         urgency=1,
         progress=partial(measuring.progress, bench, subject, suites),
     )
+
+
+def _after_references(bench: Bench, subject: Subject, suites: list[measuring.Wanted]) -> None:
+    """What --adaptive may stop early is measured after what its claims compare it with."""
+    job = bench.jobs[f"measure {bench.planner.fingerprint(subject)}"]
+    for suite, _, spec in suites:
+        for other in compared_with(bench, suite, subject) if spec.get("adaptive") else ():
+            earlier = bench.jobs.get(f"measure {bench.planner.fingerprint(other)}")
+            if earlier is not None and earlier is not job and not waits_for(earlier, job):
+                job.after.append(earlier)
 
 
 def _check_overlap(bench: Bench, evaluations: list[tuple[Suite, Subject]]) -> None:

@@ -30,6 +30,7 @@ class Job:
     name: str
     run: Callable[[Job, str], None]  # the job itself, and the device leased to it
     needs: list[Job] = field(default_factory=list)
+    after: list[Job] = field(default_factory=list)  # whose end is waited for, however they end
     urgency: int = 0  # lower goes first
     progress: Callable[[], Progress] = Progress
     device: str | None = None  # while running
@@ -86,6 +87,8 @@ class LocalExecutor:
                 if need.error:
                     job.error = failed_parent(job.name, need.error)
                     return
+            for other in job.after:
+                other.ended.wait()
             with self.leases.lease(job.urgency) as device:
                 if self.stopping.is_set():
                     job.error = KeyboardInterrupt()
@@ -135,14 +138,19 @@ class Leases:
             self.changed.notify_all()
 
 
+def waits_for(job: Job, other: Job) -> bool:
+    """Whether the job begins only after the other has ended."""
+    return any(earlier is other or waits_for(earlier, other) for earlier in (*job.needs, *job.after))
+
+
 def in_order(jobs: dict[Any, Job]) -> list[Job]:
     """The jobs, parents before children."""
     ordered: list[Job] = []
 
     def visit(job: Job) -> None:
         if job not in ordered:
-            for need in job.needs:
-                visit(need)
+            for earlier in (*job.needs, *job.after):
+                visit(earlier)
             ordered.append(job)
 
     for job in jobs.values():

@@ -12,19 +12,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import devices, graph
+from harness import github, graph
 from harness.adhoc import task_suite
-from harness.bench import Bench, Checkpoint, Options, open_store
-from harness.errors import HarnessError, RecipeError
+from harness.bench import Bench, Checkpoint, open_store
+from harness.errors import HarnessError
 from harness.evaluation import Evaluation
 from harness.gates import Gate, Verdict, all_gates, judge, other_side
 from harness.jobs import Job
+from harness.options import read_options
 from harness.recipe import Subject
 from harness.session import Session
 from harness.suite import Suite
@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not (root / "recipes").is_dir():
         return
     with _usage_errors():
-        options = _options(config)
+        options = read_options(config.getoption)
         bench = Bench.open(root, open_store(config.getoption("--store") or root / ".bench" / "store"), options)
     config.stash[BENCH] = bench
     results = config.getoption("--results")
@@ -77,39 +77,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "results": Path(results) if results else root / ".bench" / "results.duckdb",
         "reports": root / ".bench" / "reports",
     }
-
-
-def _options(config: pytest.Config) -> Options:
-    gpu, scale, root = (config.getoption(name) for name in ("--gpu", "--scale", "--data-root"))
-    if scale not in (None, "mini", "small", "full"):
-        raise RecipeError(f"--scale {scale}: there is no such scale.", "Choose mini, small or full.")
-    if root is not None and not Path(root).is_dir():
-        raise HarnessError(f"--data-root {root}: no such folder.")
-    if config.getoption("--seeds") < 1:
-        raise HarnessError(f"--seeds {config.getoption('--seeds')}: at least one seed is needed.")
-    track = config.getoption("--track")
-    if track not in (None, "wandb", "tensorboard", "mlflow"):
-        raise HarnessError(f"--track {track}: there is no such tracker.", "Choose wandb, tensorboard or mlflow.")
-    if track is not None and find_spec(track) is None:
-        raise HarnessError(f"--track {track}: {track} is not installed.", f"pip install {track}")
-    return Options(
-        scale=scale or ("full" if gpu is not None else "mini"),
-        devices=tuple(devices.parse(gpu, use=not config.getoption("--no-train"))),
-        data_root=Path(root).resolve() if root else None,
-        skip_bad_rows=config.getoption("--skip-bad-rows"),
-        train=not config.getoption("--no-train"),
-        retrain=config.getoption("--retrain"),
-        reevaluate=config.getoption("--reevaluate"),
-        seeds=config.getoption("--seeds"),
-        strict_gates=config.getoption("--strict-gates"),
-        baseline=config.getoption("--baseline"),
-        adaptive=config.getoption("--adaptive"),
-        track=track,
-        models=tuple(config.getoption("--model")),
-        tasks=tuple(
-            dict.fromkeys(part.strip() for part in (config.getoption("--tasks") or "").split(",") if part.strip())
-        ),
-    )
 
 
 class _usage_errors:
@@ -334,25 +301,11 @@ def _record_properties(item: pytest.Item, verdict: Verdict) -> None:
     xunit2 knows none of a test; on the test itself with `-o junit_family=xunit1`."""
     from _pytest.junitxml import xml_key
 
-    names = (
-        "suite",
-        "metric",
-        "candidate",
-        "baseline",
-        "estimate",
-        "low",
-        "high",
-        "p_value",
-        "p_adjusted",
-        "n",
-        "verdict",
-    )
-    found = [(name, str(value)) for name in names if (value := getattr(verdict, name)) is not None]
     xml = item.config.stash.get(xml_key, None)
     if xml is None or xml.family != "xunit2":
-        item.user_properties += found
+        item.user_properties += verdict.properties
     else:
-        for name, value in found:
+        for name, value in verdict.properties:
             xml.add_global_property(f"{verdict.gate}.{name}", value)
 
 
@@ -418,24 +371,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
     for path in record.paths:
         terminalreporter.write_line(f"report: {path}")
-    _tell_github(record, terminalreporter)
-
-
-def _tell_github(record: Session, terminalreporter: Any) -> None:
-    """Annotations and a summary, where GitHub runs the session."""
-    from harness import github
-
-    if os.environ.get("GITHUB_ACTIONS"):
-        root = record.bench.root
-        places = {s.id: Path("recipes") / f"{s.recipe.name}.py" for s in record.subjects.values()}
-        files = {subject: str(place) for subject, place in places.items() if (root / place).exists()}
-        terminalreporter.ensure_newline()  # a command counts at the start of a line only
-        for line in github.annotated(record.verdicts.values(), files, record.bench.options.strict_gates):
-            terminalreporter.write_line(line)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    written = [path for path in record.paths if path.suffix == ".md" and path.exists()]
-    if summary and written:
-        github.add_to_summary(Path(summary), written[0])
+    terminalreporter.ensure_newline()  # a workflow command counts at the start of a line only
+    github.tell(record, terminalreporter.write_line)
 
 
 # ---- fixtures -----------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from harness.bench import Bench, Options
+from harness.bench import Bench
+from harness.options import Options
 from harness.store import Store
 from tests.hand_made import SUITES
 

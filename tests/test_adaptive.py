@@ -68,6 +68,23 @@ def test_the_rule_is_part_of_the_key(adaptive):
     assert len(keys | {key}) == 3
 
 
+def test_what_may_be_stopped_waits_for_what_it_is_compared_with(adaptive, monkeypatch):
+    """Else its gates could not be judged at any look. No job waits in a circle, whoever compares with whom."""
+    from harness import graph
+    from harness.jobs import waits_for
+
+    adaptive.options = dataclasses.replace(adaptive.options, train=True)
+    alpha = add(adaptive, "alpha", [Claim("share", "acc", higher_than="beta")])
+    beta = add(adaptive, "beta", [Claim("wide", "acc", higher_than="alpha")])
+    share = adaptive.suite_named("share")
+    adaptive.suites["wide"] = wide = dataclasses.replace(share, name="wide")
+    wanted = [(suite, subject) for suite in (share, wide) for subject in (alpha, beta)]
+    jobs = {job.name: job for job in graph.missing_jobs(adaptive, [], wanted, [])}
+    ours, theirs = jobs["alpha-mini measuring"], jobs["beta-mini measuring"]
+    assert waits_for(ours, theirs)
+    assert not waits_for(theirs, ours)
+
+
 # ---- in which order -----------------------------------------------------------------------------------
 
 

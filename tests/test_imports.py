@@ -169,7 +169,7 @@ def test_importing_it_loads_nothing_heavy(module):
 def test_planning_and_judging_load_nothing_heavy(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
-        "from harness.bench import Bench, Options; from harness.gates import gates_of, judge\n"
+        "from harness.bench import Bench; from harness.options import Options; from harness.gates import gates_of, judge\n"
         "bench = Bench.open(Path(sys.argv[1]), Path(sys.argv[2]), Options('mini', train=False))\n"
         "outcomes = [judge(bench, gate).verdict for subject in bench.subjects() for gate in gates_of(subject)]\n"
         "assert outcomes and set(outcomes) == {'skipped'}, outcomes\n"

@@ -6,7 +6,8 @@ import pytest
 
 import harness
 from harness import Architecture
-from harness.bench import Bench, Options
+from harness.bench import Bench
+from harness.options import Options
 from harness.plan import plan
 
 pytest.importorskip("torch")
