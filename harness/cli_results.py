@@ -65,7 +65,8 @@ def compare(
                 rows += comparing.compare_subjects(bench, subject, other, suite, metric, common)
     columns = {
         "suite": "suite", "metric": "metric", "candidate_score": candidate, "baseline_score": baseline,
-        "estimate": "difference", "low": "low", "high": "high", "p_value": "p", "n": "n", "verdict": "verdict",
+        "estimate": "difference", "low": "low", "high": "high", "p_value": "p", "p_adjusted": "after BH", "n": "n",
+        "verdict": "verdict",
     }  # fmt: skip
     show(rows, columns, as_json)
 
