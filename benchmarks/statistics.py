@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from harness.differences import ALPHA, EARLY
+from harness.scoring import Mean
 from harness.statistics import (
     adjust,
     bootstrap_interval,
@@ -29,7 +31,6 @@ from harness.statistics import (
 )
 
 SIZES = (50, 200, 500)
-ALPHA = 0.05
 MARGIN = 0.05  # of the regression gate
 Row = tuple[str, ...]
 
@@ -47,7 +48,7 @@ def answers(rng: np.random.Generator, n: int, shift: float = 0.0, discordant: fl
 
 
 def scores(rng: np.random.Generator, n: int, shift: float = 0.0) -> tuple[np.ndarray, ...]:
-    """Scores within 0..1, most near 0, as a calibrated probability has them; two models about the same samples."""
+    """Skewed scores, most near 0, and each model's own deviation from them; two models about the same samples."""
     difficulty = rng.beta(0.6, 2.0, n)
     return difficulty + rng.normal(shift, 0.1, n), difficulty + rng.normal(0, 0.1, n)
 
@@ -162,10 +163,15 @@ def holm(simulations: int, seed: int) -> Iterator[Row]:
 
 
 def sequence(simulations: int, seed: int) -> Iterator[Row]:
-    """How often a look after every 10 samples of 500 ever misses the truth, and when a difference is seen."""
-    yield "scores", "95 % t interval misses at some look", "confidence sequence misses", "samples until 0.15 is seen"
+    """How often a look after every 50 samples of 500 ever misses the truth, and when a difference of 0.15 is seen."""
+    yield (
+        "scores",
+        "an ordinary 95 % interval misses at some look",
+        "as --adaptive judges: misses",
+        "samples until it is seen",
+    )
     rng = np.random.default_rng(seed)
-    looks = range(10, 501, 10)
+    looks = range(50, 501, 50)
     for kind, (mean, low) in {"0/1, p = 0.3": (0.3, 0.0), "differences of 0/1": (0.0, -1.0)}.items():
         naive = missed = 0
         stops = []
@@ -174,28 +180,45 @@ def sequence(simulations: int, seed: int) -> Iterator[Row]:
                 (rng.random(500) < 0.3 + shift).astype(float) if low == 0 else np.subtract(*answers(rng, 500, shift))
             )
             x, better = draw(), draw(0.15)
-            ever = [mean_interval(x[:n]) for n in looks]
-            naive += any(not one.low <= mean <= one.high for one in ever)
-            ever = [confidence_sequence(x[:n], (low, 1.0), tune_at=250) for n in looks]
-            missed += any(not one.low <= mean <= one.high for one in ever)
-            seen = (n for n in looks if confidence_sequence(better[:n], (low, 1.0), tune_at=250).low > mean)
-            stops.append(next(seen, 500))
+            naive += any(not _holds(mean_interval(x[:n]), mean) for n in looks)
+            missed += any(not _holds(looked_at(x[:n], low), mean) for n in looks[:-1]) or not (
+                _holds(looked_at(x, low), mean) and _holds(mean_interval(x, level=1 - ALPHA * (1 - EARLY)), mean)
+            )
+            stops.append(next((n for n in looks if looked_at(better[:n], low).low > mean), 500))
         yield kind, share(naive, simulations), share(missed, simulations), f"{np.median(stops):.0f}"
 
 
+def looked_at(x: np.ndarray, low: float):
+    """The interval by which --adaptive stops."""
+    return confidence_sequence(x, (low, 1.0), level=1 - ALPHA * EARLY, tune_at=250)
+
+
+def _holds(one, mean: float) -> bool:
+    return one.low <= mean <= one.high
+
+
 def seeds(simulations: int, seed: int) -> Iterator[Row]:
-    """How often an interval over training seeds holds the truth, where trainings differ by as much as sampling."""
-    yield "seeds", "samples alone", "seeds and samples"
+    """How often an interval over training seeds holds the truth, where trainings differ about as much as samples do."""
+    yield "scores", "seeds", "samples alone", "seeds and samples"
     for count in (2, 3, 5):
         rng = np.random.default_rng([seed, count])
         alone = nested = 0
         for _ in range(simulations):
             x = rng.normal(0, 0.03, (count, 1)) + rng.normal(0, 0.3, 200) + rng.normal(0, 0.2, (count, 200))
-            one = mean_interval(x.mean(0))
-            alone += one.low <= 0 <= one.high
-            one = nested_interval(x)
-            nested += one.low <= 0 <= one.high
-        yield str(count), share(alone, simulations), share(nested, simulations)
+            alone += _holds(mean_interval(x.mean(0)), 0)
+            nested += _holds(nested_interval(x), 0)
+        yield "scores", str(count), share(alone, simulations), share(nested, simulations)
+    for p in (0.05, 0.3):
+        rng = np.random.default_rng([seed, 3])
+        alone = nested = 0
+        for _ in range(simulations // 4):
+            levels = np.clip(rng.normal(p, 0.02, (3, 1)), 0, 1)
+            shared = rng.random(100)
+            x = (np.where(rng.random((3, 100)) < 0.5, shared, rng.random((3, 100))) < levels).astype(float)
+            rows = [[{"acc": score} for score in row] for row in x]
+            alone += _holds(Mean("acc").interval(rows[0]), p)
+            nested += _holds(Mean("acc").over_seeds(rows, None), p)
+        yield f"0/1, p = {p}", "3", share(alone, simulations // 4), share(nested, simulations // 4)
 
 
 def bootstrap(simulations: int, seed: int) -> Iterator[Row]:

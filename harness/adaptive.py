@@ -43,6 +43,7 @@ def stopping_rule(bench: Bench, suite: Suite, subject: Subject) -> dict[str, Any
     if bench.baseline is not None:
         against.append(bench.baseline.evaluations.get(subject.id, {}).get(suite.name, ""))
     return {
+        "subject": subject.id,  # whose gates they are: others may have the same weights
         "gates": [plain(gate.claim) for gate in gates],
         "families": [_family_size(bench, gate) for gate in gates],
         "against": against,

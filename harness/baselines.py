@@ -34,8 +34,8 @@ class Baseline:
 
 
 def bless(bench: Bench, name: str, subjects: list[Subject]) -> Baseline:
-    """Write the stored evaluations of the subjects down as a baseline; subjects it held before and that are not
-    among these stay.
+    """Write the stored evaluations of the subjects down as a baseline; what it held before and is not measured now
+    stays.
 
     Raises HarnessError for a name that is no file's, EvaluationMissing where nothing is measured.
     """
@@ -49,7 +49,7 @@ def bless(bench: Bench, name: str, subjects: list[Subject]) -> Baseline:
                 if suite.concerns(subject)}  # fmt: skip
         there = {suite: key for suite, key in keys.items() if bench.store.get("evaluations", key) is not None}
         if there:
-            found[subject.id] = there
+            found[subject.id] = {**kept.get(subject.id, {}), **there}
     if not found:
         raise EvaluationMissing(
             f"baseline {name}: none of {', '.join(s.id for s in subjects)} is measured.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ class Bench:
         )
         self.rows: dict[str, tuple[Loaded, Loaded | None]] = {}  # by stage key, read ahead and not yet trained on
         self.suite_rows: dict[str, Loaded] = {}
-        self.stoppable: dict[tuple[str, str], tuple[str, dict[str, Any]] | None] = {}  # by suite and subject
+        self.chosen: dict[
+            tuple[str, str], tuple[str, dict[str, Any]]
+        ] = {}  # by key of the whole suite's evaluation, and subject
         self.changed = threading.Condition()
         self._suites: dict[str, Suite] | None = None
 
@@ -200,22 +203,35 @@ class Bench:
     def evaluation_spec(self, suite: Suite, subject: Subject) -> tuple[str, dict[str, Any]]:
         """Key of the suite's evaluation of the subject, and all that it was computed from.
 
-        Under --adaptive, or where nothing may be measured, that of one that could be stopped early takes the place of
-        one of the whole suite which is not there.
+        One of the whole suite where there is one. Else, under --adaptive, one that may be stopped early; and where
+        nothing may be measured, the newest of those that there is, by whatever rule it was stopped.
         """
-        planned = self.planner.chain(subject)[-1]
-        key, spec = self.planner.evaluation(suite, planned, self.options.devices[0])
-        if not (self.options.adaptive or not self.options.train) or self._published(key):
-            return key, spec
-        if (suite.name, subject.id) not in self.stoppable:
-            from harness.adaptive import stopping_rule  # which judges, and so stands on this module
+        whole = self.planner.evaluation(suite, self.planner.chain(subject)[-1], self.options.devices[0])
+        if not self.options.adaptive and self.options.train:
+            return whole
+        if (whole[0], subject.id) not in self.chosen:
+            self.chosen[whole[0], subject.id] = self._chosen(suite, subject, *whole)
+        return self.chosen[whole[0], subject.id]
 
-            rule = stopping_rule(self, suite, subject)
-            adaptive = {**spec, "adaptive": rule}
-            self.stoppable[suite.name, subject.id] = None if rule is None else (digest(adaptive), adaptive)
-        found = self.stoppable[suite.name, subject.id]
-        if found is None or not (self.options.adaptive or self._published(found[0])):
+    def _chosen(self, suite: Suite, subject: Subject, key: str, spec: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if self._manifest(key).exists():
             return key, spec
+        if not self.options.train:
+            return self._stoppable.get(key, (key, spec))
+        from harness.adaptive import stopping_rule  # which judges, and so stands on this module
+
+        rule = stopping_rule(self, suite, subject)
+        adaptive = {**spec, "adaptive": rule}
+        return (key, spec) if rule is None else (digest(adaptive), adaptive)
+
+    @cached_property
+    def _stoppable(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """The newest evaluation under --adaptive in place of each of a whole suite, by the latter's key."""
+        found = {}
+        for artifact in self.store.all("evaluations"):
+            if artifact.spec.get("adaptive"):
+                whole = {name: value for name, value in artifact.spec.items() if name != "adaptive"}
+                found[digest(whole)] = artifact.key, artifact.spec
         return found
 
     def suite_data(self, suite: Suite) -> Loaded:
@@ -351,7 +367,10 @@ class Bench:
         return job is None or job.ended.is_set() or key in self.suite_errors or self._published(key)
 
     def _published(self, key: str) -> bool:
-        return key not in self.again and (self.store.root / "evaluations" / key / "manifest.json").exists()
+        return key not in self.again and self._manifest(key).exists()
+
+    def _manifest(self, key: str) -> Path:
+        return self.store.root / "evaluations" / key / "manifest.json"
 
     def stored_evaluation(self, suite: Suite, subject: Subject) -> Evaluation | None:
         """The evaluation if it is there or under way in this session; waits, starts nothing."""

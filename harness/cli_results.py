@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +38,9 @@ def compare(
     baseline: str,
     suite: Annotated[str | None, typer.Option(help="only this suite")] = None,
     metric: Annotated[str | None, typer.Option(help="only this metric")] = None,
-    common: Annotated[bool, typer.Option("--common", help="compare the samples that both answered")] = False,
+    common: Annotated[
+        bool, typer.Option("--common", help="compare what both answered, even where samples or versions differ")
+    ] = False,
     results: ManyResults = None,
     scale: Scale = "mini",
     data_root: DataRoot = None,
@@ -89,8 +92,13 @@ def gate(
 
     bench = open_bench(scale, data_root, store, gpu, baseline, seeds)
     subjects = chosen(bench, recipe) if recipe else bench.subjects()
-    verdicts = [judge(bench, g) for g in all_gates(bench, subjects)]
-    if not any(v.verdict != "skipped" for v in verdicts):
+    verdicts, errors = [], []
+    for one in all_gates(bench, subjects):
+        try:
+            verdicts.append(judge(bench, one))
+        except HarnessError as error:
+            errors.append(f"{one.id}: {error.told()}")
+    if not errors and not any(v.verdict != "skipped" for v in verdicts):
         raise HarnessError(
             "no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}"
         )
@@ -99,6 +107,9 @@ def gate(
     else:
         for verdict in verdicts:
             print(f"{verdict.verdict:>12}  {verdict.gate}\n              {verdict.message}")
+    if errors:
+        print("\n".join(errors), file=sys.stderr)
+        raise typer.Exit(2)
     failing = ("fail", "inconclusive") if strict else ("fail",)
     raise typer.Exit(1 if any(v.verdict in failing for v in verdicts) else 0)
 

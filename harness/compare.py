@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.bench import Bench
 from harness.differences import ALPHA
-from harness.errors import EvaluationMissing, WarehouseError
+from harness.errors import EvaluationMissing, SuiteError, WarehouseError
+from harness.fingerprint import differences
 from harness.gates import command
 from harness.multiplicity import adjust
 from harness.pairing import pair_up
@@ -28,6 +29,7 @@ class Answered:
     suite: str
     metrics: Sequence[Metric]
     rows: Sequence[dict[str, Any]]
+    asked: Mapping[str, Any]  # the suite as it was then: rows, prompt, scorer
     stopped_early: bool = False  # by --adaptive: of such a suite only common samples are compared
 
 
@@ -38,7 +40,8 @@ def answered_in_store(bench: Bench, subject: Subject, suite: str | None = None) 
         evaluation = bench.stored_evaluation(bench.suite_named(name), subject)
         if evaluation is not None:
             metrics = [evaluation.metric(metric) for metric in evaluation.metrics]
-            found.append(Answered(subject.id, name, metrics, evaluation.samples, evaluation.spared > 0))
+            asked, early = evaluation.artifact.spec["suite"], evaluation.spared > 0
+            found.append(Answered(subject.id, name, metrics, evaluation.samples, asked, early))
     return found
 
 
@@ -74,9 +77,10 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
             "SELECT sample_id, cluster, scores FROM samples WHERE evaluation = ? ORDER BY position, sample_id", [key]
         ).fetchall()
         samples = [{"sample_id": i, "cluster": c, "scores": json.loads(scores)} for i, c, scores in rows]
-        declared = [metric_from(one) for one in json.loads(spec)["suite"].get("metrics", [])]
+        asked = json.loads(spec)["suite"]
+        declared = [metric_from(one) for one in asked.get("metrics", [])]
         metrics = metrics_of(declared, [row["scores"] for row in samples])
-        answered.append(Answered(name, own, metrics, samples, bool(early)))
+        answered.append(Answered(name, own, metrics, samples, asked, bool(early)))
     return answered
 
 
@@ -86,8 +90,8 @@ def compare(
     """One row per suite and metric that both have: candidate - baseline with its interval.
 
     The verdict is 'higher' or 'lower' where the interval excludes zero after Benjamini-Hochberg over the table,
-    else 'inconclusive'. SuiteError where the two did not answer the same samples, unless `common` says to compare
-    those that both did.
+    else 'inconclusive'. SuiteError where the two did not answer the same samples, or were asked by different versions
+    of the suite, unless `common` says to compare what both answered all the same.
     """
     theirs = {one.suite: one for one in baseline}
     rows = [row for one in candidate if one.suite in theirs for row in _suite(one, theirs[one.suite], metric, common)]
@@ -120,6 +124,13 @@ def compare_subjects(
 
 
 def _suite(a: Answered, b: Answered, only: str | None, common: bool) -> list[dict[str, Any]]:
+    changed = next(differences(b.asked, a.asked), None)
+    if changed and not common:
+        field, there, here = changed
+        raise SuiteError(
+            f"suite {a.suite} has changed in {field} between {b.subject} and {a.subject} ({there} there, {here} here).",
+            "Measure both again by the same suite, or compare what both answered all the same: --common.",
+        )
     ours, theirs = pair_up(a.suite, a.rows, b.rows, common or a.stopped_early or b.stopped_early)
     clusters = [row["cluster"] for row in ours]
     scores, others = [row["scores"] for row in ours], [row["scores"] for row in theirs]

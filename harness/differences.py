@@ -112,9 +112,10 @@ def _paired(
         interval = how.over_seeds(ours, theirs, clusters, against=edge)
     else:
         fixed = lambda level: how.difference(ours[0], theirs[0], clusters, level, edge)
-        interval = _looked_at(candidates[0][0], how, ours[0], theirs[0], clusters, edge, fixed)
+        looked_at = (candidates[0][0], baselines[0])
+        interval = _looked_at(looked_at, how, ours[0], theirs[0], clusters, edge, fixed)
     return Measured(
-        _average([own[0] for own in candidates], metric), _average(baselines, metric), interval.estimate,
+        _over(how, ours), _over(how, theirs), interval.estimate,
         interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
         _loudest(how, *pairs[0], 0.0, interval.estimate > 0), wanted, margin, seeds=len(pairs),
     )  # fmt: skip
@@ -122,14 +123,14 @@ def _paired(
 
 def _against_number(candidates: Candidates, metric: str, threshold: float, wanted: Wanted, against: str) -> Measured:
     rows = [[row for evaluation in own for row in evaluation.samples] for own in candidates]
-    clusters = [row["cluster"] for row in rows[0]]
+    clusters = [name for evaluation in candidates[0] for name in _clusters(evaluation, len(candidates[0]) > 1)]
     scores = [[row["scores"] for row in own] for own in rows]
     how = candidates[0][0].metric(metric)
     if len(rows) > 1:
         interval = how.over_seeds(scores, None, clusters, against=threshold)
     else:
         fixed = lambda level: how.interval(scores[0], clusters, level, threshold)
-        interval = _looked_at(candidates[0][0], how, scores[0], None, clusters, threshold, fixed)
+        interval = _looked_at(candidates[0][:1], how, scores[0], None, clusters, threshold, fixed)
     return Measured(
         interval.estimate, threshold, interval.estimate - threshold, interval.low - threshold,
         interval.high - threshold, interval.p_value, interval.n, interval.method, against,
@@ -138,6 +139,8 @@ def _against_number(candidates: Candidates, metric: str, threshold: float, wante
 
 
 def _on_every_sample(candidates: Candidates, metric: str, number: float) -> Measured:
+    if metric not in candidates[0][0].samples[0]["scores"]:
+        raise SuiteError(f"claim on {candidates[0][0].suite} {metric}: no single sample has that score to be equal.")
     rows = [row for own in candidates for row in own[0].samples if row["scores"][metric] is not None]
     away = [(float(row["scores"][metric]) - number, row) for row in rows]
     off = [row for distance, row in away if distance]
@@ -179,22 +182,22 @@ def _against_blessed(claim: Regression, candidate: Evaluation, blessed: Evaluati
     ours, theirs = [row["scores"] for row in rows], [row["scores"] for row in others]
     how = candidate.metric(claim.metric)
     interval = how.non_inferior(ours, theirs, claim.margin, clusters, claim.rises)
-    if candidate.adaptive:  # looked at repeatedly: two-sided, and half of its p
+    if candidate.adaptive or blessed.adaptive:  # looked at repeatedly: two-sided, and half of its p
         edge = claim.margin if claim.rises else -claim.margin
         fixed = lambda level: how.difference(ours, theirs, clusters, 1 - 2 * (1 - level), edge)
-        interval = _looked_at(candidate, how, ours, theirs, clusters, edge, fixed)
+        interval = _looked_at((candidate, blessed), how, ours, theirs, clusters, edge, fixed)
         better = interval.estimate < edge if claim.rises else interval.estimate > edge
         half = (interval.p_value or 0.0) / 2
         interval = replace(interval, p_value=half if better else 1 - half)
     return Measured(
-        interval.estimate if candidate.adaptive else candidate[claim.metric], blessed[claim.metric], interval.estimate,
+        how.estimate(ours), how.estimate(theirs), interval.estimate,
         interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
         _loudest(how, rows, others, 0.0, claim.rises), wanted, -claim.margin, side, 0.9,
     )  # fmt: skip
 
 
 def _looked_at(
-    candidate: Evaluation,
+    evaluations: Sequence[Evaluation],
     how: Metric,
     ours: list[Any],
     theirs: list[Any] | None,
@@ -204,22 +207,26 @@ def _looked_at(
 ) -> Interval:
     """The interval by `fixed_at(level)`; of an evaluation under --adaptive, one that allows for its repeated looks.
 
-    A fifth of the error rate goes to a confidence sequence, which may be looked at after every sample, the rest to
+    `evaluations` are the sides of which one may have been stopped. A fifth of the error rate goes to a confidence sequence, which may be looked at after every sample, the rest to
     the interval of the whole suite, which counts only where the whole suite was measured.
     """
-    if not candidate.adaptive:
+    adaptive = [one for one in evaluations if one.adaptive]
+    if not adaptive:
         return fixed_at(1 - ALPHA)
     from harness.scoring.metrics import Mean
 
     found: list[tuple[float, Interval]] = []
     if isinstance(how, Mean) and how.bounds is not None:
-        tune_at = max(1, candidate.available // 2)
-        found.append((EARLY, how.sequence(ours, theirs, clusters, 1 - ALPHA * EARLY, tune_at, against)))
-    if not candidate.spared:
+        tune_at, largest = max(1, adaptive[0].available // 2), adaptive[0].largest_cluster
+        level = 1 - ALPHA * EARLY
+        found.append((EARLY, how.sequence(ours, theirs, clusters, level, tune_at, against, largest)))
+    stopped = next((one for one in adaptive if one.spared), None)
+    if stopped is None:
         found.append((1 - EARLY, fixed_at(1 - ALPHA * (1 - EARLY))))
     if not found:
+        assert stopped is not None
         raise SuiteError(
-            f"suite {candidate.suite}: --adaptive stopped it after {len(candidate.samples):,} of {candidate.available:,} "
+            f"suite {stopped.suite}: --adaptive stopped it after {len(stopped.samples):,} of {stopped.available:,} "
             f"samples, and {how.name!r} can only be judged on all.",
             "Run without --adaptive.",
         )
@@ -246,6 +253,17 @@ def _floor(candidate: Evaluation, others: Others, target: Target, name: str) -> 
             f"target on {target.suite} {target.metric}: the suite has no floor {name!r} (it has: {', '.join(floors) or 'none'})."
         )
     return floors[name]
+
+
+def _over(how: Metric, sides: Sequence[Sequence[Mapping[str, Any]]]) -> float:
+    """The metric over the samples compared, averaged over seeds."""
+    return sum(how.estimate(scores) for scores in sides) / len(sides)
+
+
+def _clusters(evaluation: Evaluation, several: bool) -> list[str | None]:
+    """The samples' clusters; with several suites each suite's own."""
+    names = [row["cluster"] for row in evaluation.samples]
+    return [f"{evaluation.suite}: {name}" if several and name is not None else name for name in names]
 
 
 def _average(evaluations: Sequence[Evaluation], metric: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -53,6 +54,11 @@ class Evaluation:
     def spared(self) -> int:
         """Samples never asked: --adaptive stopped before."""
         return self.available - int(self.artifact.manifest["record"]["samples"])
+
+    @property
+    def largest_cluster(self) -> int:
+        """Samples of the suite that belong together, at most."""
+        return int(self.artifact.manifest["record"].get("largest_cluster", 1))
 
     @property
     def adaptive(self) -> bool:
@@ -201,6 +207,9 @@ def summary_of(
     return {
         "samples": len(samples),
         "samples_available": len(everything or samples),
+        "largest_cluster": max(
+            Counter(s.cluster for s in everything or samples if s.cluster is not None).values(), default=1
+        ),
         "metrics": found,
         "computed": plain(metrics),
         "floors": {metric: values for metric, values in floors.items() if metric in found},

@@ -31,7 +31,9 @@ class Forecast:
             return f"holds or fails on each of {samples:,} samples"
         family = sum(g.kind != "regression" for g in all_gates(self.bench, [gate.subject]) if g.is_test)
         level = 1 - 2 * ALPHA if gate.kind == "regression" else 1 - ALPHA / max(1, family)
-        spread, told = self._spread(gate)
+        spread, told = self._spread(gate) if samples else (None, "")
+        if not samples:
+            return "its samples are not known before a first measurement"
         if spread is None:
             return f"{samples:,} samples; what they could detect is not known before a first measurement"
         if spread == 0:

@@ -235,7 +235,8 @@ def outcome(found: Measured, adjusted: float | None, kind: str) -> Outcome:
         low, high = -(found.high - found.margin), -(found.low - found.margin)
     survives = adjusted is None or adjusted <= ALPHA
     if high < 0:
-        return "pass" if survives or kind == "regression" else "inconclusive"
+        enough = found.p_value is None or found.p_value <= ALPHA if kind == "regression" else survives
+        return "pass" if enough else "inconclusive"
     return "fail" if low > 0 and survives else "inconclusive"
 
 
@@ -248,7 +249,7 @@ def _measured(bench: Bench, gate: Gate) -> Measured | str:
         own = [bench.stored_evaluation(suite, subject) for suite in suites]
         missing = next((suite.name for suite, found in zip(suites, own, strict=True) if found is None), None)
         if missing is not None:
-            return f"{subject.id} is not measured by {missing}; add it: {command(subject)}"
+            return f"{subject.id} is not measured by {missing}; add it: {command(subject, seeds=len(seeds))}"
         candidates.append([found for found in own if found is not None])
         for name in gate.references:
             other = other_side(bench, subject, name)
@@ -256,7 +257,8 @@ def _measured(bench: Bench, gate: Gate) -> Measured | str:
                 return f"{name} has no variant {subject.variant.name!r} to compare {subject.id} with"
             found = bench.stored_evaluation(suites[0], other)
             if found is None:
-                return f"{other.id} is not measured by {gate.claim.suite}; add it: {command(subject, other)}"
+                add = command(subject, other, seeds=len(seeds))
+                return f"{other.id} is not measured by {gate.claim.suite}; add it: {add}"
             others[name].append(found)
     if isinstance(gate.claim, Regression):
         blessed = blessed_evaluation(bench, gate.subject, gate.claim)
@@ -312,9 +314,8 @@ def other_side(bench: Bench, subject: Subject, name: str) -> Subject | None:
     recipe = bench.recipes.get(name)
     if recipe is None or subject.variant.name not in [v.name for v in recipe.variants]:
         return None
-    return bench.subject(
-        name, subject.variant.name, subject.seed - recipe[subject.variant.name].seed if recipe.stages else 0
-    )
+    further = subject.seed - subject.recipe[subject.variant.name].seed  # which of the session's seeds it is
+    return bench.subject(name, subject.variant.name, further if recipe.stages else 0)
 
 
 def _side(bench: Bench, gate: Gate, name: str | None) -> str | None:
@@ -323,11 +324,12 @@ def _side(bench: Bench, gate: Gate, name: str | None) -> str | None:
     return other.id if other else name
 
 
-def command(*subjects: Subject) -> str:
+def command(*subjects: Subject, seeds: int = 1) -> str:
     """What a user types to have these subjects trained and measured."""
     names = list(dict.fromkeys(subject.recipe.name for subject in subjects))
     chosen = names[0] if len(names) == 1 else f'"{" or ".join(names)}"'
-    return f"pytest suites/ -k {chosen} --scale {subjects[0].scale}"
+    more = f" --seeds {seeds}" if seeds > 1 else ""
+    return f"pytest suites/ -k {chosen} --scale {subjects[0].scale}{more}"
 
 
 def _samples_needed(found: Measured, alpha: float) -> int | None:

@@ -107,7 +107,7 @@ def _measuring_job(bench: Bench, subject: Subject, suites: list[measuring.Wanted
         partial(measuring.measure, bench, subject, suites),
         needs=[parent] if parent else [],
         urgency=1,
-        progress=partial(measuring.progress, bench, subject, suites),
+        progress=partial(measuring.progress, bench, suites),
     )
 
 

@@ -115,6 +115,7 @@ def _measure_until_decided(
 ) -> None:
     """--adaptive: the suite in batches, in a drawn order, until its gates are decided; batches answered stay answered."""
     suite, key, spec = wanted
+    subject = next(s for s in bench.subjects() if s.id == spec["adaptive"]["subject"])  # others may share its weights
     asked = [asked[i] for i in in_drawn_order([sample for sample, _ in asked])]
     everything = [sample for sample, _ in asked]
     result: dict[str, Any] = {}
@@ -243,7 +244,7 @@ def _publish_known(bench: Bench, subject: Subject, suite: Suite, key: str, spec:
     bench.published(key, f"{subject.id} {suite.name}")
 
 
-def progress(bench: Bench, subject: Subject, suites: list[Wanted]) -> Progress:
+def progress(bench: Bench, suites: list[Wanted]) -> Progress:
     """Suites done of all."""
     done = [suite.name for suite, key, _ in suites if (bench.store.root / "evaluations" / key).exists()]
     left = [suite.name for suite, key, _ in suites if suite.name not in done]

@@ -13,8 +13,12 @@ from harness.fingerprint import differences, short
 def paired_rows(
     candidate: Evaluation, baseline: Evaluation, common: bool = False
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Both sides' samples in the candidate's order; where --adaptive stopped one early, those that both answered."""
+    """Both sides' samples, in the drawn order of the one under --adaptive; where that stopped one early, those that both
+    answered."""
     common = common or candidate.spared > 0 or baseline.spared > 0
+    if baseline.adaptive and not candidate.adaptive:
+        theirs, ours = pair_up(candidate.suite, baseline.samples, candidate.samples, common)
+        return ours, theirs
     return pair_up(candidate.suite, candidate.samples, baseline.samples, common)
 
 

@@ -211,7 +211,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     bench = config.stash.get(BENCH, None)
     if bench is None or config.option.collectonly:
         return
-    checkpoints, evaluations, gates = _wanted(bench, session.items)
+    checkpoints, evaluations, gates = _wanted(session.items)
     if not checkpoints and not evaluations and not gates:
         return
     record = config.stash[SESSION] = Session(
@@ -231,13 +231,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         evaluations += references
         record.subjects = {s.id: s for s in [*checkpoints, *(s for _, s in evaluations)]}
         record.wanted = [(s.id, suite.name, bench.evaluation_key(suite, s)) for suite, s in evaluations]
-    for line in [*record.other_versions(), *record.forecast(gates, jobs)]:
+    with _usage_errors():
+        lines = [*record.other_versions(), *record.forecast(gates, jobs)]
+    for line in lines:
         _write_line(config, line)
     with _usage_errors():
         graph.start(bench, jobs)
 
 
-def _wanted(bench: Bench, items: list[pytest.Item]) -> tuple[list[Subject], list[tuple[Suite, Subject]], list[Gate]]:
+def _wanted(items: list[pytest.Item]) -> tuple[list[Subject], list[tuple[Suite, Subject]], list[Gate]]:
     """What the collected tests will ask for."""
     checkpoints: list[Subject] = []
     evaluations: list[tuple[Suite, Subject]] = []
@@ -287,7 +289,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if isinstance(verdict, Verdict) and call.when == "call":
         strict = item.config.stash[BENCH].options.strict_gates
         _record_properties(item, verdict)
-        if report.failed:
+        if report.failed and verdict.message in str(error):  # not what else the test may assert
             report.longrepr = verdict.message
             if verdict.verdict == "inconclusive" and not strict:
                 report.outcome = "passed"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.baselines import all_of
 from harness.bench import Bench
 from harness.environment import commit_of
 from harness.errors import HarnessError
@@ -104,6 +105,7 @@ class Session:
                 {s.id: self.bench.planner.fingerprint(s) for s in self.subjects.values()},
                 [plain(asdict(v)) for v in self.verdicts.values()],
                 str(self.outputs["results"].resolve()),
+                [[baseline.name, baseline.set_at] for baseline in all_of(self.bench.store.root)],
             ]
         )
         latest = self.outputs["reports"] / LATEST

@@ -147,9 +147,13 @@ def _ambiguous(connection: duckdb.DuckDBPyConnection, place: int) -> list[str]:
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
-    """A short name of each file: its stem, with its folder where two are called alike."""
-    stems = [path.stem for path in paths]
-    return [path.stem if stems.count(path.stem) == 1 else f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+    """A short name of each file: its stem, with as many folders before it as tell it from the others."""
+    whole = [path.resolve().with_suffix("").parts for path in paths]
+    for parts in range(1, max(map(len, whole)) + 1):
+        labels = ["/".join(one[-parts:]) for one in whole]
+        if len(set(labels)) == len(set(whole)):
+            return labels
+    return ["/".join(one) for one in whole]
 
 
 def _older_version(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harness import Claim, Mean, Sample, Target
+from harness import Claim, Guard, Mean, Sample, Target
 from harness.adaptive import batches, in_drawn_order, is_decided, stopping_rule
+from harness.baselines import bless, read
 from harness.differences import ALPHA
 from harness.evaluation import Evaluation, publish, unpublished
 from tests.hand_made import add, judged, measure
@@ -14,7 +15,7 @@ from tests.hand_made import add, judged, measure
 
 @pytest.fixture
 def adaptive(bench):
-    bench.options = dataclasses.replace(bench.options, adaptive=True)
+    bench.options = dataclasses.replace(bench.options, adaptive=True, train=True)
     return bench
 
 
@@ -57,7 +58,7 @@ def test_the_rule_is_part_of_the_key(adaptive):
     keys = set()
     for threshold in (0.4, 0.5):
         alpha = add(adaptive, "alpha", [Claim("share", "acc", above=threshold)])
-        adaptive.stoppable.clear()
+        adaptive.chosen.clear()
         key, spec = adaptive.evaluation_spec(suite, alpha)
         assert spec["adaptive"]
         keys.add(key)
@@ -186,3 +187,84 @@ def _is_clear(scores):
 
     one = confidence_sequence([float(s) for s in scores], (0, 1), level=1 - 0.2 * ALPHA, tune_at=200)
     return not one.low <= 0.5 <= one.high
+
+
+# ---- what becomes of them -----------------------------------------------------------------------------
+
+
+def without_measuring(bench):
+    """The same store in a session that only judges."""
+    bench.options = dataclasses.replace(bench.options, adaptive=False, train=False)
+    bench.chosen.clear()
+    return bench
+
+
+def measuring(bench):
+    bench.options = dataclasses.replace(bench.options, adaptive=True, train=True)
+    bench.chosen.clear()
+    return bench
+
+
+def test_what_was_stopped_is_found_again_by_whoever_only_judges(adaptive):
+    """Whatever baseline the session had that stopped it: its guarded metrics are part of the rule."""
+    measuring(adaptive)
+    alpha = add(adaptive, "alpha", [Claim("share", "acc", above=0.5)])
+    stopped = publish_stopped(adaptive, alpha, [1] * 400, of=80)
+    without_measuring(adaptive)
+    bless(adaptive, "main", [alpha])
+    adaptive.baseline = read(adaptive.store.root, "main")
+    assert adaptive.baseline.evaluations["alpha-mini"]["share"] == stopped.key
+    measuring(adaptive)
+    assert adaptive.evaluation_key(adaptive.suite_named("share"), alpha) != stopped.key, "another rule"
+    without_measuring(adaptive)
+    assert adaptive.evaluation_key(adaptive.suite_named("share"), alpha) == stopped.key
+
+
+def test_blessing_some_suites_keeps_what_was_blessed_of_the_others(adaptive):
+    without_measuring(adaptive)
+    alpha = add(adaptive, "alpha")
+    measure(adaptive, alpha, "share", acc=[1.0, 0.0] * 10, loss=[1.0, 2.0] * 10)
+    bless(adaptive, "main", [alpha])
+    adaptive.store.remove("evaluations", adaptive.evaluation_key(adaptive.suite_named("share"), alpha))
+    adaptive.chosen.clear()
+    measure(adaptive, alpha, "tone", x=[1.0, 0.0] * 10)
+    bless(adaptive, "main", [alpha])
+    assert set(read(adaptive.store.root, "main").evaluations["alpha-mini"]) == {"share", "tone"}
+
+
+def test_a_whole_evaluation_is_preferred_and_reevaluated_as_such(adaptive):
+    alpha = add(adaptive, "alpha", [Claim("share", "acc", above=0.5)])
+    without_measuring(adaptive)
+    whole = measure(adaptive, alpha, "share", acc=[1.0, 0.0] * 200, loss=[1.0] * 400)
+    measuring(adaptive)
+    adaptive.again = {whole.key}
+    assert adaptive.evaluation_key(adaptive.suite_named("share"), alpha) == whole.key
+
+
+def test_a_stopped_regression_check_tells_both_sides_over_the_samples_compared(adaptive):
+    measuring(adaptive)
+    samples = [Sample(id=f"s{i:03}", prompt="?") for i in range(400)]
+    alpha = add(adaptive, "alpha")
+    acc = [1.0] * 300 + [0.0] * 100
+    measure(adaptive, alpha, "share", samples, acc=acc, loss=[1.0] * 400)
+    bless(adaptive, "main", [alpha])
+    adaptive.baseline = read(adaptive.store.root, "main")
+    other = add(adaptive, "alpha", [Claim("share", "acc", above=0.5)], version="2")
+    adaptive.suites["share"] = dataclasses.replace(adaptive.suite_named("share"), guards=[Guard("acc", may_fall=0.1)])
+    adaptive.chosen.clear()
+    publish_stopped(adaptive, other, [1] * 400, of=240)
+    found = judged(adaptive, other, 1)
+    assert (found.candidate, found.baseline, found.estimate) == (1.0, 1.0, 0.0)
+    assert found.n == 240
+
+
+def test_two_recipes_of_the_same_weights_are_each_stopped_by_their_own_gates(adaptive):
+    suite = adaptive.suite_named("share")
+    alpha = add(adaptive, "alpha", [Claim("share", "acc", above=0.5)])
+    twin = add(adaptive, "twin", [Claim("share", "acc", above=0.5)])
+    variant = dataclasses.replace(adaptive.recipes["alpha"].variants[0])
+    adaptive.recipes["twin"] = dataclasses.replace(adaptive.recipes["twin"], variants=[variant])
+    twin = adaptive.recipes["twin"]["mini"]
+    assert adaptive.planner.fingerprint(alpha) == adaptive.planner.fingerprint(twin)
+    rules = [stopping_rule(adaptive, suite, subject)["subject"] for subject in (alpha, twin)]
+    assert rules == ["alpha-mini", "twin-mini"]

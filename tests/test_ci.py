@@ -230,6 +230,40 @@ def test_a_session_judges_guarded_metrics_against_the_baseline(project, tmp_path
     assert json.loads(rows.stdout)[0] == {"name": "main", "subject": "brief-mini", "suite": "brevity"}
 
 
+def test_what_does_not_compare_is_told_beside_the_verdicts(project, tmp_path):
+    root = copied(project, tmp_path)
+    run_harness(root, "baseline", "set", "main")
+    suite = root / "suites" / "test_brevity.py"
+    suite.write_text(suite.read_text().replace("words < 40", "words < 41"))
+    run_session(root, "-k", "doubtful")
+    done = run_harness(root, "gate", "doubtful", "--baseline", "main")
+    assert done.returncode == 2
+    assert "inconclusive  doubtful-mini-brevity-even" in done.stdout
+    assert "doubtful-mini-brevity-brief-regression: SuiteError: baseline main does not compare" in done.stderr
+    assert "suite brevity has changed in scorer" in done.stderr
+    [then, now] = [
+        row["run_id"]
+        for row in json.loads(
+            run_harness(root, "results", "query", "SELECT run_id FROM measured WHERE subject = 'doubtful-mini' "
+                        "AND suite = 'brevity' ORDER BY 1", "--json").stdout
+        )
+    ][-2:]  # fmt: skip
+    across = run_harness(root, "compare", f"doubtful@{now}", f"doubtful@{then}", "--json")
+    assert across.returncode == 2
+    assert "suite brevity has changed in scorer between" in across.stderr
+    anyway = run_harness(root, "compare", f"doubtful@{now}", f"doubtful@{then}", "--common", "--json")
+    assert anyway.returncode == 0, anyway.stderr
+
+
+def test_what_else_a_test_asserts_of_a_verdict_is_its_own_failure(project, tmp_path):
+    root = copied(project, tmp_path)
+    own = "def test_own(verdict):\n    assert verdict.n > 10_000, 'too few for me'\n"
+    (root / "suites" / "test_own.py").write_text(own)
+    status, output = run_session(root, "suites/test_own.py", "-k", "doubtful")
+    assert status == 1
+    assert "too few for me" in output
+
+
 def test_a_baseline_that_is_not_there_is_a_usage_error(project):
     status, output = run_session(project, "-k", "brief", "--baseline", "mian")
     assert status == 4
@@ -298,9 +332,9 @@ def test_evaluations_and_baselines_are_all_of_the_store_that_judging_needs(proje
             folder.unlink()
     done = run_harness(root, "gate", "--baseline", "main", "--json")
     assert done.returncode == 1, done.stderr
-    verdicts = [one["verdict"] for one in json.loads(done.stdout)]
-    assert sorted(verdicts)[-5:] == ["pass"] * 5  # a claim, and two guarded metrics of two recipes
-    assert "skipped" not in verdicts
+    verdicts = [one["verdict"] for one in json.loads(done.stdout) if one["subject"] in ("brief-mini", "doubtful-mini")]
+    # a claim, and two guarded metrics of two recipes
+    assert sorted(verdicts) == ["fail", "inconclusive", *["pass"] * 5]
 
 
 def test_several_seeds_are_trained_and_judged_as_one(project, tmp_path):

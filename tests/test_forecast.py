@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from harness import Claim, Target
+from harness import Claim, Mean, Target
 from harness.baselines import bless, read
 from harness.forecast import Forecast
 from harness.gates import all_gates
@@ -75,3 +75,13 @@ def test_suites_judged_together_count_together(bench):
     bench.suites["share_again"] = dataclasses.replace(suite, name="share_again")
     alpha = add(bench, "alpha", targets=[Target("share", "acc", at_least=0.5, together_with=["share_again"])])
     assert f"with {2 * N} samples" in told(bench, alpha)
+
+
+def test_a_suite_without_rows_of_its_own_is_no_mistake(bench):
+    from harness import Overlap, Suite
+
+    bench.suites["touching"] = Suite(
+        name="touching", asks=[Overlap()], scorer=bench.suite_named("share").scorer, metrics=[Mean("touched", (0, 1))]
+    )
+    alpha = add(bench, "alpha", [Claim("touching", "touched", below=0.05)])
+    assert told(bench, alpha) == "its samples are not known before a first measurement"

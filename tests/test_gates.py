@@ -368,3 +368,76 @@ def test_one_or_two_answers_are_inconclusive(bench, n):
     measure(bench, add(bench, "beta"), x=[0.0] * n)
     measure(bench, alpha, x=[1.0] * n)
     assert judged(bench, alpha).verdict == "inconclusive"
+
+
+def test_ties_under_every_seed_prove_nothing_of_right_answers(bench):
+    import dataclasses
+
+    bench.options = dataclasses.replace(bench.options, seeds=2)
+    alpha = add(bench, "alpha", [Claim("share", "acc", no_lower_than="beta", margin=0.01)], stages=STAGES)
+    beta = add(bench, "beta", stages=STAGES)
+    for seed in (0, 1):
+        for subject in (alpha, beta):
+            measure(bench, subject.with_seed(seed), "share", acc=[1.0, 0.0] * 5, loss=[1.0, 2.0] * 5)
+    found = judged(bench, alpha)
+    assert found.verdict == "inconclusive"
+    assert found.low < -0.2
+
+
+def test_scores_of_two_samples_that_are_equal_prove_nothing(bench):
+    alpha = add(bench, "alpha", [Claim("share", "loss", no_higher_than="beta", margin=0.1)])
+    measure(bench, add(bench, "beta"), "share", acc=[1.0, 0.0], loss=[0.3, 0.3])
+    measure(bench, alpha, "share", acc=[1.0, 0.0], loss=[0.3, 0.3])
+    assert judged(bench, alpha).verdict == "inconclusive"
+
+
+def test_a_sample_without_a_cluster_stands_alone_beside_the_clusters(bench):
+    from harness import Mean
+
+    rows = [{"x": float(i // 10 % 2)} for i in range(200)]
+    clusters = [f"c{i // 10}" for i in range(200)]
+    own = Mean("x").interval(rows, clusters)
+    more = Mean("x").interval([*rows, {"x": 0.0}], [*clusters, None])
+    assert own.high - own.low > 0.3
+    assert more.high - more.low == pytest.approx(own.high - own.low, rel=0.1)
+    alone = Mean("x").interval(rows, ["c"] * 200)
+    assert alone.method.endswith("all in one cluster, taken as independent")
+
+
+def test_equality_of_a_corpus_metric_is_refused(bench):
+    import dataclasses
+
+    from harness import Ratio
+
+    bench.suites["share"] = dataclasses.replace(
+        bench.suites["share"], metrics=[Ratio("rate", "acc", "loss")], guards=[]
+    )
+    alpha = add(bench, "alpha", [Claim("share", "rate", equals=1.0)])
+    measure(bench, alpha, "share", acc=[1.0, 2.0, 1.0], loss=[1.0, 2.0, 2.0])
+    with pytest.raises(SuiteError, match="no single sample has that score"):
+        judged(bench, alpha)
+
+
+def test_a_sum_over_the_corpus_needs_every_sample(bench):
+    from harness import Ratio
+
+    with pytest.raises(StatisticsError, match="'a' is None on sample number 1"):
+        Ratio("rate", "a", "b").interval([{"a": 1.0, "b": 1.0}, {"a": None, "b": 1.0}])
+
+
+def test_seeds_must_concern_the_same_samples(bench):
+    from harness import Mean
+
+    rows = [{"x": 1.0}, {"x": None}, {"x": 0.0}]
+    with pytest.raises(StatisticsError, match="does not concern the same samples under every seed"):
+        Mean("x").over_seeds([rows, rows[::-1][:1] + rows[:2]], None)
+
+
+def test_a_reference_that_declares_another_seed_is_found(bench):
+    from harness import Recipe, Variant
+
+    alpha = add(bench, "alpha", [Claim("tone", "x", lower_than="beta")], stages=STAGES)
+    variants = [Variant("mini", base="org/beta", scale="mini", seed=5)]
+    bench.recipes["beta"] = Recipe(name="beta", variants=variants, stages=STAGES)
+    assert other_side(bench, alpha, "beta").seed == 5
+    assert other_side(bench, alpha.with_seed(1), "beta").seed == 6

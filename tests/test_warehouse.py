@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -12,7 +13,7 @@ from harness.errors import StoreError, WarehouseError
 from harness.evaluation import publish, suite_spec
 from harness.scoring import answer_floors
 from harness.store import Store
-from harness.warehouse import VERSION, Locked, combined, connect, ingest, rebuild, write_session
+from harness.warehouse import VERSION, Locked, _labels, combined, connect, ingest, rebuild, write_session
 
 CHECKPOINT = "c" * 64
 TABLES = (
@@ -240,6 +241,19 @@ def test_a_database_of_something_else_is_refused_and_never_replaced(tmp_path, st
         rebuild(path, store)
     with duckdb.connect(str(path)) as connection:
         assert connection.execute("FROM letters").fetchall() == [("dear",)]
+
+
+@pytest.mark.parametrize(
+    ("paths", "labels"),
+    [
+        (["a/.bench/results.duckdb", "b/.bench/results.duckdb", "c/.bench/results.duckdb"],
+         ["a/.bench/results", "b/.bench/results", "c/.bench/results"]),
+        (["here.duckdb", "there.duckdb"], ["here", "there"]),
+        (["x/r.duckdb", "x/r.duckdb"], ["r", "r"]),
+    ],
+)  # fmt: skip
+def test_files_are_told_apart_by_as_much_of_their_path_as_it_takes(paths, labels):
+    assert _labels([Path(path) for path in paths]) == labels
 
 
 def test_reading_what_is_not_there_makes_nothing(tmp_path):

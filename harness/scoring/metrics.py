@@ -43,7 +43,7 @@ class Mean:
         from harness import statistics
 
         scores, clusters = concerned(rows, self.name, clusters)
-        found = statistics.mean_interval(scores, _usable(clusters), level, against)
+        found = _noted(statistics.mean_interval(scores, _usable(clusters), level, against), clusters)
         if self.bounds is None:
             return found
         least, most = self.bounds
@@ -56,7 +56,7 @@ class Mean:
         from harness import statistics
 
         ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
-        return statistics.paired_difference(ours, theirs, _usable(clusters), level, against)
+        return _noted(statistics.paired_difference(ours, theirs, _usable(clusters), level, against), clusters)
 
     def non_inferior(
         self, candidate: Rows, baseline: Rows, margin: float, clusters: Clusters = None, rises: bool = False
@@ -66,8 +66,8 @@ class Mean:
 
         ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
         if not rises:
-            return statistics.non_inferior(ours, theirs, margin, _usable(clusters))
-        found = statistics.non_inferior(theirs, ours, margin, _usable(clusters))
+            return _noted(statistics.non_inferior(ours, theirs, margin, _usable(clusters)), clusters)
+        found = _noted(statistics.non_inferior(theirs, ours, margin, _usable(clusters)), clusters)
         return replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
 
     def over_seeds(
@@ -78,21 +78,38 @@ class Mean:
         level: float = 0.95,
         against: float = 0.0,
     ) -> Interval:
-        """The mean, or the difference, over training seeds and samples: one Rows per seed, in the same order."""
+        """The mean, or the difference, over training seeds and samples: one Rows per seed, in the same order.
+
+        Of right and wrong answers it is no narrower than a single seed's own intervals are on average: a t interval
+        is too narrow where nearly all are right, or wrong.
+        """
         from harness import statistics
 
-        own = clusters
+        kept = [[i for i, value in enumerate(_scores(rows, self.name)) if value is not None] for rows in candidates]
+        if any(one != kept[0] for one in kept):
+            raise StatisticsError(f"score {self.name!r} does not concern the same samples under every seed.")
         if baselines is None:
-            scores = []
-            for rows in candidates:
-                column, own = concerned(rows, self.name, clusters)
-                scores.append(column)
+            columns = [concerned(rows, self.name, clusters) for rows in candidates]
+            scores, own = [column for column, _ in columns], columns[0][1]
+            alone = [self.interval(rows, clusters, level, against) for rows in candidates]
         else:
-            scores = []
-            for ours, theirs in zip(candidates, baselines, strict=True):
-                a, b, own = self._pairs(ours, theirs, clusters)
-                scores.append([x - y for x, y in zip(a, b, strict=True)])
-        return statistics.nested_interval(scores, _usable(own), level, against)
+            pairs = [self._pairs(a, b, clusters) for a, b in zip(candidates, baselines, strict=True)]
+            scores, own = [[x - y for x, y in zip(a, b, strict=True)] for a, b, _ in pairs], pairs[0][2]
+            alone = [
+                self.difference(a, b, clusters, level, against) for a, b in zip(candidates, baselines, strict=True)
+            ]
+        found = _noted(statistics.nested_interval(scores, _usable(own), level, against), own)
+        if not all(value in (-1.0, 0.0, 1.0) for column in scores for value in column):
+            return found
+        below = sum(one.estimate - one.low for one in alone) / len(alone)
+        above = sum(one.high - one.estimate for one in alone) / len(alone)
+        p_values = [one.p_value for one in alone if one.p_value is not None]
+        return replace(
+            found,
+            low=min(found.low, found.estimate - below),
+            high=max(found.high, found.estimate + above),
+            p_value=max(found.p_value or 0.0, *p_values) if found.low == found.high and p_values else found.p_value,
+        )
 
     def sequence(
         self,
@@ -102,6 +119,7 @@ class Mean:
         level: float,
         tune_at: int,
         against: float,
+        largest_cluster: int,
     ) -> Interval:
         """The mean, or the difference, as a confidence sequence: the samples so far, in the order drawn."""
         from harness import statistics
@@ -114,7 +132,15 @@ class Mean:
             ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
             scores = [a - b for a, b in zip(ours, theirs, strict=True)]
             low, high = low - high, high - low
-        return statistics.confidence_sequence(scores, (low, high), _usable(clusters), level, tune_at, against)
+        groups = _usable(clusters)
+        return statistics.confidence_sequence(
+            scores, (low, high), groups, level, tune_at, against, largest_cluster if groups else None
+        )
+
+    def estimate(self, rows: Rows) -> float:
+        """The metric over the samples."""
+        scores, _ = concerned(rows, self.name)
+        return sum(scores) / len(scores)
 
     def of_sample(self, scores: Mapping[str, Any]) -> float | None:
         """One sample's score; None where it does not concern it."""
@@ -145,9 +171,10 @@ class _OfCorpus:
         """Estimate and BCa bootstrap interval over the samples."""
         from harness import statistics
 
-        return statistics.bootstrap_interval(
+        found = statistics.bootstrap_interval(
             self._statistic(rows), len(rows), level, self.resamples, clusters=_usable(clusters), against=against
         )
+        return _noted(found, clusters)
 
     def difference(
         self, candidate: Rows, baseline: Rows, clusters: Clusters = None, level: float = 0.95, against: float = 0.0
@@ -183,16 +210,19 @@ class _OfCorpus:
         against: float = 0.0,
     ) -> Interval:
         """The metric, or the difference, averaged over training seeds: one Rows per seed, in the same order."""
-        import numpy
-
         from harness import statistics
 
-        everything = numpy.arange(len(candidates[0]))
-        estimates = [self._statistic(rows)(everything) for rows in candidates]
+        estimates = [self.estimate(rows) for rows in candidates]
         if baselines is not None:
-            estimates = [a - self._statistic(rows)(everything) for a, rows in zip(estimates, baselines, strict=True)]
+            estimates = [own - self.estimate(rows) for own, rows in zip(estimates, baselines, strict=True)]
         sampling = self._resampled(candidates, baselines, clusters, level, against)
         return statistics.across_seeds(estimates, sampling, against)
+
+    def estimate(self, rows: Rows) -> float:
+        """The metric over the samples."""
+        import numpy
+
+        return float(self._statistic(rows)(numpy.arange(len(rows))))
 
     def of_sample(self, scores: Mapping[str, Any]) -> float | None:
         """The metric over one sample alone: how loud it speaks."""
@@ -217,12 +247,14 @@ class _OfCorpus:
 
         n, groups = len(candidates[0]), _usable(clusters)
         if baselines is None:
-            return statistics.bootstrap_interval(
+            found = statistics.bootstrap_interval(
                 average(candidates), n, level, self.resamples, clusters=groups, against=against
             )
-        return statistics.paired_bootstrap(
-            average(candidates), average(baselines), n, level, self.resamples, clusters=groups, against=against
-        )
+        else:
+            found = statistics.paired_bootstrap(
+                average(candidates), average(baselines), n, level, self.resamples, clusters=groups, against=against
+            )
+        return _noted(found, clusters)
 
 
 @dataclass(frozen=True)
@@ -310,12 +342,24 @@ def _scores(rows: Rows, name: str) -> list[float | None]:
 
 
 def _column(rows: Rows, name: str) -> list[float]:
-    return [float(score) for score in _scores(rows, name) if score is not None]
+    scores = _scores(rows, name)
+    if None in scores:
+        raise StatisticsError(
+            f"score {name!r} is None on sample number {scores.index(None)}, and a sum over the corpus needs it everywhere."
+        )
+    return [float(score) for score in scores if score is not None]
 
 
 def _usable(clusters: Clusters) -> Sequence[str] | None:
-    """Clusters where they group anything; None where every sample stands alone."""
-    if clusters is None or any(cluster is None for cluster in clusters):
+    """Clusters where they group anything: a sample without one stands alone. None where all stand alone or together."""
+    if clusters is None:
         return None
-    names = [str(cluster) for cluster in clusters]
+    names = [f"{i}" if cluster is None else f"of {cluster}" for i, cluster in enumerate(clusters)]
     return names if 1 < len(set(names)) < len(names) else None
+
+
+def _noted(found: Interval, clusters: Clusters) -> Interval:
+    """The interval; where all samples are in one cluster, with a word on that: how alike they are cannot be known."""
+    if clusters is None or len(clusters) < 2 or None in clusters or len(set(clusters)) > 1:
+        return found
+    return replace(found, method=f"{found.method}; all in one cluster, taken as independent")

@@ -114,7 +114,9 @@ def effective_n(x: np.ndarray, groups: np.ndarray | None, extremes: tuple[float,
     robust = units / (units - 1) * (np.sum(np.bincount(groups, residuals) ** 2) + weight * size**2 * rarest)
     independent = n / (n - 1) * (np.sum(residuals**2) + weight * size * rarest)
     design_effect = max(robust / independent, 1e-9)  # 0 where all clusters have the same mean
-    return float(min(n, n / design_effect * (t_quantile(alpha, n - 1) / t_quantile(alpha, units - 1)) ** 2))
+    fewer = t_quantile(alpha, units - 1)  # 0 at alpha = 1, where nothing is asked for
+    heavier = (t_quantile(alpha, n - 1) / fewer) ** 2 if fewer > 0 else 1.0
+    return float(min(n, n / design_effect * heavier))
 
 
 def effective(n: float, x: np.ndarray, groups: np.ndarray | None) -> str:

@@ -90,7 +90,7 @@ def non_inferior(
     the two-sided 1 - 2 * alpha interval (so Interval.level is 0.90 for level 0.95): low > -margin
     is the same statement as p_value < alpha.
     0/1 scores: Tango's score test and interval (1998), made for this question. Others: t, both
-    as in paired_difference for clusters. Raises StatisticsError as there, and for margin <= 0.
+    as in paired_difference for clusters; where all differences are equal, the sign test. Raises StatisticsError as there, and for margin <= 0.
     """
     if not (math.isfinite(margin) and margin > 0):
         raise StatisticsError(
@@ -118,7 +118,7 @@ def non_inferior(
     error, df, method = standard_error("differences", d, groups)
     half = t_quantile(alpha, df) * error
     above = mean(d) + margin
-    p = float(stdtr(df, -above / error)) if error > 0 else float(above <= 0)
+    p = float(stdtr(df, -above / error)) if error > 0 else 0.5 ** (df + 1) if above > 1e-12 else 1.0
     return Interval(mean(d), mean(d) - half, mean(d) + half, p, d.size, f"{method}; {kind}", two_sided)
 
 

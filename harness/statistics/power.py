@@ -37,19 +37,8 @@ def minimum_detectable_difference(
     """
     if n < 1:
         raise StatisticsError(f"minimum_detectable_difference: n is {n}; it must be at least 1.")
-    spread, disagreeing = _spread(sd, p, discordant, paired)
-    if disagreeing is None or n > MANY_SAMPLES:
-        return _t_sum(power, level, n - 1) * spread / math.sqrt(n)
-    low, high = 0.0, disagreeing
-    if _mcnemar_power(n, disagreeing, high, error_rate(level)) < power:
-        return 1.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        if _mcnemar_power(n, disagreeing, middle, error_rate(level)) < power:
-            low = middle
-        else:
-            high = middle
-    return high
+    least = _least(n, *_spread(sd, p, discordant, paired), power, level)
+    return least if math.isfinite(least) or sd is not None else 1.0
 
 
 def samples_needed(
@@ -78,8 +67,7 @@ def samples_needed(
         )
 
     def enough(n: int) -> bool:
-        least = minimum_detectable_difference(n, sd, p, discordant, power, level, paired)
-        return least <= abs(effect) * (1 + 1e-12)
+        return _least(n, spread, disagreeing, power, level) <= abs(effect) * (1 + 1e-12)
 
     low, high = 0, max(1, math.ceil((_t_sum(power, level, 1e9) * spread / effect) ** 2 - 1e-9))
     while not enough(high):
@@ -87,6 +75,22 @@ def samples_needed(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _least(n: int, spread: float, disagreeing: float | None, power: float, level: float) -> float:
+    """The least difference found with that power; infinity where none is."""
+    if disagreeing is None or n > MANY_SAMPLES:
+        return _t_sum(power, level, n - 1) * spread / math.sqrt(n)
+    low, high = 0.0, disagreeing
+    if _mcnemar_power(n, disagreeing, high, error_rate(level)) < power:
+        return math.inf
+    for _ in range(40):
+        middle = (low + high) / 2
+        if _mcnemar_power(n, disagreeing, middle, error_rate(level)) < power:
+            low = middle
+        else:
+            high = middle
     return high
 
 

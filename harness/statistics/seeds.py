@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import StatisticsError
-from harness.statistics.means import mean_interval
-from harness.statistics.values import Interval, all_in, checked, cluster_numbers, error_rate, inverted, t_quantile
+from harness.statistics.values import Interval, checked, cluster_numbers, error_rate, inverted, t_p_value, t_quantile
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def nested_interval(
     at few seeds. With two seeds nothing is subtracted; expect wide intervals there. Miller 2024 (section 3.1) treats
     resampled answers so; here the seeds are trainings. clusters, shape (n,), enter as sums of their residuals.
     p_value tests "the mean is `against`" by inverting the interval.
-    All scores equal: the interval of one seed's scores, as mean_interval gives it.
+    All scores equal: zero width, and method says so.
     Raises StatisticsError for fewer than 2 seeds, seeds of different length, fewer than 2 samples, and as
     mean_interval does.
     """
@@ -49,11 +48,6 @@ def nested_interval(
     x = np.stack(rows)
     seeds, n = x.shape
     estimate = float(x.mean())
-    if np.ptp(x) <= 1e-12 * np.abs(x).max():
-        plain = mean_interval(x[0], clusters, level, against) if n > 1 or all_in(x, (0.0, 1.0)) else None
-        if plain is None:
-            raise StatisticsError("nested_interval: one sample alone has no spread.", "At least 2 are needed.")
-        return NestedInterval(**{**vars(plain), "method": f"{plain.method}; {seeds} seeds alike"})
     if n < 2:
         raise StatisticsError("nested_interval: one sample alone has no spread.", "At least 2 are needed.")
     groups = cluster_numbers(clusters, n)
@@ -73,10 +67,13 @@ def nested_interval(
         half = math.sqrt(squared / (seeds * units))
         return estimate - half, estimate + half
 
+    if np.ptp(x) <= 1e-12 * np.abs(x).max():
+        of_seeds = ms_unit = 0.0
+    spread = "" if of_seeds + ms_unit > 0 else "; all equal, no spread to judge by"
+    p = inverted(ends_at, against) if of_seeds + ms_unit > 0 else t_p_value(estimate - against, 0.0, units - 1)
     kind = "" if groups is None else f", {units} clusters"
     return NestedInterval(
-        estimate, *ends_at(error_rate(level)), inverted(ends_at, against), n,
-        f"t over {seeds} training seeds x {n} samples{kind}", level,
+        estimate, *ends_at(error_rate(level)), p, n, f"t over {seeds} training seeds x {n} samples{kind}{spread}", level,
         seed_variance=max(0.0, (ms_seed - ms_rest) / units),
         sample_variance=max(0.0, (ms_unit - ms_rest) / seeds),
         residual_variance=ms_rest,

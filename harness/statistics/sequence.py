@@ -8,7 +8,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from harness.errors import StatisticsError
-from harness.statistics.values import Interval, checked, cluster_numbers, error_rate, inverted
+from harness.statistics.values import Interval, checked, cluster_numbers, error_rate
+
+TUNED_FOR = 0.025  # error rate of one side at which the boundary is narrowest; chosen beforehand, as it must be
 
 
 def confidence_sequence(
@@ -18,6 +20,7 @@ def confidence_sequence(
     level: float = 0.95,
     tune_at: int = 500,
     against: float | None = None,
+    largest_cluster: int | None = None,
 ) -> Interval:
     """Interval for the mean after the scores so far, shape (n,), in the order drawn.
 
@@ -25,12 +28,14 @@ def confidence_sequence(
     sample and stops when pleased errs no more often. The empirical Bernstein bound of Howard, Ramdas, McAuliffe and
     Sekhon 2021 (Annals of Statistics 49, theorem 4) with their gamma-exponential mixture (proposition 9): any scores
     within `bounds`, no normality; a score is predicted by the mean of those before it. It is narrowest, against other
-    n, about `tune_at` samples, which must be chosen beforehand; for scores of small spread.
+    n, about `tune_at` samples, which must be chosen beforehand, for scores of small spread.
 
-    clusters, shape (n,), count as single steps: sums of residuals over the largest cluster's size, which is exact for
-    testing one mean; their spread is taken about the estimate.
+    clusters, shape (n,), count as single steps: a mean is tested by each cluster's sum of distances from it, over the
+    largest cluster there may be. `largest_cluster` says how large that is, before anything is drawn; without it all
+    clusters must be of one size.
     With `against`, p_value tests "the mean is that number" and is valid at any stopping time.
-    Raises StatisticsError for scores outside the bounds, bounds that are no range, and as mean_interval does.
+    Raises StatisticsError for scores outside the bounds, bounds that are no range, clusters of several sizes without
+    `largest_cluster`, or larger than it, and as mean_interval does.
     """
     x = checked("scores", scores)
     low, high = bounds
@@ -41,53 +46,68 @@ def confidence_sequence(
         raise StatisticsError(f"scores[{outside[0]}] is {x[outside[0]]:g}, outside of its bounds {low:g} to {high:g}.")
     if tune_at < 1:
         raise StatisticsError(f"confidence_sequence: tune_at is {tune_at}; it must be at least 1.")
-    width, alpha = high - low, error_rate(level)
-    estimate = float(x.mean())
     groups = cluster_numbers(clusters, x.size)
-    if groups is None:
-        steps, per_step, start = x, 1.0, (low + high) / 2
-    else:
-        largest = int(np.bincount(groups).max())
-        steps, per_step, start = np.bincount(groups, x - estimate) / largest, largest, 0.0
-    before = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
-    predicted = (before + start) / np.arange(1, steps.size + 1)  # the start counts as one step
-    variance = float(np.sum((steps - predicted) ** 2))
+    sizes = np.ones(x.size) if groups is None else np.bincount(groups)
+    sums = x if groups is None else np.bincount(groups, x)
+    largest = _largest(sizes, largest_cluster if clusters is not None else 1)
+    boundary = _Boundary(high - low, tune_at / largest)
+    estimate = float(x.mean())
 
-    def ends_at(alpha: float) -> tuple[float, float]:
-        half = _boundary(variance, alpha / 2, width, tune_at / per_step) * per_step / x.size
-        return max(low, estimate - half), min(high, estimate + half)
+    def evidence(mean: float) -> float:
+        """Logarithm of the mixture: how far the sum of steps has gone from a mean that would keep it about 0."""
+        steps = (sums - sizes * mean) / largest
+        before = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
+        predicted = before / np.arange(1, steps.size + 1)  # of the first step 0, which counts as one
+        return boundary.log_mixture(abs(float(steps.sum())), float(np.sum((steps - predicted) ** 2)))
 
-    ends = ends_at(alpha)
-    p = None if against is None else inverted(ends_at, against)
+    def edge(outside: float, wanted: float) -> float:
+        if evidence(outside) < wanted:
+            return outside
+        kept, refused = estimate, outside
+        for _ in range(50):
+            middle = (kept + refused) / 2
+            kept, refused = (middle, refused) if evidence(middle) < wanted else (kept, middle)
+        return refused
+
+    wanted = math.log(2 / error_rate(level))
+    p = None if against is None else min(1.0, 2 * math.exp(-min(evidence(against), 700.0)))
     name = f"confidence sequence (empirical Bernstein, scores in {low:g} to {high:g})"
-    return Interval(estimate, *ends, p, x.size, name, level)
+    return Interval(estimate, edge(low, wanted), edge(high, wanted), p, x.size, name, level)
 
 
-def _boundary(variance: float, alpha: float, width: float, tune_at: float) -> float:
-    """The gamma-exponential mixture boundary: what the sum of residuals exceeds ever with probability alpha at most."""
-    from scipy.special import gammainc, gammaln
+def _largest(sizes: np.ndarray, told: int | None) -> float:
+    """The size of the largest cluster there may be."""
+    if told is None and np.ptp(sizes) > 0:
+        raise StatisticsError(
+            f"confidence_sequence: clusters of {sizes.min():g} to {sizes.max():g} samples, and largest_cluster is missing.",
+            "Say how large a cluster may be at most; it has to be known before anything is drawn.",
+        )
+    if told is not None and sizes.max() > told:
+        raise StatisticsError(
+            f"confidence_sequence: a cluster has {sizes.max():g} samples, and largest_cluster is {told}."
+        )
+    return float(sizes.max() if told is None else told)
 
-    square = width**2
-    expected = (
-        tune_at * square / 25
-    )  # the variance at `tune_at` for which the mixture is tuned: sd of a fifth of the range
-    log_rate = math.log(1 / (2 * alpha)) if alpha < 0.5 else 1.0
-    rho = expected / (2 * log_rate + math.log1p(2 * log_rate)) / square  # Howard et al. 2021, section 3.5
 
-    def log_mixture(total: float) -> float:
-        shape = variance / square + rho
-        reach = (width * total + variance) / square
-        tail = float(gammainc(shape, reach + rho))
+class _Boundary:
+    """The gamma-exponential mixture: what the sum of steps exceeds ever with probability 1 / mixture at most."""
+
+    def __init__(self, width: float, tune_at: float) -> None:
+        """For steps within a range of that width."""
+        self.width, self.square = width, width**2
+        log_rate = math.log(1 / (2 * TUNED_FOR))
+        # expected variance at `tune_at` for scores whose deviation is a fifth of their range; Howard et al., section 3.5
+        self.rho = tune_at / 25 / (2 * log_rate + math.log1p(2 * log_rate))
+
+    def log_mixture(self, total: float, variance: float) -> float:
+        """Logarithm of the mixture after steps of that sum and summed squared surprise."""
+        from scipy.special import gammainc, gammaln
+
+        rho = self.rho
+        shape = variance / self.square + rho
+        reach = (self.width * total + variance) / self.square
+        own, first = float(gammainc(shape, reach + rho)), float(gammainc(rho, rho))
         return (
-            rho * math.log(rho) - float(gammaln(rho)) - math.log(float(gammainc(rho, rho)))
-            + float(gammaln(shape)) + math.log(max(tail, 1e-300)) - shape * math.log(reach + rho) + reach
+            rho * math.log(rho) - float(gammaln(rho)) - math.log(first)
+            + float(gammaln(shape)) + math.log(max(own, 1e-300)) - shape * math.log(reach + rho) + reach
         )  # fmt: skip
-
-    wanted = math.log(1 / alpha)
-    below, above = 0.0, width
-    while log_mixture(above) < wanted:
-        above *= 2
-    for _ in range(60):
-        middle = (below + above) / 2
-        below, above = (middle, above) if log_mixture(middle) < wanted else (below, middle)
-    return above

@@ -15,6 +15,7 @@ import numpy as np
 from harness.errors import StatisticsError
 
 LEAST_P = 1e-12  # below this, a p-value found by inverting an interval is told as this
+MOST_P = 0.999  # and above this as 1
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,14 @@ def t_quantile(alpha: float, df: float) -> float:
 
 
 def t_p_value(distance: float, error: float, df: float) -> float:
-    """Two-sided p of a distance from the null in units of its standard error; 0 or 1 where that error is 0."""
+    """Two-sided p of a distance from the null in units of its standard error.
+
+    Where that error is 0, since all values are equal, the sign test's: that many coins all fall on one side.
+    """
     from scipy.special import stdtr
 
     if error == 0:
-        return float(distance == 0)
+        return 1.0 if abs(distance) < 1e-12 else 2.0**-df
     return min(1.0, 2 * float(stdtr(df, -abs(distance) / error)))
 
 
@@ -119,7 +123,9 @@ def inverted(ends_at: Callable[[float], tuple[float, float]], value: float) -> f
 
     if excludes(LEAST_P):
         return LEAST_P
-    kept, refused = math.log(LEAST_P), 0.0
+    if not excludes(MOST_P):
+        return 1.0
+    kept, refused = math.log(LEAST_P), math.log(MOST_P)
     for _ in range(50):
         middle = (kept + refused) / 2
         if excludes(math.exp(middle)):
