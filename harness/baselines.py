@@ -8,14 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.environment import commit_of
-from harness.errors import EvaluationMissing, HarnessError, StoreError
-
-if TYPE_CHECKING:
-    from harness.bench import Bench
-    from harness.recipe import Subject
+from harness.errors import HarnessError, StoreError
 
 
 @dataclass(frozen=True)
@@ -33,30 +28,18 @@ class Baseline:
         return {key for suites in self.evaluations.values() for key in suites.values()}
 
 
-def bless(bench: Bench, name: str, subjects: list[Subject]) -> Baseline:
-    """Write the stored evaluations of the subjects down as a baseline; what it held before and is not measured now
-    stays.
+def bless(store: Path, name: str, evaluations: dict[str, dict[str, str]], commit_id: str | None) -> Baseline:
+    """Write evaluations, subject -> suite -> key, down under a name; what it held before and is not among them stays.
 
-    Raises HarnessError for a name that is no file's, EvaluationMissing where nothing is measured.
+    Raises HarnessError for a name that is no file's.
     """
     if not re.fullmatch(r"[\w.-]+", name):
         raise HarnessError(f"baseline {name!r}: a name has letters, digits, dots, _ and - only.", "Try: main, v1.2")
-    path = _folder(bench.store.root) / f"{name}.json"
-    kept = read(bench.store.root, name).evaluations if path.exists() else {}
-    found = {}
-    for subject in subjects:
-        keys = {suite.name: bench.evaluation_key(suite, subject) for suite in bench.suites.values()
-                if suite.concerns(subject)}  # fmt: skip
-        there = {suite: key for suite, key in keys.items() if bench.store.get("evaluations", key) is not None}
-        if there:
-            found[subject.id] = {**kept.get(subject.id, {}), **there}
-    if not found:
-        raise EvaluationMissing(
-            f"baseline {name}: none of {', '.join(s.id for s in subjects)} is measured.",
-            f"Run: pytest suites/ --scale {bench.options.scale}",
-        )
+    path = _folder(store) / f"{name}.json"
+    kept = read(store, name).evaluations if path.exists() else {}
+    blessed = {subject: {**kept.get(subject, {}), **suites} for subject, suites in evaluations.items()}
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    baseline = Baseline(name, now, commit_of(bench.root), {**kept, **found})
+    baseline = Baseline(name, now, commit_id, {**kept, **blessed})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(baseline), indent=1))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +73,7 @@ class Bench:
     suite_errors: dict[str, HarnessError] = field(default_factory=dict)  # by evaluation key
     executor: Executor | None = None
     baseline: baselines.Baseline | None = None  # what guarded metrics are compared with
+    stopping_rule: Callable[[Suite, Subject], dict[str, Any] | None] = lambda suite, subject: None  # see adaptive.py
 
     @classmethod
     def open(cls, root: Path, store: Path, options: Options) -> Bench:
@@ -218,9 +220,7 @@ class Bench:
             return key, spec
         if not self.options.train:
             return self._stoppable.get(key, (key, spec))
-        from harness.adaptive import stopping_rule  # which judges, and so stands on this module
-
-        rule = stopping_rule(self, suite, subject)
+        rule = self.stopping_rule(suite, subject)
         adaptive = {**spec, "adaptive": rule}
         return (key, spec) if rule is None else (digest(adaptive), adaptive)
 
@@ -378,6 +378,16 @@ class Bench:
             return self.evaluation(suite, subject)
         except (CheckpointMissing, EvaluationMissing):
             return None
+
+    def measured(self, subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
+        """Subject -> suite -> key, of every evaluation that is stored."""
+        found: dict[str, dict[str, str]] = {}
+        for subject in subjects:
+            for suite in self.suites.values():
+                key = self.evaluation_key(suite, subject) if suite.concerns(subject) else None
+                if key is not None and self.store.get("evaluations", key) is not None:
+                    found.setdefault(subject.id, {})[suite.name] = key
+        return found
 
     def nearest(self, planned: PlannedStage) -> tuple[Artifact, list[tuple[str, Any, Any]]] | None:
         """The stored checkpoint of the same kind that differs in the fewest fields, and those fields."""

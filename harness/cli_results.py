@@ -27,7 +27,8 @@ from harness.commands import (
     results_file,
     show,
 )
-from harness.errors import HarnessError, WarehouseError
+from harness.environment import commit_of
+from harness.errors import EvaluationMissing, HarnessError, WarehouseError
 
 results_app = typer.Typer(no_args_is_help=True, help="The DuckDB file of all results.")
 baseline_app = typer.Typer(no_args_is_help=True, help="Blessed evaluations, which later ones must not fall behind.")
@@ -200,8 +201,12 @@ def baseline_set(
     from harness import baselines
 
     bench = open_bench(scale, data_root, store, gpu)
-    blessed = baselines.bless(bench, name, chosen(bench, recipe) if recipe else bench.subjects())
-    _show_baselines([blessed], as_json)
+    measured = bench.measured(chosen(bench, recipe) if recipe else bench.subjects())
+    if not measured:
+        raise EvaluationMissing(
+            f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.", f"Run: pytest suites/ --scale {scale}"
+        )
+    _show_baselines([baselines.bless(bench.store.root, name, measured, commit_of(bench.root))], as_json)
 
 
 @baseline_app.command("show")

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.bench import Bench
 from harness.differences import ALPHA, Measured, Regression, measured
@@ -24,8 +24,8 @@ from harness.fingerprint import digest, plain
 from harness.multiplicity import adjust
 from harness.recipe import Claim, Subject, Target
 from harness.telling import paragraph
+from harness.verdicts import Outcome, Verdict
 
-Outcome = Literal["pass", "fail", "inconclusive", "skipped"]
 WITHOUT_TRAINING = ("base", "untrained")  # references that a gate may evaluate by itself
 JUDGING = (
     "gates.py",
@@ -113,47 +113,6 @@ def all_gates(bench: Bench, subjects: Iterable[Subject]) -> list[Gate]:
     """Every gate of the subjects; several training seeds of a recipe are judged as one."""
     first = [s for s in subjects if s.seed == s.recipe[s.variant.name].seed]
     return [gate for subject in first for gate in (*gates_of(subject), *regressions_of(bench, subject))]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A judged gate: what a row of the table `gates` holds."""
-
-    gate: str
-    subject: str
-    reference: str | None
-    suite: str
-    metric: str
-    kind: str
-    claim: str
-    verdict: Outcome
-    candidate: float | None = None
-    baseline: float | None = None
-    estimate: float | None = None
-    low: float | None = None
-    high: float | None = None
-    threshold: float | None = None  # what the estimate is judged against: 0, or a margin on one side of it
-    level: float | None = None
-    p_value: float | None = None
-    p_adjusted: float | None = None
-    family: int | None = None
-    n: int | None = None
-    samples_needed: int | None = None
-    method: str | None = None
-    loudest: tuple[dict[str, Any], ...] = ()
-    message: str = ""
-
-    @property
-    def passed(self) -> bool:
-        return self.verdict == "pass"
-
-    @property
-    def properties(self) -> list[tuple[str, str]]:
-        """Name and value of what a JUnit file tells of it."""
-        names = (
-            "suite", "metric", "candidate", "baseline", "estimate", "low", "high", "p_value", "p_adjusted", "n", "verdict",
-        )  # fmt: skip
-        return [(name, str(value)) for name in names if (value := getattr(self, name)) is not None]
 
 
 def judge(bench: Bench, gate: Gate) -> Verdict:

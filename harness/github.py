@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from harness.gates import Verdict
 from harness.session import Session
+from harness.verdicts import Verdict
 
 MOST_SUMMARY = 1_000_000  # bytes of a step's summary: GitHub drops a step's whole summary beyond 1 MiB
 LEVELS = {"fail": "error", "inconclusive": "warning"}

@@ -18,16 +18,18 @@ from typing import Any
 import pytest
 
 from harness import github, graph
+from harness.adaptive import stopping_rule
 from harness.adhoc import task_suite
 from harness.bench import Bench, Checkpoint, open_store
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation
-from harness.gates import Gate, Verdict, all_gates, judge, other_side
+from harness.gates import Gate, all_gates, judge, other_side
 from harness.jobs import Job
 from harness.options import read_options
 from harness.recipe import Subject
 from harness.session import Session
 from harness.suite import Suite
+from harness.verdicts import Verdict
 
 BENCH = pytest.StashKey[Bench]()
 SESSION = pytest.StashKey[Session]()
@@ -71,6 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         options = read_options(config.getoption)
         bench = Bench.open(root, open_store(config.getoption("--store") or root / ".bench" / "store"), options)
+    if options.adaptive:
+        bench.stopping_rule = partial(stopping_rule, bench)
     config.stash[BENCH] = bench
     results = config.getoption("--results")
     config.stash[OUTPUTS] = {

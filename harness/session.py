@@ -16,10 +16,11 @@ from harness.bench import Bench
 from harness.environment import commit_of
 from harness.errors import HarnessError
 from harness.fingerprint import digest, plain
-from harness.gates import Gate, Verdict
+from harness.gates import Gate
 from harness.jobs import Job
 from harness.recipe import Subject
 from harness.store import told_when_full
+from harness.verdicts import Verdict
 
 MATTERS = ("torch", "transformers", "trl", "peft")  # libraries whose minor version is said when it differs
 LATEST = "latest.json"  # beside the reports: what the newest session came to

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from harness.differences import Measured
-
-if TYPE_CHECKING:
-    from harness.gates import Verdict
+from harness.verdicts import Verdict
 
 
 def paragraph(judged: Verdict, found: Measured) -> str:

@@ -1,5 +1,6 @@
-"""A bench over a project without models, for the tests of what is judged on evaluations written by hand."""
+"""What several test files stand on: a bench whose evaluations are written by hand, and a browser."""
 
+import shutil
 import sys
 
 import pytest
@@ -24,3 +25,16 @@ def hand_made_project(tmp_path_factory):
 @pytest.fixture
 def bench(hand_made_project, tmp_path):
     return Bench(hand_made_project, Store(tmp_path / "store"), Options("mini", train=False))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's browser, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

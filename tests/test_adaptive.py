@@ -1,6 +1,7 @@
 """--adaptive: which suites may be stopped, in which order they are asked, and when their gates are decided."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.hand_made import add, judged, measure
 @pytest.fixture
 def adaptive(bench):
     bench.options = dataclasses.replace(bench.options, adaptive=True, train=True)
+    bench.stopping_rule = partial(stopping_rule, bench)
     return bench
 
 
@@ -211,7 +213,7 @@ def test_what_was_stopped_is_found_again_by_whoever_only_judges(adaptive):
     alpha = add(adaptive, "alpha", [Claim("share", "acc", above=0.5)])
     stopped = publish_stopped(adaptive, alpha, [1] * 400, of=80)
     without_measuring(adaptive)
-    bless(adaptive, "main", [alpha])
+    bless(adaptive.store.root, "main", adaptive.measured([alpha]), None)
     adaptive.baseline = read(adaptive.store.root, "main")
     assert adaptive.baseline.evaluations["alpha-mini"]["share"] == stopped.key
     measuring(adaptive)
@@ -224,11 +226,11 @@ def test_blessing_some_suites_keeps_what_was_blessed_of_the_others(adaptive):
     without_measuring(adaptive)
     alpha = add(adaptive, "alpha")
     measure(adaptive, alpha, "share", acc=[1.0, 0.0] * 10, loss=[1.0, 2.0] * 10)
-    bless(adaptive, "main", [alpha])
+    bless(adaptive.store.root, "main", adaptive.measured([alpha]), None)
     adaptive.store.remove("evaluations", adaptive.evaluation_key(adaptive.suite_named("share"), alpha))
     adaptive.chosen.clear()
     measure(adaptive, alpha, "tone", x=[1.0, 0.0] * 10)
-    bless(adaptive, "main", [alpha])
+    bless(adaptive.store.root, "main", adaptive.measured([alpha]), None)
     assert set(read(adaptive.store.root, "main").evaluations["alpha-mini"]) == {"share", "tone"}
 
 
@@ -247,7 +249,7 @@ def test_a_stopped_regression_check_tells_both_sides_over_the_samples_compared(a
     alpha = add(adaptive, "alpha")
     acc = [1.0] * 300 + [0.0] * 100
     measure(adaptive, alpha, "share", samples, acc=acc, loss=[1.0] * 400)
-    bless(adaptive, "main", [alpha])
+    bless(adaptive.store.root, "main", adaptive.measured([alpha]), None)
     adaptive.baseline = read(adaptive.store.root, "main")
     other = add(adaptive, "alpha", [Claim("share", "acc", above=0.5)], version="2")
     adaptive.suites["share"] = dataclasses.replace(adaptive.suite_named("share"), guards=[Guard("acc", may_fall=0.1)])

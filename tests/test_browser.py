@@ -1,7 +1,5 @@
 """The page in a real browser, from a file and with the network cut: wide and narrow, light and dark."""
 
-import shutil
-
 import pytest
 
 from reports import load, write_html
@@ -14,9 +12,6 @@ from tests.report_rows import (
     insert_subject,
 )
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 WIDTHS = [1280, 400]
 SCHEMES = ["light", "dark"]
 
@@ -35,14 +30,6 @@ def long_report(tmp_path_factory):
     with build_long_warehouse(folder / "results.duckdb") as connection:
         write_html(load(connection), folder / "report.html")
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,8 @@ import pytest
 from reports import load, write_html
 from tests.report_rows import build_long_warehouse
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 AXE = importlib.util.find_spec("axe_playwright_python")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.skipif(AXE is None, reason="axe-playwright-python, which brings axe-core, is not installed"),
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-]
+pytestmark = pytest.mark.skipif(AXE is None, reason="axe-playwright-python, which brings axe-core, is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +19,6 @@ def report(tmp_path_factory):
     with build_long_warehouse(folder / "results.duckdb") as connection:
         write_html(load(connection), folder / "report.html")
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

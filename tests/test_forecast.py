@@ -58,7 +58,7 @@ def test_both_sides_measured_before_tell_how_alike_they_are(bench):
 def test_a_guarded_metric_says_which_margin_its_samples_allow(bench):
     alpha = add(bench, "alpha")
     measure(bench, alpha, "share", acc=[1.0, 0.0] * 50, loss=[1.0, 2.0] * 50)
-    bless(bench, "main", [alpha])
+    bless(bench.store.root, "main", bench.measured([alpha]), None)
     bench.baseline = read(bench.store.root, "main")
     found = told(bench, add(bench, "alpha", version="2"))
     assert found.startswith("could show that a fall stays below 0.1")

@@ -128,7 +128,7 @@ def test_reports_read_the_warehouse_only():
 def test_steps_of_the_road_do_not_know_the_later_ones():
     road = [  # each may import those before it, and their own package
         {"errors"}, {"multiplicity"}, {"fingerprint", "statistics"}, {"data", "recipe", "suite"}, {"store", "devices"},
-        {"scoring"}, {"evaluation"}, {"pairing"}, {"differences"}, {"telling"}, {"planning"}, {"worker", "jobs"},
+        {"scoring"}, {"evaluation"}, {"pairing"}, {"differences", "verdicts"}, {"telling"}, {"planning"}, {"worker", "jobs"},
         {"bench", "training_jobs"}, {"gates"}, {"adaptive", "forecast", "compare"},
         {"measuring"},  # which --adaptive stops once gates are decided
     ]  # fmt: skip
