@@ -13,7 +13,8 @@ from harness.errors import StoreError, WarehouseError
 from harness.evaluation import publish, suite_spec
 from harness.scoring import answer_floors
 from harness.store import Store
-from harness.warehouse import VERSION, Locked, _labels, combined, connect, ingest, rebuild, write_session
+from harness.warehouse import VERSION, Locked, combined, connect, ingest, rebuild, write_session
+from harness.warehouse.combined import _labels
 
 CHECKPOINT = "c" * 64
 TABLES = (
