@@ -117,7 +117,7 @@ def _paired(
     return Measured(
         _over(how, ours), _over(how, theirs), interval.estimate,
         interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
-        _loudest(how, *pairs[0], 0.0, interval.estimate > 0), wanted, margin, seeds=len(pairs),
+        _loudest(how, *pairs[0], edge, interval.estimate > edge), wanted, margin, seeds=len(pairs),
     )  # fmt: skip
 
 
@@ -273,14 +273,14 @@ def _average(evaluations: Sequence[Evaluation], metric: str) -> float:
 def _loudest(
     how: Metric, ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]] | None, centre: float, up: bool
 ) -> tuple[dict[str, Any], ...]:
-    """The three samples that lie farthest on one side of the centre: by their score, or by both sides' difference."""
+    """The three samples whose score, or difference of both sides, lies farthest above the centre, or below it."""
     found = []
     for row, other in zip(ours, theirs or repeat(None), strict=False):
         own = how.of_sample(row["scores"])
         against = how.of_sample(other["scores"]) if other is not None else None
         if own is None or (other is not None and against is None):
             continue
-        distance = own - (against if against is not None else centre)
+        distance = own - (against or 0.0) - centre
         found.append((distance, {"sample_id": row["sample_id"], "candidate": own, "baseline": against}))
     loud = sorted((x for x in found if (x[0] > 0) == up and x[0]), key=lambda x: -abs(x[0]))
     return tuple(one for _, one in loud[:3])
