@@ -142,10 +142,10 @@ def judge(bench: Bench, gate: Gate) -> Verdict:
         candidate=found.candidate,
         baseline=found.baseline,
         estimate=found.estimate,
-        low=found.low,
-        high=found.high,
+        low=found.low if gate.is_test else None,  # of equality no interval speaks
+        high=found.high if gate.is_test else None,
         threshold=-found.margin if found.wanted == "below" else found.margin,
-        level=found.level,
+        level=found.level if gate.is_test else None,
         p_value=found.p_value,
         p_adjusted=adjusted,
         family=len(family) if gate.is_test else None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from harness.differences import Measured
 from harness.verdicts import Verdict
 
+LEAST_TOLD = 1e-10  # a p-value below this is told as this
+
 
 def paragraph(judged: Verdict, found: Measured) -> str:
     """What was claimed, both numbers, the interval, the test, what follows, and the samples that say so loudest."""
@@ -27,11 +29,11 @@ def _numbers(judged: Verdict, found: Measured) -> str:
 def _difference(judged: Verdict, found: Measured) -> str:
     p = ""
     if judged.kind == "regression" and found.p_value is not None:
-        p = f', p = {found.p_value:.2g} against "worse by {-found.margin:g} or more"'
+        p = f', p {_p(found.p_value)} against "worse by {-found.margin:g} or more"'
         if judged.verdict != "pass" and judged.p_adjusted is not None:
-            p += f' and {1 - found.p_value:.2g} against "no worse than that"{_holm(judged)}'
+            p += f' and {_p(1 - found.p_value)} against "no worse than that"{_holm(judged)}'
     elif found.p_value is not None:
-        p = f", p = {found.p_value:.2g}{_holm(judged)}"
+        p = f", p {_p(found.p_value)}{_holm(judged)}"
     return (
         f"the difference is {found.estimate:+.3f} ({100 * found.level:g} % interval {found.low:+.3f} to "
         f"{found.high:+.3f}, {found.n:,} samples, {found.method}{p})."
@@ -41,7 +43,12 @@ def _difference(judged: Verdict, found: Measured) -> str:
 def _holm(judged: Verdict) -> str:
     if judged.family is None or judged.family < 2 or judged.p_adjusted is None:
         return ""
-    return f", {judged.p_adjusted:.2g} after Holm over {judged.family} claims"
+    return f", {_p(judged.p_adjusted).removeprefix('= ')} after Holm over {judged.family} claims"
+
+
+def _p(value: float) -> str:
+    """'= 0.0012', or '< 1e-10' where digits would only boast."""
+    return f"= {value:.2g}" if value >= LEAST_TOLD else f"< {LEAST_TOLD:g}"
 
 
 def _conclusion(judged: Verdict, found: Measured) -> str:

@@ -89,7 +89,7 @@ def _above(layers: list[Any], rows: list[dict]) -> str:
     for row in rows:
         legend.append(_mark(altair.Chart(table([row])), row["colour"], row["shape"]).encode(x=altair.value(5), y=y))
     texts = altair.Chart(table(rows))
-    left = texts.mark_text(align="left", fontSize=13, color=INK, limit=PLOT_WIDTH - 100)
+    left = texts.mark_text(align="left", fontSize=13, color=INK, limit=PLOT_WIDTH - 116)
     right = texts.mark_text(align="right", fontSize=13, color=INK)
     legend.append(left.encode(x=altair.value(18), y=y, text="name:N"))
     legend.append(right.encode(x=altair.value(PLOT_WIDTH), y=y, text="told:N"))

@@ -8,6 +8,7 @@ from datetime import datetime
 from reports.content import Content, Gate, Metric, Run
 
 MISSING = "–"
+LEAST_TOLD = 1e-10  # a p-value below this is told as this
 VERDICTS = {  # verdict -> symbol and word; never told by colour alone
     "pass": ("✓", "holds"),
     "fail": ("✕", "fails"),
@@ -223,11 +224,16 @@ def gate_kind(gate: Gate) -> str:
 def adjusted(gate: Gate) -> str:
     """The p value as it was judged: 'p = 0.003 after Holm over 4 claims'."""
     if gate.kind == "regression" and gate.verdict == "pass":  # of failures alone the number of claims matters
-        return f"p = {number(gate.p_value)} against being worse by the margin" if gate.p_value is not None else ""
-    if gate.p_adjusted is not None:
-        over = f" over {gate.family:,} claims" if gate.family is not None and gate.family > 1 else ""
-        return f"p = {number(gate.p_adjusted)} after Holm{over}"
-    return f"p = {number(gate.p_value)}" if gate.p_value is not None else ""
+        return f"p {p_value(gate.p_value)} against being worse by the margin" if gate.p_value is not None else ""
+    if gate.p_adjusted is not None and gate.family != 1:
+        over = f" over {gate.family:,} claims" if gate.family is not None else ""
+        return f"p {p_value(gate.p_adjusted)} after Holm{over}"
+    return f"p {p_value(gate.p_value)}" if gate.p_value is not None else ""
+
+
+def p_value(value: float) -> str:
+    """'= 0.0012', or '< 1e-10' where digits would only boast."""
+    return f"= {number(value)}" if value >= LEAST_TOLD else f"< {LEAST_TOLD:g}"
 
 
 def floor_name(floor: str) -> str:
