@@ -1,6 +1,7 @@
 """A small real project for tests: a two-layer model with a byte tokenizer, trained for a few steps."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,7 @@ def start_session(root: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "suites/", "-p", "no:cacheprovider", *arguments],
         cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored below a background job
     )  # fmt: skip
 
 

@@ -1,16 +1,19 @@
 """Gates in continuous integration, in whole sessions: baselines, JUnit files, GitHub, a machine without torch, early stops."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
 
 from harness.store import Store
-from tests.projects import environment, run_harness, run_session, write_project
+from tests.projects import environment, run_harness, run_session, start_session, write_project
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -423,3 +426,25 @@ def test_a_suite_is_stopped_once_its_gates_are_decided(project, tmp_path):
     _, output = run_session(root, "-k", "brief")
     assert "to measure: 1 checkpoints" in output
     assert len(list(Store(root / ".bench/store").all("evaluations"))) == 3
+
+
+def test_a_killed_session_goes_on_with_the_batches_that_were_answered(project, tmp_path):
+    roots = [copied(project, tmp_path / name) for name in ("whole", "killed")]
+    for root in roots:
+        shutil.rmtree(root / ".bench/store/evaluations")
+    run_session(roots[0], "-k", "brief", "--adaptive")
+    process = start_session(roots[1], "-k", "brief", "--adaptive")
+    measuring = roots[1] / ".bench/store/measuring"
+    while process.poll() is None and not list(measuring.glob("*/*-0/*.json")):
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    status, output = run_session(roots[1], "-k", "brief", "--adaptive")
+    assert status == 1, output
+    assert not list(measuring.glob("*/*-0")), "what was answered was used, and is no longer needed"
+    found = [
+        next(a for a in Store(root / ".bench/store").all("evaluations") if a.record["subject"] == "brief-mini")
+        for root in roots
+    ]
+    assert found[0].key == found[1].key
+    assert found[0].manifest["files"] == found[1].manifest["files"], "the same samples and answers, byte for byte"

@@ -1,7 +1,6 @@
 """A large run's report: every sample in one small file, and what is left out of a still larger one."""
 
 import json
-import shutil
 
 import pytest
 
@@ -10,8 +9,6 @@ from reports.browser_data import browsable
 from reports.drawing import most_ids
 from reports.packing import FIRST_BYTES, coded, packed
 from tests.report_rows import build_large_warehouse, texts_of, unpacked
-
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +29,19 @@ def test_twenty_thousand_samples_of_ten_recipes_fit_three_megabytes(page):
     assert page.stat().st_size <= 3_000_000
 
 
-def test_the_page_holds_all_of_them_whole(page):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.goto(page.as_uri())
-        opened.wait_for_selector("#samples:not([aria-busy])")
-        held = opened.evaluate(
-            """async () => {
-              const { suites, texts, cut } = await readSamples();
-              const answers = suites.flatMap((suite) => Object.values(suite.answers).flat());
-              const words = answers.map((place) => texts.get(place).split(" ").length);
-              return [answers.length, Math.min(...words), Math.max(...words), Object.keys(cut).length, suites.length];
-            }"""
-        )
-        browser.close()
+def test_the_page_holds_all_of_them_whole(page, chromium):
+    opened = chromium.new_page()
+    opened.goto(page.as_uri())
+    opened.wait_for_selector("#samples:not([aria-busy])")
+    held = opened.evaluate(
+        """async () => {
+          const { suites, texts, cut } = await readSamples();
+          const answers = suites.flatMap((suite) => Object.values(suite.answers).flat());
+          const words = answers.map((place) => texts.get(place).split(" ").length);
+          return [answers.length, Math.min(...words), Math.max(...words), Object.keys(cut).length, suites.length];
+        }"""
+    )
+    opened.close()
     assert held == [20_000, 60, 100, 0, 9]
 
 
