@@ -73,17 +73,15 @@ def measured(claim: Claim | Target | Regression, candidates: Candidates, others:
         values = {name: _floor(candidates[0][0], others, claim, name) for name in claim.above}
         highest = max(values, key=values.__getitem__) if values else None
         if highest is not None and highest in others:
-            against = f"{highest}'s {values[highest]:.3f}"
-            return replace(_paired(candidates, others[highest], metric, "above", against), side=highest)
+            return replace(_paired(candidates, others[highest], metric, "above", highest), side=highest)
         threshold = claim.at_least if claim.at_least is not None else values[str(highest)]
         against = f"the target {threshold:g}" if highest is None else f"the floor {highest} {threshold:.3f}"
         return replace(_against_number(candidates, metric, threshold, "above", against), side=highest)
     if claim.reference is not None:
         wanted: Wanted = "below" if claim.lower_than or claim.no_higher_than else "above"
         other = others[claim.reference]
-        against = f"{claim.reference}'s {_average(other, metric):.3f}"
         beyond = claim.by - claim.margin  # one of them is 0: how far past the other side, or how far short of it
-        return replace(_paired(candidates, other, metric, wanted, against, beyond), side=claim.reference)
+        return replace(_paired(candidates, other, metric, wanted, claim.reference, beyond), side=claim.reference)
     if claim.equals is not None:
         return _on_every_sample(candidates, metric, claim.equals)
     if claim.below is not None:
@@ -100,7 +98,7 @@ def _paired(
     baselines: Sequence[Evaluation],
     metric: str,
     wanted: Wanted,
-    against: str,
+    reference: str,
     margin: float = 0.0,
 ) -> Measured:
     pairs = [paired_rows(own[0], other) for own, other in zip(candidates, baselines, strict=True)]
@@ -116,7 +114,7 @@ def _paired(
         interval = _looked_at(looked_at, how, ours[0], theirs[0], clusters, edge, fixed)
     return Measured(
         _over(how, ours), _over(how, theirs), interval.estimate,
-        interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
+        interval.low, interval.high, interval.p_value, interval.n, interval.method, f"{reference}'s {_over(how, theirs):.3f}",
         _loudest(how, *pairs[0], edge, interval.estimate > edge), wanted, margin, seeds=len(pairs),
     )  # fmt: skip
 
@@ -155,27 +153,14 @@ def _on_every_sample(candidates: Candidates, metric: str, number: float) -> Meas
 
 
 def _against_blessed(claim: Regression, candidate: Evaluation, blessed: Evaluation) -> Measured:
-    against = f"{blessed[claim.metric]:.3f} in baseline {claim.name}"
     wanted: Wanted = "below" if claim.rises else "above"
     side = f"baseline {claim.name}"
     if candidate.key == blessed.key:
         value, n = candidate[claim.metric], int(candidate.metrics[claim.metric]["n"])
-        return Measured(
-            value,
-            value,
-            0.0,
-            0.0,
-            0.0,
-            0.0,
-            n,
-            "the very same evaluation",
-            against,
-            (),
-            wanted,
-            -claim.margin,
-            side,
-            0.9,
+        same = Measured(
+            value, value, 0.0, 0.0, 0.0, 0.0, n, "the very same evaluation", _in_baseline(value, claim), (), wanted
         )
+        return replace(same, margin=-claim.margin, side=side, level=0.9)
     check_comparable(candidate, blessed, claim.name)
     rows, others = paired_rows(candidate, blessed)
     clusters = [row["cluster"] for row in rows]
@@ -190,10 +175,14 @@ def _against_blessed(claim: Regression, candidate: Evaluation, blessed: Evaluati
         half = (interval.p_value or 0.0) / 2
         interval = replace(interval, p_value=half if better else 1 - half)
     return Measured(
-        how.estimate(ours), how.estimate(theirs), interval.estimate,
-        interval.low, interval.high, interval.p_value, interval.n, interval.method, against,
+        how.estimate(ours), how.estimate(theirs), interval.estimate, interval.low, interval.high, interval.p_value,
+        interval.n, interval.method, _in_baseline(how.estimate(theirs), claim),
         _loudest(how, rows, others, 0.0, claim.rises), wanted, -claim.margin, side, 0.9,
     )  # fmt: skip
+
+
+def _in_baseline(value: float, claim: Regression) -> str:
+    return f"{value:.3f} in baseline {claim.name}"
 
 
 def _looked_at(
@@ -207,8 +196,9 @@ def _looked_at(
 ) -> Interval:
     """The interval by `fixed_at(level)`; of an evaluation under --adaptive, one that allows for its repeated looks.
 
-    `evaluations` are the sides of which one may have been stopped. A fifth of the error rate goes to a confidence sequence, which may be looked at after every sample, the rest to
-    the interval of the whole suite, which counts only where the whole suite was measured.
+    `evaluations` are the sides of which one may have been stopped. A fifth of the error rate goes to a confidence
+    sequence, which may be looked at after every sample, the rest to the interval of the whole suite, which counts only
+    where the whole suite was measured.
     """
     adaptive = [one for one in evaluations if one.adaptive]
     if not adaptive:
