@@ -293,14 +293,17 @@ def command(*subjects: Subject, seeds: int = 1) -> str:
 
 def _samples_needed(found: Measured, alpha: float) -> int | None:
     """Samples at which a difference as large as the one seen would be decided with 80 % power at error rate
-    `alpha`; None beyond a million, and where several seeds are judged: those would have to be more."""
+    `alpha`; None beyond a million, and where several seeds are judged: those would have to be more.
+
+    As harness.statistics.samples_needed says, less the few samples that t adds to z: every warm session asks this,
+    and numpy and scipy would take a third of its time.
+    """
     from statistics import NormalDist
 
-    from harness.statistics import samples_needed
-
+    normal = NormalDist()
     effect = abs(found.estimate + (found.margin if found.wanted == "below" else -found.margin))
-    spread = (found.high - found.low) / 2 / NormalDist().inv_cdf((1 + found.level) / 2) * math.sqrt(found.n)
-    if effect == 0 or spread == 0 or found.seeds > 1 or effect < spread / 400:
+    spread = (found.high - found.low) / 2 / normal.inv_cdf((1 + found.level) / 2) * math.sqrt(found.n)
+    if effect == 0 or spread == 0 or found.seeds > 1:
         return None
-    needed = samples_needed(effect, sd=spread, level=1 - alpha)
+    needed = math.ceil(((normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(0.8)) * spread / effect) ** 2)
     return max(needed, found.n + 1) if needed <= 1_000_000 else None
