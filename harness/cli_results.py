@@ -79,7 +79,7 @@ def gate(
     recipe: Annotated[str | None, typer.Argument(help="default: all that was measured")] = None,
     baseline: Baseline = None,
     strict: Annotated[bool, typer.Option("--strict-gates", help="an inconclusive gate fails")] = False,
-    seeds: Annotated[int, typer.Option(help="training seeds to judge together")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="training seeds to judge together")] = 1,
     scale: Scale = "mini",
     data_root: DataRoot = None,
     store: StoreDir = None,
