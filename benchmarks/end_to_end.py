@@ -119,13 +119,13 @@ def bare(options: Any, folder: Path) -> None:
     from trl import SFTConfig
 
     from harness import Dataset, Embedded, Files, Mix
-    from harness.data.reading import Access, load
-    from harness.devices import threads
-    from harness.models.engine import Engine
-    from harness.models.loading import load_tokenizer
-    from harness.training.finetune import FiniteSFTTrainer, load_base
-    from harness.training.packing import Packing
-    from harness.training.tokens import conversation_tokens, use_training_template
+    from harness.data.reading.rows import Access, load
+    from harness.jobs.devices import threads
+    from harness.models.answering.engine import Engine
+    from harness.models.loading.load import load_tokenizer
+    from harness.training.finetuning.finetune import FiniteSFTTrainer, load_base
+    from harness.training.shared.packing import Packing
+    from harness.training.shared.tokens import conversation_tokens, use_training_template
 
     started = time.perf_counter()
     torch.set_num_threads(threads())

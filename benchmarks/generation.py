@@ -23,7 +23,7 @@ from benchmarks import setting
 
 def instructions(data_root: Path | None, count: int) -> list[str]:
     """Instructions of mixed lengths, no longer than 1,200 characters."""
-    from harness.data.reading import EMBEDDED
+    from harness.data.reading.rows import EMBEDDED
 
     if data_root is None:
         rows = [json.loads(line) for line in (EMBEDDED / "instructions.jsonl").open(encoding="utf-8")]

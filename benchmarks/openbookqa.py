@@ -95,7 +95,7 @@ def ours(options: Any) -> Any:
 
 def compare(options: Any, name: str, rows: list[dict[str, Any]], requests: list[Any], mine: Any) -> None:
     """One line of the table, once both sides agree."""
-    from harness.models.likelihood import Work
+    from harness.models.answering.likelihood import Work
 
     sizes = {size: hf(options, size) for size in options.batch_sizes}
     few = [one for one in requests if one.doc_id < ENOUGH]
@@ -129,7 +129,7 @@ def memory(side: str, options: Any, rows: list[dict[str, Any]], examples: list[d
     """Print, as JSON, the peak memory of scoring above that of the loaded model, and in all."""
     import torch
 
-    from harness.models.memory import peak_memory_bytes, reset_peak_memory
+    from harness.models.tools.memory import peak_memory_bytes, reset_peak_memory
 
     requests = requests_of(SHOTS["5-shot, drawn per question"], rows, examples)
     lm = ours(options) if side == "ours" else hf(options, options.memory_batch)

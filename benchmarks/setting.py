@@ -51,7 +51,7 @@ def tiny(data_root: Path | None, vocabulary: int = VOCABULARY) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from harness.training.tokens import train_tokenizer
+    from harness.training.shared.tokens import train_tokenizer
 
     tokenizer = train_tokenizer(texts(data_root), min(vocabulary, VOCABULARY), CONTEXT)
     torch.manual_seed(0)
@@ -74,7 +74,7 @@ def tiny(data_root: Path | None, vocabulary: int = VOCABULARY) -> Path:
 def texts(data_root: Path | None) -> list[str]:
     """Text to make a tokenizer from."""
     if data_root is None:
-        from harness.data.reading import EMBEDDED
+        from harness.data.reading.rows import EMBEDDED
 
         rows = [json.loads(line) for file in sorted(EMBEDDED.glob("*.jsonl")) for line in file.open(encoding="utf-8")]
         return [str(value) for row in rows for value in row.values() if isinstance(value, str)]
@@ -83,7 +83,7 @@ def texts(data_root: Path | None) -> list[str]:
 
 def questions(data_root: Path | None, split: str = "test") -> list[dict[str, Any]]:
     """OpenBookQA's rows, or those of the embedded quiz."""
-    from harness.data.reading import EMBEDDED
+    from harness.data.reading.rows import EMBEDDED
 
     path = EMBEDDED / "quiz.jsonl" if data_root is None else data_root / "openbookqa" / f"{split}.jsonl"
     rows = [json.loads(line) for line in path.open(encoding="utf-8")]
@@ -101,7 +101,7 @@ def in_turn(sides: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu
     """Each side, the best of `rounds`; the sides run in turn, so that a noisy machine wrongs none."""
     import torch
 
-    from harness.models.memory import peak_memory_bytes, reset_peak_memory
+    from harness.models.tools.memory import peak_memory_bytes, reset_peak_memory
 
     found: dict[str, list[Measured]] = {name: [] for name in sides}
     for _ in range(rounds):

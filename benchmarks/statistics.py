@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from harness.differences import ALPHA, EARLY
+from harness.gates.evidence import ALPHA, EARLY
 from harness.scoring import Mean
 from harness.statistics import (
     adjust,

@@ -25,8 +25,8 @@ ROWS, MICRO, STEP, LENGTH = 480, 4, 16, 1024  # rows in all, a micro-batch, an o
 
 def dolly(data_root: Path | None, tokenizer: Any, rows: int) -> list[dict[str, list[int]]]:
     """Instructions with their answers, as token ids and labels of the answers alone."""
-    from harness.data.reading import EMBEDDED
-    from harness.training.tokens import conversation_tokens
+    from harness.data.reading.rows import EMBEDDED
+    from harness.training.shared.tokens import conversation_tokens
 
     if data_root is None:
         lines = [json.loads(line) for line in (EMBEDDED / "instructions.jsonl").open(encoding="utf-8")]
@@ -53,7 +53,7 @@ def fresh_lora(options: Any) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from harness.models.loading import load_model
+    from harness.models.loading.load import load_model
 
     torch.manual_seed(0)
     model = load_model({"path": options.model}, device=options.device, dtype=options.dtype)
@@ -83,8 +83,8 @@ def ours(options: Any, tokenizer: Any, rows: list[Any], folder: str) -> Any:
     from datasets import Dataset
     from trl import SFTConfig
 
-    from harness.training.finetune import FiniteSFTTrainer
-    from harness.training.packing import Packing
+    from harness.training.finetuning.finetune import FiniteSFTTrainer
+    from harness.training.shared.packing import Packing
 
     config = SFTConfig(
         output_dir=folder, per_device_train_batch_size=MICRO, gradient_accumulation_steps=STEP // MICRO, seed=0,
@@ -105,7 +105,7 @@ def gradient_error(options: Any, tokenizer: Any, rows: list[Any]) -> float:
     """Of one optimizer step, relative: packed, against the rows one by one."""
     import torch
 
-    from harness.training.packing import Packing, target_losses
+    from harness.training.shared.packing import Packing, target_losses
 
     model = fresh_lora(options)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -139,7 +139,7 @@ def main() -> None:
     from transformers import AutoTokenizer
     from transformers.utils import logging
 
-    from harness.training.packing import NO_ROW, Packing
+    from harness.training.shared.packing import NO_ROW, Packing
 
     logging.set_verbosity_error()
     tokenizer = AutoTokenizer.from_pretrained(options.model)

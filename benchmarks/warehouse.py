@@ -28,10 +28,10 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-import reports
+import harness.report
 from harness import warehouse
-from harness.fingerprint import digest
-from harness.store import Store
+from harness.fingerprint.values import digest
+from harness.store.artifacts import Store
 
 RECIPES = [f"recipe_{i}" for i in range(10)]
 SUITES = ["openbookqa", "holdout", "recall", "tone", "classification", "critical", "retention", "stability", "training"]

@@ -1,34 +1,51 @@
-"""What a result was computed with: recorded beside it, never part of a fingerprint."""
+"""What surrounds a session: library versions, processor threads, the project's commit, what a child process gets."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "lm_eval", "bitsandbytes", "tokenizers")
+MATTERS = ("torch", "transformers", "trl", "peft")  # of these, another minor version is mentioned
+PACKAGE = Path(__file__).parent
 
 
-def environment(threads: int | None = None) -> dict[str, Any]:
-    """Versions of the libraries that touch numbers, python, processor and threads; imports none of them."""
-    found: dict[str, Any] = {
+def environment(threads: int | None = None) -> dict[str, str | int]:
+    """Versions of the libraries that touch numbers, of Python, the processor, the threads; imports none of them.
+
+    Recorded beside each result, never part of a fingerprint.
+    """
+    found: dict[str, str | int] = {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
     for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
+        installed = version_of(library)
+        if installed is not None:
+            found[library] = installed
     if threads is not None:
         found["threads"] = threads
     return found
 
 
+def version_of(library: str) -> str | None:
+    """The installed version of a library, without importing it; None where it is not installed."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def threads() -> int:
+    """Processor threads of a worker on the CPU: all that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def commit_of(root: Path) -> str | None:
-    """The project's git commit, '+' appended where files differ from it."""
+    """The project's git commit, '+' appended where files differ from it; None outside a repository."""
     try:
         found = subprocess.run(
             ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
@@ -39,3 +56,9 @@ def commit_of(root: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return (found.stdout.strip() + ("+" if changed.stdout.strip() else "")) if found.returncode == 0 else None
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Environment variables of a Python process that can import this harness, wherever it was started from."""
+    path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false", **more}

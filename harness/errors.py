@@ -5,15 +5,16 @@ Every message says which thing, what is wrong with both values, and on an indent
 
 
 class HarnessError(Exception):
-    """A mistake in the input or the surroundings, told in one paragraph; never a bug of the harness."""
+    """A mistake in the input or the environment, explained in one paragraph; never a bug of the harness."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(problem + (f"\n    {remedy}" if remedy else ""))
         self.problem = problem
         self.remedy = remedy
 
-    def told(self) -> str:
-        """The message as a user reads it: the kind of error, the problem, the remedy."""
+    @property
+    def message(self) -> str:
+        """What a user reads: the kind of error, the problem, the remedy."""
         return f"{type(self).__name__}: {self}"
 
 
@@ -25,12 +26,16 @@ class SuiteError(HarnessError):
     """A suite or sample that cannot be measured."""
 
 
+class ReportError(HarnessError):
+    """A report or section that cannot be shown."""
+
+
 class DataError(HarnessError):
     """A data file or row that cannot be used."""
 
 
 class DeviceError(HarnessError):
-    """A device that was asked for and is not there."""
+    """A device that was asked for and is not there, or that cannot do what is asked of it."""
 
 
 class StoreError(HarnessError):

@@ -17,19 +17,20 @@ from typing import Any
 
 import pytest
 
-from harness import github, graph
-from harness.adaptive import stopping_rule
-from harness.adhoc import task_suite
-from harness.bench import Bench, Checkpoint, open_store
+from harness.session import github
+from harness.jobs import missing as graph
+from harness.gates.stopping import stopping_rule
+from harness.project.command_line import task_suite
+from harness.session.bench import Bench, Checkpoint, open_store
 from harness.errors import HarnessError
-from harness.evaluation import Evaluation
-from harness.gates import Gate, all_gates, judge, other_side
-from harness.jobs import Job
-from harness.options import read_options
+from harness.evaluation.evaluation import Evaluation
+from harness.gates.gate import Gate, all_gates, judge, other_side
+from harness.jobs.job import Job
+from harness.session.options import read_options
 from harness.recipe import Subject
-from harness.session import Session
+from harness.session.record import Session
 from harness.suite import Suite
-from harness.verdicts import Verdict
+from harness.gates.verdict import Verdict
 
 BENCH = pytest.StashKey[Bench]()
 SESSION = pytest.StashKey[Session]()
@@ -79,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     results = config.getoption("--results")
     config.stash[OUTPUTS] = {
         "results": Path(results) if results else root / ".bench" / "results.duckdb",
-        "reports": root / ".bench" / "reports",
+        "harness.report": root / ".bench" / "harness.report",
     }
 
 
@@ -339,7 +340,7 @@ def _write_report(connection: Any, run_id: str, folder: Path) -> tuple[str, list
 
     from rich.console import Console
 
-    import reports
+    import harness.report
 
     content = reports.load(connection, run_id)
     paths = [folder / "report.html", folder / "report.md"]
@@ -446,7 +447,7 @@ def _show_until(config: pytest.Config, bench: Bench, done: Callable[[], bool]) -
         while not done():
             time.sleep(0.05)
         return
-    from harness.progress import show
+    from harness.jobs.display import show
 
     with capture.global_and_fixture_disabled():
         show(lambda: _running(bench), done, sys.stdout)

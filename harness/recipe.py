@@ -6,9 +6,10 @@ The start of the road: a recipe file declares one `Recipe`, the session takes th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
+from harness.claims import Claim, Target
 from harness.data.sources import SCALES, Mix, Scale
 from harness.errors import RecipeError
 
@@ -56,11 +57,9 @@ class Quantization:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What pretraining and fine-tuning share. Every field changes the weights, so every field is hashed."""
+class TrainingSettings:
+    """How an optimizer run goes. Every field changes the weights, so every field is part of the fingerprint."""
 
-    data: Mix
-    held_out: Mix | None = None  # rows for the evaluation loss; cannot change the weights
     learning_rate: float
     min_learning_rate: float = 0.0  # where the cosine ends
     warmup_steps: int = 0
@@ -73,7 +72,6 @@ class Stage:
     max_grad_norm: float = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where a GPU has it, else float32
     optimizer: Literal["adamw", "adamw_fused", "adamw_8bit"] = "adamw"  # 8-bit: Dettmers et al. 2021, arXiv:2110.02861
-    eval_steps: int | None = None  # steps between looks at the held-out loss; default: four looks in a training
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -91,15 +89,11 @@ class Stage:
             raise RecipeError(f"{name}: optimizer {self.optimizer!r} is none of adamw, adamw_fused and adamw_8bit.")
         if self.warmup_steps < 0:
             raise RecipeError(f"{name}: warmup_steps {self.warmup_steps} is negative.")
-        if self.eval_steps is not None and self.eval_steps < 1:
-            raise RecipeError(f"{name}: eval_steps {self.eval_steps} is not positive.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrain(Stage):
-    """Next-token training on text. From an `Architecture` it starts with fresh weights; from any other base it
-    goes on with that base's weights and tokenizer.
-    """
+class PretrainSettings(TrainingSettings):
+    """How next-token training on text goes."""
 
     packing: bool = True  # a row is a block of the joined documents; else a document, cut at block_length
     block_length: int | None = None  # tokens; default: the model's whole context
@@ -113,8 +107,8 @@ class Pretrain(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finetune(Stage):
-    """Supervised training on the assistant's tokens only; a row is one conversation."""
+class FinetuneSettings(TrainingSettings):
+    """How supervised training on conversations goes."""
 
     adapter: Lora | None = None  # None: all weights
     quantization: Quantization | None = None
@@ -130,6 +124,52 @@ class Finetune(Stage):
             )
         if self.max_length < 8:
             raise RecipeError(f"Finetune: max_length {self.max_length} leaves no room for an answer.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reads:
+    """What a stage reads. The training rows enter the fingerprint by their bytes; held-out rows change no weight."""
+
+    data: Mix
+    held_out: Mix | None = None  # rows for the evaluation loss
+    eval_steps: int | None = None  # steps between looks at the held-out loss; default: four looks in a training
+
+    def __post_init__(self) -> None:
+        if self.eval_steps is not None and self.eval_steps < 1:
+            raise RecipeError(f"{type(self).__name__}: eval_steps {self.eval_steps} is not positive.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(PretrainSettings, _Reads):
+    """Next-token training on text. From an `Architecture` it starts with fresh weights; from any other base it
+    goes on with that base's weights and tokenizer.
+    """
+
+    def __post_init__(self) -> None:
+        PretrainSettings.__post_init__(self)
+        _Reads.__post_init__(self)
+
+    @property
+    def settings(self) -> PretrainSettings:
+        """All of the stage that changes the weights, but for its rows."""
+        return PretrainSettings(**{field.name: getattr(self, field.name) for field in fields(PretrainSettings)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune(FinetuneSettings, _Reads):
+    """Supervised training on the assistant's tokens only; a row is one conversation."""
+
+    def __post_init__(self) -> None:
+        FinetuneSettings.__post_init__(self)
+        _Reads.__post_init__(self)
+
+    @property
+    def settings(self) -> FinetuneSettings:
+        """All of the stage that changes the weights, but for its rows."""
+        return FinetuneSettings(**{field.name: getattr(self, field.name) for field in fields(FinetuneSettings)})
+
+
+Stage = Pretrain | Finetune
 
 
 @dataclass(frozen=True)
@@ -160,107 +200,6 @@ class Variant:
             raise RecipeError(f"Variant {self.name!r}: scale {self.scale!r} is none of {', '.join(SCALES)}.")
         if self.stages is not None:
             object.__setattr__(self, "stages", tuple(self.stages))
-
-
-COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "equals", "below", "above")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a recipe says of itself against another subject, or against a number.
-
-    `lower_than` and `higher_than` name a recipe, whose variant of the same name is the reference;
-    samples answered by both are compared in pairs. `no_lower_than` and `no_higher_than` claim
-    non-inferiority: worse by less than `margin`.
-    """
-
-    suite: str
-    metric: str
-    lower_than: str | None = field(default=None, kw_only=True)
-    higher_than: str | None = field(default=None, kw_only=True)
-    by: float = field(default=0.0, kw_only=True)  # the least difference claimed, in the metric's unit
-    no_lower_than: str | None = field(default=None, kw_only=True)
-    no_higher_than: str | None = field(default=None, kw_only=True)
-    margin: float = field(default=0.0, kw_only=True)  # how much worse is still no worse
-    equals: float | None = field(default=None, kw_only=True)
-    below: float | None = field(default=None, kw_only=True)
-    above: float | None = field(default=None, kw_only=True)
-    words: str | None = field(default=None, kw_only=True)  # the claim as the report says it
-
-    def __post_init__(self) -> None:
-        who = f"Claim({self.suite!r}, {self.metric!r})"
-        told = [word for word in COMPARISONS if getattr(self, word) is not None]
-        if len(told) != 1:
-            raise RecipeError(
-                f"{who}: {len(told)} comparisons ({', '.join(told) or 'none'}).",
-                f"Give one of {', '.join(COMPARISONS)}.",
-            )
-        if self.by < 0 or (self.by and not (self.lower_than or self.higher_than)):
-            raise RecipeError(f"{who}: by={self.by} needs lower_than or higher_than, and is positive.")
-        if (self.no_lower_than or self.no_higher_than) and not self.margin > 0:
-            raise RecipeError(
-                f"{who}: {told[0]} needs a positive margin, and margin is {self.margin:g}.",
-                "No sample can show that two scores do not differ at all.",
-            )
-        if self.margin and not (self.no_lower_than or self.no_higher_than):
-            raise RecipeError(f"{who}: margin={self.margin:g} needs no_lower_than or no_higher_than.")
-
-    @property
-    def kind(self) -> str:
-        """Which comparison is made: one of COMPARISONS."""
-        return next(word for word in COMPARISONS if getattr(self, word) is not None)
-
-    @property
-    def reference(self) -> str | None:
-        """Name of the recipe on the other side, or None."""
-        return self.lower_than or self.higher_than or self.no_lower_than or self.no_higher_than
-
-    @property
-    def sentence(self) -> str:
-        """The claim in words, without its subject."""
-        if self.words:
-            return self.words
-        if self.equals is not None:
-            return f"{self.suite} {self.metric} is {self.equals:g} on every sample"
-        if self.below is not None:
-            return f"{self.suite} {self.metric} is below {self.below:g}"
-        if self.above is not None:
-            return f"{self.suite} {self.metric} is above {self.above:g}"
-        beyond = f" by at least {self.by:g}" if self.by else f" by {self.margin:g} or more" if self.margin else ""
-        return f"{self.suite} {self.metric} is {self.kind.replace('_', ' ')} {self.reference}'s{beyond}"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A score to reach: a number, or the highest of the floors named in `above`.
-
-    Floors are the suite's own ('chance', 'longest_answer', 'first_answer') and subjects that need no
-    training ('untrained', 'base'). `together_with` names suites whose samples are judged with these as one.
-    """
-
-    suite: str
-    metric: str
-    at_least: float | None = field(default=None, kw_only=True)
-    above: tuple[str, ...] = field(default=(), kw_only=True)
-    together_with: tuple[str, ...] = field(default=(), kw_only=True)
-    words: str | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "above", tuple(self.above))
-        object.__setattr__(self, "together_with", tuple(self.together_with))
-        if (self.at_least is None) == (not self.above):
-            raise RecipeError(f"Target({self.suite!r}, {self.metric!r}): give either at_least or above.")
-        if self.together_with and self.above:
-            raise RecipeError(f"Target({self.suite!r}, {self.metric!r}): together_with needs at_least; floors differ.")
-
-    @property
-    def sentence(self) -> str:
-        """The target in words, without its subject."""
-        if self.words:
-            return self.words
-        if self.above:
-            return f"{self.suite} {self.metric} is above the highest of {', '.join(self.above)}"
-        return f"{' and '.join([self.suite, *self.together_with])} {self.metric} is at least {self.at_least:g}"
 
 
 @dataclass(frozen=True)

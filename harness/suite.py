@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from harness.data.sources import Dataset, Mix, Rows
+from harness.claims import Guard
+from harness.data.sources import Dataset, Mix, Row, Rows
 from harness.errors import SuiteError
 from harness.recipe import Subject
 
@@ -114,37 +115,12 @@ class Overlap:
 
 
 Ask = Generate | Perplexity | Choices | LmEval | LmEvalTask | Probe | Parity | TrainingRecord | Overlap
+ASKS: tuple[type, ...] = get_args(Ask)
 MODEL_FREE = (TrainingRecord, Overlap)  # asks that need no model
 OWN_ITEMS = (TrainingRecord, Overlap, LmEvalTask)  # asks that bring their own samples
 Output = Mapping[str, Any]  # what the model worker answered for one sample
 Scores = dict[str, Any]  # metric -> score of one sample; lists hold counts that a corpus metric sums
 Scorer = Callable[[Sample, Output], Scores]
-
-
-@dataclass(frozen=True)
-class Guard:
-    """How much worse a metric may be than in a baseline (`--baseline NAME`) and still count as no worse.
-
-    `may_fall` for a metric of which more is better, `may_rise` for one of which less is; in the metric's unit.
-    """
-
-    metric: str
-    may_fall: float | None = field(default=None, kw_only=True)
-    may_rise: float | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if (self.may_fall is None) == (self.may_rise is None):
-            raise SuiteError(f"Guard({self.metric!r}): give either may_fall or may_rise.")
-        if not self.margin > 0:
-            raise SuiteError(
-                f"Guard({self.metric!r}): the margin is {self.margin:g}; it must be a positive number.",
-                "No sample can show that two scores do not differ at all.",
-            )
-
-    @property
-    def margin(self) -> float:
-        """The least change for the worse that counts as a regression, in the metric's unit."""
-        return float(self.may_fall if self.may_fall is not None else self.may_rise or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +129,7 @@ class Suite:
 
     name: str
     dataset: Dataset | Rows | Mix | None = None  # None only where what is asked brings its own samples
-    to_sample: Callable[[dict[str, Any]], Sample] | None = None
+    to_sample: Callable[[Row], Sample] | None = None
     scorer: Scorer
     asks: tuple[Ask, ...] = (Generate(),)
     system_prompt: str | None = None
@@ -209,7 +185,7 @@ class Suite:
         return True
 
 
-def samples_of(suite: Suite, rows: Sequence[dict[str, Any]]) -> list[Sample]:
+def samples_of(suite: Suite, rows: Sequence[Row]) -> list[Sample]:
     """The suite's samples; SuiteError names a row that makes none, or an id that occurs twice."""
     assert suite.to_sample is not None
     samples: list[Sample] = []

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from harness.bench import Bench
-from harness.options import Options
-from harness.store import Store
+from harness.session.bench import Bench
+from harness.session.options import Options
+from harness.store.artifacts import Store
 from tests.hand_made import SUITES
 
 

@@ -1,9 +1,9 @@
 """A project without models: evaluations written by hand, for the tests of what is judged on them."""
 
 from harness import Recipe, Sample, Variant
-from harness.evaluation import publish
-from harness.gates import all_gates, judge
-from harness.planning import Planner
+from harness.evaluation.evaluation import publish
+from harness.gates.gate import all_gates, judge
+from harness.fingerprint.planning import Planner
 
 SUITES = """from harness import Dataset, Embedded, Guard, Mean, Sample, Suite
 from harness.scoring import answer_floors

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from harness import Claim, Guard, Mean, Sample, Target
-from harness.adaptive import batches, in_drawn_order, is_decided, stopping_rule
-from harness.baselines import bless, read
-from harness.differences import ALPHA
-from harness.evaluation import Evaluation, publish, unpublished
+from harness.gates.stopping import batches, in_drawn_order, is_decided, stopping_rule
+from harness.store.baselines import bless, read
+from harness.gates.evidence import ALPHA
+from harness.evaluation.evaluation import Evaluation, publish, unpublished
 from tests.hand_made import add, judged, measure
 
 
@@ -73,8 +73,8 @@ def test_the_rule_is_part_of_the_key(adaptive):
 
 def test_what_may_be_stopped_waits_for_what_it_is_compared_with(adaptive, monkeypatch):
     """Else its gates could not be judged at any look. No job waits in a circle, whoever compares with whom."""
-    from harness import graph
-    from harness.jobs import waits_for
+    from harness.jobs import missing as graph
+    from harness.jobs.job import waits_for
 
     adaptive.options = dataclasses.replace(adaptive.options, train=True)
     alpha = add(adaptive, "alpha", [Claim("share", "acc", higher_than="beta")])

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harness.fingerprint import digest
-from harness.store import Store
+from harness.fingerprint.values import digest
+from harness.store.artifacts import Store
 from tests.projects import run_harness, run_session, write_project
 
 pytest.importorskip("torch")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports import load, write_html
+from harness.report import load, write_html
 from tests.report_rows import (
     build_long_warehouse,
     build_warehouse,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import load, write_html
+from harness.report import load, write_html
 from tests.report_rows import build_long_warehouse
 
 AXE = importlib.util.find_spec("axe_playwright_python")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from harness.catalogue import find_root
+from harness.project.declared import find_root
 from harness.errors import HarnessError
 
 RECIPE = '''"""Why {name} should work."""

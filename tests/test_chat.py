@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from harness.errors import SuiteError
-from harness.models.chat import Conversation, Printer, prompt_ids
-from harness.models.engine import Engine
+from harness.models.tools.chat import Conversation, Printer, prompt_ids
+from harness.models.answering.engine import Engine
 from tests.projects import environment, run_harness
 from tests.trained import places, trained_project
 

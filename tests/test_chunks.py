@@ -7,10 +7,10 @@ import random
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli import app
-from harness.data.chunks import Settings, make_chunks
-from harness.data.cutting import cut
-from harness.data.shuffle import Shuffle
+from harness.cli.main import app
+from harness.data.tools.chunks import Settings, make_chunks
+from harness.data.tools.cutting import cut
+from harness.data.tools.shuffle import Shuffle
 from harness.errors import DataError
 from tests.projects import run_harness
 

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from harness.store import Store
+from harness.store.artifacts import Store
 from tests.projects import environment, run_harness, run_session, start_session, write_project
 
 pytest.importorskip("torch")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.data.formats import training_row
+from harness.data.reading.formats import training_row
 from harness.data.sources import Source
 
 MINI = Path(harness.__file__).parent / "data" / "mini"

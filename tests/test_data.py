@@ -5,9 +5,9 @@ import json
 import pytest
 
 from harness import Dataset, Embedded, Files, Hub, Mix, Sample, Suite
-from harness.data.formats import BadRow, row_text, training_row
-from harness.data.overlap import check_contained
-from harness.data.reading import Access, load, read_file
+from harness.data.reading.formats import BadRow, row_text, training_row
+from harness.data.overlap.ngrams import check_contained
+from harness.data.reading.rows import Access, load, read_file
 from harness.data.sources import Source
 from harness.errors import DataError, SuiteError
 from harness.scoring import fitness

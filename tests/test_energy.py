@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from harness.models import energy
-from harness.models.energy import EnergyMeter
+from harness.models.tools import energy
+from harness.models.tools.energy import EnergyMeter
 from harness.training.__main__ import spent
 
 

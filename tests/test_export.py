@@ -13,8 +13,8 @@ pytest.importorskip("bitsandbytes")
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from harness.errors import DeviceError, StoreError
-from harness.models.engine import Engine
-from harness.models.export import try_out, write_standalone
+from harness.models.answering.engine import Engine
+from harness.models.tools.export import try_out, write_standalone
 from tests.projects import run_harness
 from tests.trained import places, trained_project
 

@@ -22,9 +22,9 @@ from harness import (
     Recipe,
     Variant,
 )
-from harness.data.reading import Access
-from harness.fingerprint import FileDigests, code_tree_digest, differences, digest, function_digest, plain
-from harness.planning import Planner
+from harness.data.reading.rows import Access
+from harness.fingerprint.values import FileDigests, code_tree_digest, differences, digest, function_digest, plain
+from harness.fingerprint.planning import Planner
 
 SHAPE = Architecture(
     hidden_size=64, layers=2, heads=2, key_value_heads=2, intermediate_size=128, vocabulary_size=512, context_length=64

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from harness import Claim, Mean, Target
-from harness.baselines import bless, read
-from harness.forecast import Forecast
-from harness.gates import all_gates
+from harness.store.baselines import bless, read
+from harness.gates.forecast import Forecast
+from harness.gates.gate import all_gates
 from tests.hand_made import add, measure
 
 N = 260  # rows of the embedded prompts

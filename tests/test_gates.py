@@ -4,7 +4,7 @@ import pytest
 
 from harness import Claim, Dataset, Embedded, Finetune, Mix, Sample, Target
 from harness.errors import StatisticsError, StoreError, SuiteError
-from harness.gates import Gate, gates_of, other_side
+from harness.gates.gate import Gate, gates_of, other_side
 from tests.hand_made import add, judged, measure
 
 

@@ -7,11 +7,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from harness.data.reading import EMBEDDED
+from harness.data.reading.rows import EMBEDDED
 from harness.errors import DeviceError, SuiteError
-from harness.models.generation import Generator, NotFinite, Prompt
-from harness.models.likelihood import LikelihoodScorer
-from harness.training.tokens import train_tokenizer
+from harness.models.answering.generation import Generator, NotFinite, Prompt
+from harness.models.answering.likelihood import LikelihoodScorer
+from harness.training.shared.tokens import train_tokenizer
 from tests.tiny_models import CONTEXT, PLAIN, TREE, VOCABULARY, tiny
 
 
@@ -158,7 +158,7 @@ def test_a_sequence_too_large_for_memory_alone_is_named(monkeypatch):
 
 
 def test_one_long_prompt_does_not_narrow_the_batch_for_all_the_short_ones(monkeypatch):
-    from harness.models import generation
+    from harness.models.answering import generation
 
     model = tiny("llama")
     generator = generator_of(model)

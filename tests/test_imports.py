@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.planning import ANSWERS, TRAINS
+from harness.fingerprint.planning import ANSWERS, TRAINS
 
 ROOT = Path(harness.__file__).parents[1]
 TORCH_FAMILY = {"torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "lm_eval"}
@@ -57,7 +57,7 @@ def in_workers(place):
 def test_the_harness_imports_no_recipe_suite_or_report():
     may = {Path("harness/plugin.py"), Path("harness/cli.py"), Path("harness/cli_results.py")}
     found = {
-        str(place): sorted(packages(path) & {"recipes", "suites", "reports", "tests", "benchmarks"})
+        str(place): sorted(packages(path) & {"recipes", "suites", "harness.report", "tests", "benchmarks"})
         for place, path in modules("harness").items()
         if place not in may
     }
@@ -86,7 +86,7 @@ def test_the_session_imports_no_worker_module():
 def test_only_the_warehouse_imports_duckdb():
     may = set(modules("harness/warehouse"))
     may |= {Path("harness/data/chunks.py")}  # reads crawls with it, in memory; no results
-    for folder in ("harness", "recipes", "suites", "reports"):
+    for folder in ("harness", "recipes", "suites", "harness.report"):
         for place, path in modules(folder).items():
             assert place in may or "duckdb" not in packages(path), place
 
@@ -97,10 +97,10 @@ def test_only_the_plugin_imports_pytest():
 
 
 def test_nothing_imports_the_plugin_or_the_command():
-    for folder in ("harness", "recipes", "suites", "reports"):
+    for folder in ("harness", "recipes", "suites", "harness.report"):
         for place, path in modules(folder).items():
             is_entry = place == Path("harness/__main__.py")  # `python -m harness` is the command
-            assert is_entry or not imported(path) & {"harness.plugin", "harness.cli"}, place
+            assert is_entry or not imported(path) & {"harness.plugin", "harness.cli.main"}, place
 
 
 def test_recipes_import_the_harness_and_each_other_only():
@@ -113,13 +113,13 @@ def test_recipes_import_the_harness_and_each_other_only():
 
 def test_a_suite_never_imports_a_recipe():
     for place, path in modules("suites").items():
-        names = {name for name in imported(path) if name.split(".")[0] in ("recipes", "suites", "reports")}
+        names = {name for name in imported(path) if name.split(".")[0] in ("recipes", "suites", "harness.report")}
         assert {".".join(name.split(".")[:2]) for name in names} <= {"recipes.datasets"}, place
 
 
 def test_reports_read_the_warehouse_only():
     allowed = {"harness.errors", "harness.warehouse"}
-    for place, path in modules("reports").items():
+    for place, path in modules("harness.report").items():
         names = {name for name in imported(path) if name.split(".")[0] in ("harness", "recipes", "suites")}
         assert {".".join(name.split(".")[:2]) for name in names} <= allowed, place
         assert not packages(path) & TORCH_FAMILY, place

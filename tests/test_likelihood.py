@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DeviceError, SuiteError
-from harness.models.likelihood import LikelihoodScorer
-from harness.models.trie import Request, Trie
+from harness.models.answering.likelihood import LikelihoodScorer
+from harness.models.answering.trie import Request, Trie
 from tests.tiny_models import CONTEXT, PLAIN, TREE, VOCABULARY, tiny
 
 model_of = functools.cache(tiny)

@@ -10,7 +10,7 @@ pytest.importorskip("lm_eval")
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from harness.data.reading import EMBEDDED
+from harness.data.reading.rows import EMBEDDED
 from harness.errors import SuiteError
 from harness.models import HarnessLM
 from tests.tiny_models import saved_llama

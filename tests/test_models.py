@@ -8,14 +8,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lm_eval")
 
-from harness.data.reading import EMBEDDED
+from harness.data.reading.rows import EMBEDDED
 from harness.errors import StoreError, SuiteError
-from harness.models.engine import Engine
-from harness.models.lm_eval_tasks import run_task
-from harness.models.loading import load_model
-from harness.models.parity import compare_copies
-from harness.models.probe import probe
-from harness.models.prompts import Prompts
+from harness.models.answering.engine import Engine
+from harness.models.answering.lm_eval_tasks import run_task
+from harness.models.loading.load import load_model
+from harness.models.answering.parity import compare_copies
+from harness.models.answering.probe import probe
+from harness.models.answering.prompts import Prompts
 from tests.tiny_models import saved_llama
 
 PROMPTS = ["Why do leaves fall?", "Name a bird.", "How far is the moon from here, in miles or otherwise?"]

@@ -8,9 +8,9 @@ pytest.importorskip("transformers")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.training.callbacks import row_losses
-from harness.training.packing import NO_ROW, Packing, lines_of, target_losses
-from harness.training.tokens import IGNORED
+from harness.training.watching.callbacks import row_losses
+from harness.training.shared.packing import NO_ROW, Packing, lines_of, target_losses
+from harness.training.shared.tokens import IGNORED
 from tests.tiny_models import PLAIN, TREE, VOCABULARY, tiny
 
 

@@ -6,9 +6,9 @@ import pytest
 
 import harness
 from harness import Architecture
-from harness.bench import Bench
-from harness.options import Options
-from harness.plan import plan
+from harness.session.bench import Bench
+from harness.session.options import Options
+from harness.jobs.estimate import plan
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")

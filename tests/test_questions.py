@@ -3,7 +3,7 @@
 import pytest
 
 from harness import Mean, Sample
-from harness.data.overlap import shared_ngrams
+from harness.data.overlap.ngrams import shared_ngrams
 from harness.errors import StatisticsError, SuiteError
 from harness.scoring import choice_accuracy, copy_agreement, key_points, overlap_with_training, right_choice
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.catalogue import load_recipes, load_suites
-from harness.data.reading import Access, load
+from harness.project.declared import load_recipes, load_suites
+from harness.data.reading.rows import Access, load
 from harness.suite import samples_of
 from tests.projects import ROOT
 

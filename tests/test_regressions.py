@@ -6,9 +6,9 @@ import json
 import pytest
 
 from harness import Guard, Mean, Suite
-from harness.baselines import all_of, bless, read
+from harness.store.baselines import all_of, bless, read
 from harness.errors import EvaluationMissing, HarnessError, StoreError, SuiteError
-from harness.gates import all_gates, judge
+from harness.gates.gate import all_gates, judge
 from tests.hand_made import add, judged, measure
 
 RIGHT = [1.0] * 80 + [0.0] * 20

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from harness.errors import WarehouseError
-from reports import load, print_terminal, tables, write_html, write_markdown
-from reports.browser_data import browsable
-from reports.words import duration, interval, number, verdict_line, visible
+from harness.report import load, print_terminal, tables, write_html, write_markdown
+from harness.report.browser_data import browsable
+from harness.report.words import duration, interval, number, verdict_line, visible
 from tests.report_rows import (
     HOSTILE,
     RUN,

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from reports import load, write_html
-from reports.browser_data import browsable
-from reports.drawing import most_ids
-from reports.packing import FIRST_BYTES, coded, packed
+from harness.report import load, write_html
+from harness.report.browser_data import browsable
+from harness.report.drawing import most_ids
+from harness.report.packing import FIRST_BYTES, coded, packed
 from tests.report_rows import build_large_warehouse, texts_of, unpacked
 
 

@@ -5,12 +5,12 @@ import io
 import pytest
 from rich.console import Console
 
-from reports import load, print_terminal, summary_markdown, write_html
-from reports.browser_data import browsable
-from reports.cost import cost_table, costs, pareto_line, paretos, spared, spared_line
-from reports.history import histories
-from reports.markdown import MOST_CHARACTERS
-from reports.words import energy
+from harness.report import load, print_terminal, summary_markdown, write_html
+from harness.report.browser_data import browsable
+from harness.report.cost import cost_table, costs, pareto_line, paretos, spared, spared_line
+from harness.report.history import histories
+from harness.report.markdown import MOST_CHARACTERS
+from harness.report.words import energy
 from tests.report_rows import (
     PAST,
     RUN,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from harness.errors import WarehouseError
 from harness.warehouse import combined, connect
-from reports import load, print_terminal, summary_markdown, write_html
+from harness.report import load, print_terminal, summary_markdown, write_html
 from tests.report_rows import (
     PAST,
     RUN,

@@ -8,10 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from harness.models.engine import Engine
-from harness.models.loading import load_model, load_tokenizer
-from harness.models.resident import Resident
-from harness.worker import WarmWorker
+from harness.models.answering.engine import Engine
+from harness.models.loading.load import load_model, load_tokenizer
+from harness.models.answering.resident import Resident
+from harness.jobs.process import WarmWorker
 from tests.tiny_models import saved_llama
 
 TEXTS = ["The owl sat in the old tree.", "A storm moved over the sea and the town."]

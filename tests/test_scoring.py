@@ -6,7 +6,7 @@ import pytest
 
 from harness import Mean, Ratio, Sample
 from harness.errors import StatisticsError, SuiteError
-from harness.fingerprint import plain
+from harness.fingerprint.values import plain
 from harness.scoring import (
     Corpus,
     answer_floors,

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("torch")
 openai = pytest.importorskip("openai")
 
-from harness.models.engine import Engine
+from harness.models.answering.engine import Engine
 from tests.projects import environment, run_harness
 from tests.trained import places, trained_project
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from harness import Dataset, Embedded, Files, Mix
-from harness.data.reading import Access, load
-from harness.data.splitting import held_out_groups
+from harness.data.reading.rows import Access, load
+from harness.data.reading.groups import held_out_groups
 from harness.errors import DataError
 
 SOURCE = {"prompt": "{question}", "completion": "{answer}"}

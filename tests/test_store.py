@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from harness.errors import StoreError
-from harness.fingerprint import sha256
-from harness.store import Store, told_when_full
+from harness.fingerprint.values import sha256
+from harness.store.artifacts import Store, told_when_full
 
 KEY = "0123456789abcdef" * 4
 

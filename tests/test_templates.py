@@ -5,14 +5,7 @@ import pytest
 pytest.importorskip("transformers")
 
 from harness.errors import DataError, RecipeError
-from harness.training.tokens import (
-    IGNORED,
-    TEMPLATES,
-    conversation_tokens,
-    packed_blocks,
-    train_tokenizer,
-    use_training_template,
-)
+from harness.training.shared.tokens import IGNORED, TEMPLATES, conversation_tokens, packed_blocks, train_tokenizer, use_training_template
 
 TALK = [{"role": "user", "content": "How far?"}, {"role": "assistant", "content": "Two miles."}]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.fingerprint import sha256
+from harness.fingerprint.values import sha256
 from tests.projects import ROOT, environment
 
 pytest.importorskip("torch")

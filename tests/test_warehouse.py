@@ -10,9 +10,9 @@ import pytest
 
 from harness import Dataset, Embedded, Sample, Suite
 from harness.errors import StoreError, WarehouseError
-from harness.evaluation import publish, suite_spec
+from harness.evaluation.evaluation import publish, suite_spec
 from harness.scoring import answer_floors
-from harness.store import Store
+from harness.store.artifacts import Store
 from harness.warehouse import VERSION, Locked, combined, connect, ingest, rebuild, write_session
 from harness.warehouse.combined import _labels
 

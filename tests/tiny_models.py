@@ -4,9 +4,9 @@ import json
 
 import torch
 
-from harness.data.reading import EMBEDDED
-from harness.training.pretrain import fresh_model
-from harness.training.tokens import train_tokenizer
+from harness.data.reading.rows import EMBEDDED
+from harness.training.pretraining.pretrain import fresh_model
+from harness.training.shared.tokens import train_tokenizer
 
 VOCABULARY, CONTEXT = 97, 64
 

@@ -1,16 +1,17 @@
-"""Where rows are at each scale: declarations only, read by `harness.data.reading`."""
+"""Where rows are at each scale: declarations only, read by `harness.data.reading.rows`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from harness.errors import DataError
 
 Scale = Literal["mini", "small", "full"]
 SCALES: tuple[Scale, ...] = ("mini", "small", "full")
+Row = dict[str, Any]  # one row of data by field, as its file has it or as it is trained on
 
 
 def _no_session(wanted: object) -> int:
@@ -30,7 +31,7 @@ class Source:
     """How a source's rows become training rows.
 
     `prompt` and `completion` are format strings over a row's fields ("What is {title}?"), `text` names the
-    field of plain text; without them the row's own format decides (see `harness.data.formats`).
+    field of plain text; without them the row's own format decides (see `harness.data.reading.formats`).
     """
 
     prompt: str | None = None

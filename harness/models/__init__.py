@@ -13,7 +13,7 @@ __all__ = ["HarnessLM"]
 def __getattr__(name: str) -> Any:
     """`harness.models.HarnessLM`, the engine as a model of lm-evaluation-harness, imported when it is asked for."""
     if name == "HarnessLM":
-        from harness.models.lm import HarnessLM
+        from harness.models.answering.lm import HarnessLM
 
         return HarnessLM
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,14 +19,14 @@ import torch
 
 from harness.environment import environment
 from harness.errors import HarnessError
-from harness.models.energy import EnergyMeter
-from harness.models.engine import Engine
-from harness.models.lm_eval_tasks import run_own_task, run_task
-from harness.models.memory import peak_memory_bytes, reset_peak_memory
-from harness.models.parity import compare_copies
-from harness.models.probe import probe
-from harness.models.resident import Resident
-from harness.worker import ENDED, alone_in, end_with_the_session
+from harness.models.tools.energy import EnergyMeter
+from harness.models.answering.engine import Engine
+from harness.models.answering.lm_eval_tasks import run_own_task, run_task
+from harness.models.tools.memory import peak_memory_bytes, reset_peak_memory
+from harness.models.answering.parity import compare_copies
+from harness.models.answering.probe import probe
+from harness.models.answering.resident import Resident
+from harness.jobs.process import ENDED, alone_in, end_with_the_session
 
 
 def main() -> int:

@@ -7,21 +7,41 @@ p-values are in the scores' own unit (0.03 of a 0/1 score is three percentage po
 Why not the plain normal interval: it falls well short of its level below a few hundred samples
 (Bowyer et al. 2025, arXiv:2503.01747). Why paired and clustered: Miller 2024, arXiv:2411.00640.
 `benchmarks/statistics.py` simulates what is promised here: error rates, power, coverage.
+
+Names are imported when first used: a session that judges stored verdicts needs no numpy.
 """
 
-from harness.multiplicity import adjust
-from harness.statistics.bootstrap import bootstrap_interval, paired_bootstrap, paired_randomization
-from harness.statistics.means import mean_interval
-from harness.statistics.paired import non_inferior, paired_difference
-from harness.statistics.power import minimum_detectable_difference, samples_needed
-from harness.statistics.seeds import NestedInterval, across_seeds, nested_interval
-from harness.statistics.sequence import confidence_sequence
-from harness.statistics.values import Interval
-from harness.statistics.verdict import verdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.statistics.bootstrap import bootstrap_interval, paired_bootstrap, paired_randomization
+    from harness.statistics.interval import Interval, Resampling, SamplingPlan
+    from harness.statistics.means import mean_interval
+    from harness.statistics.multiplicity import adjust
+    from harness.statistics.paired import non_inferior, paired_difference
+    from harness.statistics.power import minimum_detectable_difference, samples_needed
+    from harness.statistics.rule import verdict
+    from harness.statistics.seeds import NestedInterval, across_seeds, nested_interval
+    from harness.statistics.sequence import confidence_sequence
+
+HOMES = {
+    "bootstrap": ("bootstrap_interval", "paired_bootstrap", "paired_randomization"),
+    "interval": ("Interval", "Resampling", "SamplingPlan"),
+    "means": ("mean_interval",),
+    "multiplicity": ("adjust",),
+    "paired": ("non_inferior", "paired_difference"),
+    "power": ("minimum_detectable_difference", "samples_needed"),
+    "rule": ("verdict",),
+    "seeds": ("NestedInterval", "across_seeds", "nested_interval"),
+    "sequence": ("confidence_sequence",),
+}
 
 __all__ = [
     "Interval",
     "NestedInterval",
+    "Resampling",
+    "SamplingPlan",
     "across_seeds",
     "adjust",
     "bootstrap_interval",
@@ -36,3 +56,10 @@ __all__ = [
     "samples_needed",
     "verdict",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

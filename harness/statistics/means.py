@@ -8,16 +8,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from harness.errors import StatisticsError
-from harness.statistics.values import (
-    Interval,
-    all_in,
-    checked,
-    cluster_numbers,
-    error_rate,
-    inverted,
-    t_p_value,
-    t_quantile,
-)
+from harness.statistics.interval import Interval
+from harness.statistics.values import all_in, checked, cluster_numbers, error_rate, inverted, t_p_value, t_quantile
 
 # With fewer right or wrong answers than this, Clopper-Pearson takes Wilson's place. 30 is the
 # smallest round number with exact coverage >= 94 % for n = 20..1000 and p = 0.0005..0.9995;

@@ -8,8 +8,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from harness.errors import StatisticsError
+from harness.statistics.interval import Interval
 from harness.statistics.means import clopper_pearson, effective, effective_n, mean, standard_error
-from harness.statistics.values import Interval, all_in, checked_pair, error_rate, inverted, t_p_value, t_quantile
+from harness.statistics.values import all_in, checked_pair, error_rate, inverted, t_p_value, t_quantile
 
 EXACT_FLIPS = 16  # up to 2^16 sign patterns are enumerated
 RANDOM_FLIPS = 9_999  # beyond: drawn at random, seeded

@@ -19,25 +19,25 @@ def minimum_detectable_difference(
     discordant: float | None = None,
     power: float = 0.8,
     level: float = 0.95,
-    paired: bool = True,
 ) -> float:
-    """Smallest true difference that a two-sided test on n samples a side finds with this power.
+    """Smallest true difference that a two-sided test on n samples, answered by both sides, finds with this power.
 
     What is known of the spread of one difference is one of
-    sd          its standard deviation (unpaired: one side's scores', times sqrt(2)). Miller 2024, section 5, with t
-                for z: (t(1 - alpha/2) + t(power)) * sd / sqrt(n), n - 1 degrees of freedom, in the scores' unit
-    discordant  share of 0/1 samples on which the two sides disagree; paired only. Exact: the difference at which
+    sd          its standard deviation. Miller 2024, section 5, with t for z:
+                (t(1 - alpha/2) + t(power)) * sd / sqrt(n), n - 1 degrees of freedom, in the scores' unit
+    discordant  share of 0/1 samples on which the two sides disagree. Exact: the difference at which
                 McNemar's test, which is conservative, has that power (Duffy 1984, Biometrics 40, 1005-1015);
                 1.0 where not even every discordant sample won would do
-    p           accuracy of 0/1 scores, sides taken as independent: discordant = 2 p (1 - p), paired or not
-    none        as p = 0.5, the worst of these; paired sides that agree beyond chance do better
-    At n = 500: 0.083 for p = 0.3; 0.070, 0.050, 0.029 for discordant 0.30, 0.15, 0.05.
+    p           accuracy of 0/1 scores, sides taken as independent: discordant = 2 p (1 - p)
+    none        as p = 0.5, the worst of these; sides that agree beyond chance do better
+    At n = 500: 0.083 for p = 0.3; 0.070, 0.050, 0.029 for discordant 0.30, 0.15, 0.05. Two sides that answered n
+    samples each, but not the same: sd = sqrt(2) times one side's deviation; 0.081 at n = 500 for p = 0.3.
     Raises StatisticsError for n < 1, and for spread, power or level outside their range. With one sample nothing
     is detectable: infinity, or 1.0 for 0/1 scores.
     """
     if n < 1:
         raise StatisticsError(f"minimum_detectable_difference: n is {n}; it must be at least 1.")
-    least = _least(n, *_spread(sd, p, discordant, paired), power, level)
+    least = _least(n, *_spread(sd, p, discordant), power, level)
     return least if math.isfinite(least) or sd is not None else 1.0
 
 
@@ -48,9 +48,8 @@ def samples_needed(
     discordant: float | None = None,
     power: float = 0.8,
     level: float = 0.95,
-    paired: bool = True,
 ) -> int:
-    """Samples (a side, if unpaired) on which a true difference of this size is found with this power.
+    """Samples on which a true difference of this size is found with this power.
 
     The inverse of minimum_detectable_difference, same arguments; the sign of effect does not matter.
     With sd: the least n with n >= ((t(1 - alpha/2) + t(power)) * sd / effect)^2. For 0/1 scores: an n at which the
@@ -59,7 +58,7 @@ def samples_needed(
     """
     if not math.isfinite(effect) or effect == 0:
         raise StatisticsError(f"samples_needed: effect is {effect}; no number of samples finds that.")
-    spread, disagreeing = _spread(sd, p, discordant, paired)
+    spread, disagreeing = _spread(sd, p, discordant)
     if disagreeing is not None and abs(effect) > disagreeing:
         raise StatisticsError(
             f"samples_needed: effect is {effect:g}, and the sides disagree on a share of {disagreeing:g} only.",
@@ -119,22 +118,20 @@ def _t_sum(power: float, level: float, df: float) -> float:
     return float(stdtrit(df, 1 - alpha / 2) + stdtrit(df, power)) if df >= 1 else math.inf
 
 
-def _spread(sd: float | None, p: float | None, discordant: float | None, paired: bool) -> tuple[float, float | None]:
-    """Standard deviation of one difference, and the share of disagreement where it is of paired 0/1 scores."""
+def _spread(sd: float | None, p: float | None, discordant: float | None) -> tuple[float, float | None]:
+    """Standard deviation of one difference, and the share of disagreement where it is of 0/1 scores."""
     given = [name for name, value in (("sd", sd), ("p", p), ("discordant", discordant)) if value is not None]
     if len(given) > 1:
         raise StatisticsError(f"give one of sd, p, discordant; got {' and '.join(given)}.")
     if sd is not None:
         if not (math.isfinite(sd) and sd > 0):
             raise StatisticsError(f"sd is {sd}; it must be a positive number.")
-        return sd if paired else math.sqrt(2) * sd, None
+        return sd, None
     if discordant is not None:
-        if not paired:
-            raise StatisticsError("discordant says how paired answers differ; for unpaired sides give p or sd.")
         if not 0 < discordant <= 1:
             raise StatisticsError(f"discordant is {discordant}; it must be a share above 0, up to 1.")
         return math.sqrt(discordant), discordant
     p = 0.5 if p is None else p
     if not 0 < p < 1:
         raise StatisticsError(f"p is {p}; it must lie between 0 and 1, both excluded.")
-    return math.sqrt(2 * p * (1 - p)), 2 * p * (1 - p) if paired else None
+    return math.sqrt(2 * p * (1 - p)), 2 * p * (1 - p)

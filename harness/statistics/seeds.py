@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import StatisticsError
-from harness.statistics.values import Interval, checked, cluster_numbers, error_rate, inverted, t_p_value, t_quantile
+from harness.statistics.interval import Interval
+from harness.statistics.values import checked, cluster_numbers, error_rate, inverted, t_p_value, t_quantile
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
-"""What every statistic takes and gives: scores checked where they enter, intervals as frozen values.
+"""What every statistic takes: scores and clusters, checked where they enter; and quantiles.
 
-scipy is imported inside the functions: sessions that only read stored verdicts do without, and scipy.special, which
-holds all that is needed, loads in a third of scipy.stats' time.
+scipy is imported inside the functions: scipy.special, which holds all that is needed, loads in a third of
+scipy.stats' time, and only where something is computed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,24 +15,6 @@ from harness.errors import StatisticsError
 
 LEAST_P = 1e-12  # below this, a p-value found by inverting an interval is told as this
 MOST_P = 0.999  # and above this as 1
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its two-sided confidence interval; p_value is None where nothing is tested.
-
-    effect_size, of differences alone: Cohen's d_z, mean over standard deviation of the differences; of 0/1 scores
-    Cohen's g, the share of discordant samples that the candidate won, less one half (Cohen 1988, chapters 2 and 5).
-    """
-
-    estimate: float
-    low: float
-    high: float
-    p_value: float | None
-    n: int
-    method: str
-    level: float = 0.95
-    effect_size: float | None = None
 
 
 def checked(name: str, values: Sequence[float]) -> np.ndarray:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.models.energy import EnergyMeter
-from harness.worker import INTERRUPTED, settle
+from harness.models.tools.energy import EnergyMeter
+from harness.jobs.process import INTERRUPTED, settle
 
 
 def main(folder: Path) -> int:
@@ -43,14 +43,14 @@ def train(folder: Path, spec: dict[str, Any]) -> int:
     set_seed(spec["seed"])
     meter = EnergyMeter(spec["device"])
     if spec["stage"] == "finetune":
-        from harness.training.finetune import prepare
+        from harness.training.finetuning.finetune import prepare
     else:
-        from harness.training.pretrain import prepare
+        from harness.training.pretraining.pretrain import prepare
     trainer, counts = prepare(folder, spec)
 
     finished = True
     if trainer is not None:
-        from harness.training.resume import latest_complete
+        from harness.training.watching.resume import latest_complete
 
         trainer.train(resume_from_checkpoint=latest_complete(folder / "trainer"))
         finished = trainer.state.global_step >= trainer.state.max_steps
@@ -59,7 +59,7 @@ def train(folder: Path, spec: dict[str, Any]) -> int:
         print("stopped on request; the next run continues from here", file=sys.stderr)
         return INTERRUPTED
 
-    from harness.training.publish import write_checkpoint
+    from harness.training.watching.publish import write_checkpoint
 
     write_checkpoint(folder, spec, trainer, counts, time.perf_counter() - started, joules)
     return 0

@@ -8,7 +8,7 @@ store's `sessions/` as JSON, one file each, for that reason.
 from harness.warehouse.combined import combined
 from harness.warehouse.file import SCHEMA, VERSION, Foreign, Locked, connect, query
 from harness.warehouse.ingest import ingest, rebuild
-from harness.warehouse.sessions import read_sessions, write_session
+from harness.store.sessions import read_sessions, write_session
 
 __all__ = [
     "SCHEMA",

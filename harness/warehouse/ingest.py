@@ -10,11 +10,11 @@ from typing import Any
 
 import duckdb
 
-from harness import baselines
+from harness.store import baselines
 from harness.errors import StoreError, WarehouseError
-from harness.store import Artifact, Store
+from harness.store.artifacts import Artifact, Store
 from harness.warehouse.file import Foreign, Locked, connect, measured_by_older_sessions
-from harness.warehouse.sessions import read_sessions
+from harness.store.sessions import read_sessions
 
 
 def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:

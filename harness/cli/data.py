@@ -1,0 +1,191 @@
+"""`harness data`: chunks from crawls, mixes, splits and checks of files. Thin; the work is in `harness.data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.shared import AsJson, print_json, show
+from harness.errors import DataError, HarnessError
+
+if TYPE_CHECKING:
+    from harness.data.tools.checking import Items
+    from harness.suite import Suite
+
+data_app = typer.Typer(no_args_is_help=True, help="Files of training rows: chunks, mixes, splits, checks.")
+
+OutputDir = Annotated[Path, typer.Option("--output-dir", help="folder for train.jsonl and eval.jsonl")]
+Tokenizer = Annotated[str | None, typer.Option("--tokenizer", help="a folder, or an id on the Hugging Face hub")]
+
+
+@data_app.command()
+def chunks(
+    given: Annotated[Path, typer.Argument(metavar="INPUT", help="crawler JSON lines, or a folder of such files")],
+    output_dir: OutputDir,
+    min_chars: Annotated[int, typer.Option(help="shorter texts are dropped")] = 200,
+    max_chars: Annotated[int, typer.Option(help="longer texts are cut")] = 1600,
+    max_chunks: Annotated[int, typer.Option(help="at most that many are written")] = 50_000,
+    eval_ratio: Annotated[float, typer.Option(help="share of chunks that are held out, about")] = 0.02,
+    seed: int = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Cut, deduplicate, shuffle and split crawled pages, in bounded memory."""
+    from harness.data.tools.chunks import Settings, make_chunks
+
+    made = make_chunks(given, output_dir, Settings(min_chars, max_chars, max_chunks, eval_ratio, seed))
+    if as_json:
+        return print_json(made)
+    written = {f"written to {name}": side["rows"] for name, side in made["outputs"].items()}
+    told = {name.replace("_", " "): count for name, count in made["counts"].items()}
+    _table([{"what": name, "count": count} for name, count in {**told, **written}.items()])
+
+
+@data_app.command()
+def mix(
+    given: Annotated[list[str], typer.Argument(metavar="FILE:SHARE...")],
+    output: Annotated[Path, typer.Option("--output", help="the file to write")],
+    by: Annotated[str, typer.Option(help="what the shares are of: chars or tokens")] = "chars",
+    tokenizer: Tokenizer = None,
+    seed: int = 0,
+    rows: Annotated[int | None, typer.Option(help="default: as many as the scarcest file allows")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mix files by share of characters or tokens: whole rows, interleaved by a seeded hash."""
+    from harness.data.tools import mixing
+    from harness.data.tools.sizes import characters, tokens
+
+    if by not in ("chars", "tokens"):
+        raise DataError(f"--by {by}: shares are of chars or tokens.")
+    if (by == "tokens") != (tokenizer is not None):
+        raise DataError(f"--by {by} {'needs a' if by == 'tokens' else 'uses no'} --tokenizer.", "Pass both or neither.")
+    parts = mixing.parts_of(given)
+    with tokens(tokenizer) as counts:
+        mixed = mixing.mix(parts, output, counts or characters, seed, rows)
+    if as_json:
+        return print_json([{**part, "unit": by} for part in mixed])
+    _table(
+        [
+            {("of" if name == "rows_of" else by if name == "size" else name): v for name, v in part.items()}
+            for part in mixed
+        ]
+    )
+
+
+@data_app.command()
+def split(
+    file: Path,
+    output_dir: OutputDir,
+    eval_ratio: Annotated[float | None, typer.Option(help="share of rows held out, rounded to whole rows")] = None,
+    eval_rows: Annotated[int | None, typer.Option(help="rows held out")] = None,
+    by: Annotated[str | None, typer.Option(help="field whose rows stay together; default: equal texts")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split a file into train.jsonl and eval.jsonl by whole groups, no text on both sides."""
+    from harness.data.tools.dividing import divide
+
+    sides = divide(file, output_dir, ratio=eval_ratio, rows=eval_rows, by=by)
+    if as_json:
+        return print_json(sides)
+    _table([{"side": name, **counts} for name, counts in sides.items()])
+
+
+@data_app.command()
+def check(
+    file: Path,
+    max_length: Annotated[int, typer.Option(help="tokens at which training cuts a row")] = 1024,
+    tokenizer: Tokenizer = None,
+    suites: Annotated[bool, typer.Option(help="look for the project's evaluation items among the rows")] = True,
+    scale: Annotated[str, typer.Option(help="of the suites: mini, small or full")] = "mini",
+    data_root: Annotated[Path | None, typer.Option(help="where the suites' real data files lie")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is in a file. Exit status 1 where rows are bad or contain whole evaluation items."""
+    from harness.data.tools.checking import check as checked
+    from harness.data.tools.sizes import tokens
+
+    if max_length < 1:
+        raise DataError(f"--max-length {max_length}: a row has at least one token.", "Give 1 or more.")
+    items, absent = _items_of_suites(scale, data_root) if suites else ({}, [])
+    with tokens(tokenizer) as counts:
+        found = checked(file, items, counts, max_length)
+    found["suites"] += absent
+    if as_json:
+        print_json(found)
+    else:
+        _tell(found, suites)
+    raise typer.Exit(1 if found["bad"] or any(suite.get("contained") for suite in found["suites"]) else 0)
+
+
+# ---- suites -------------------------------------------------------------------------------------------
+
+
+def _items_of_suites(scale: str, data_root: Path | None) -> tuple[dict[str, Items], list[dict[str, Any]]]:
+    """Items of every suite with rows of its own, and those whose data is not at hand, with the reason."""
+    from harness.project.declared import find_root, load_suites
+    from harness.data.tools.checking import Items
+    from harness.data.reading.rows import Access
+    from harness.data.sources import SCALES
+
+    if scale not in SCALES:
+        raise DataError(f"--scale {scale}: there is no such scale.", f"Choose {', '.join(SCALES)}.")
+    if data_root is not None and not data_root.is_dir():
+        raise DataError(f"--data-root {data_root}: no such folder.")
+    try:
+        root = find_root(Path.cwd())
+    except HarnessError as error:
+        raise HarnessError(error.problem, "Change into the project's folder, or pass --no-suites.") from None
+    access = Access(scale, data_root, lock_file=root / "recipes" / "hub.lock.json")  # type: ignore[arg-type]
+    items, absent = {}, []
+    for name, suite in load_suites(root).items():
+        if suite.dataset is None:
+            continue
+        try:
+            samples = _samples(suite, access)
+        except (DataError, ImportError) as error:
+            absent.append({"suite": name, "not_checked": error.problem if isinstance(error, DataError) else str(error)})
+            continue
+        texts = {sample.id: f"{sample.prompt} {sample.answer}" for sample in samples}
+        items[name] = Items(texts, {sample.id: sample.whole for sample in samples})
+    return items, absent
+
+
+def _samples(suite: Suite, access: Any) -> list[Any]:
+    from harness.data.reading.rows import load
+    from harness.suite import samples_of
+
+    assert suite.dataset is not None
+    return samples_of(suite, load(suite.dataset, access, raw=True).rows)
+
+
+# ---- printing -----------------------------------------------------------------------------------------
+
+
+def _tell(found: dict[str, Any], with_suites: bool) -> None:
+    print(f"{found['file']}: {found['rows']:,} rows, {found['bad']:,} of them bad")
+    for bad in found["bad_rows"]:
+        print(f"  {bad}")
+    if found["bad"] > len(found["bad_rows"]):
+        print(f"  and {found['bad'] - len(found['bad_rows']):,} more")
+    print("formats: " + (", ".join(f"{name} {count:,}" for name, count in found["formats"].items()) or "none"))
+    print(f"duplicates: {found['duplicate_texts']:,} texts, {found['duplicate_ids']:,} ids")
+    lengths = [{"length": unit, **found[unit]} for unit in ("chars", "tokens") if found[unit]]
+    if lengths:
+        _table(lengths)
+    if found["truncated"] is not None:
+        print(f"longer than {found['max_length']:,} tokens: {found['truncated']:.2%} of rows (special tokens apart)")
+    if not with_suites:
+        return print("suites: not asked for")
+    compared = [suite for suite in found["suites"] if "not_checked" not in suite]
+    if compared:
+        _table([{name: value for name, value in suite.items() if name != "where"} for suite in compared])
+    for place in [place for suite in compared for place in suite["where"]]:
+        print(f"  {place}")
+    for suite in found["suites"]:
+        if "not_checked" in suite:
+            print(f"suite {suite['suite']}: not checked: {suite['not_checked']}")
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    show(rows, {name: name for name in rows[0]}, as_json=False)

@@ -1,0 +1,87 @@
+"""`harness chat`, `export` and `serve`: a checkpoint put to use. Thin; the work is in `harness.serving.using`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.serving import using
+from harness.session.bench import Bench, Checkpoint
+from harness.cli.shared import DataRoot, Scale, StoreDir, chosen, open_bench
+from harness.errors import HarnessError
+
+Name = Annotated[str, typer.Argument(metavar="RECIPE", help="a recipe, or one of its variants: wiki_only-mini")]
+Gpu = Annotated[str | None, typer.Option("--gpu", help="a CUDA device; default: the CPU")]
+DTYPES = ("bfloat16", "float32", "float16")
+
+
+def chat(
+    recipe: Name,
+    prompt: Annotated[str | None, typer.Option(help="print its answer and end; without: a conversation")] = None,
+    system: Annotated[str | None, typer.Option(help="a system prompt")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="the most tokens of one answer")] = 256,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0: always the likeliest token")] = 0.0,
+    scale: Scale = "mini",
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+) -> None:
+    """Ask a checkpoint, once or in a conversation."""
+    device = using.one_device(gpu)
+    bench, checkpoint = trained(recipe, scale, data_root, store)
+    asked = {"prompt": prompt, "system": system, "max_new_tokens": max_new_tokens, "temperature": temperature}
+    using.chat(bench, checkpoint, device, asked)
+
+
+def export(
+    recipe: Name,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="a new folder")],
+    merge: Annotated[bool, typer.Option("--merge", help="an adapter into its base: standalone weights")] = False,
+    quantize: Annotated[str | None, typer.Option(metavar="4bit|8bit", help="NF4, or LLM.int8")] = None,
+    dtype: Annotated[str | None, typer.Option(help="bfloat16 (default), float32 or float16")] = None,
+    scale: Scale = "mini",
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+) -> None:
+    """Write a checkpoint as a folder that plain transformers loads."""
+    form = using.Form(merge, one_of("--quantize", quantize, "4bit", "8bit"), one_of("--dtype", dtype, *DTYPES))
+    device = using.one_device(gpu)
+    bench, checkpoint = trained(recipe, scale, data_root, store)
+    print(using.told(bench, checkpoint, form, using.export(bench, checkpoint, form, out, device)))
+
+
+def serve(
+    recipe: Name,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    host: Annotated[str, typer.Option(help="0.0.0.0: reachable from other machines")] = "127.0.0.1",
+    scale: Scale = "mini",
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+) -> None:
+    """Serve a checkpoint to clients of the OpenAI API, through `transformers serve`."""
+    device = using.one_device(gpu)
+    bench, checkpoint = trained(recipe, scale, data_root, store)
+    using.serve(bench, checkpoint, host, port, device)
+
+
+def trained(name: str, scale: str, data_root: Path | None, store: Path | None) -> tuple[Bench, Checkpoint]:
+    """The one subject of that name and its checkpoint; HarnessError where the name means several."""
+    bench = open_bench(scale, data_root, store)
+    found = chosen(bench, name)
+    if len(found) > 1:
+        raise HarnessError(
+            f"{name!r} has {len(found)} variants at {scale} scale: {', '.join(s.id for s in found)}.",
+            "Name one of them.",
+        )
+    return bench, bench.checkpoint(found[0])
+
+
+def one_of(option: str, given: str | None, *known: str) -> Any:
+    """The option's value, or None where it was not given; HarnessError for one that is not known."""
+    if given is not None and given not in known:
+        raise HarnessError(f"{option} {given}: there is no such form.", f"Choose {' or '.join(known)}.")
+    return given

@@ -1,0 +1,221 @@
+"""The commands that judge, compare and show what is stored: compare, gate, report, results, baseline."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.project.declared import find_root
+from harness.cli.shared import AsJson, Baseline, DataRoot, Gpu, ManyResults, Results, Scale, StoreDir, chosen, open_bench, print_json, reading, results_file, show
+from harness.environment import commit_of
+from harness.errors import EvaluationMissing, HarnessError, WarehouseError
+
+results_app = typer.Typer(no_args_is_help=True, help="The DuckDB file of all results.")
+baseline_app = typer.Typer(no_args_is_help=True, help="Blessed evaluations, which later ones must not fall behind.")
+
+
+def compare(
+    candidate: str,
+    baseline: str,
+    suite: Annotated[str | None, typer.Option(help="only this suite")] = None,
+    metric: Annotated[str | None, typer.Option(help="only this metric")] = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="compare what both answered, even where samples or versions differ")
+    ] = False,
+    results: ManyResults = None,
+    scale: Scale = "mini",
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Paired differences between two subjects, with intervals; Benjamini-Hochberg over the table.
+
+    By recipe or variant, from the store; or with --results, or as NAME@RUN, from stored runs, of any machine.
+    """
+    from harness.gates import compare as comparing
+
+    rows = []
+    if results or "@" in candidate + baseline:
+        with reading(results) as connection:
+            ours, theirs = (comparing.answered_in_results(connection, name, suite) for name in (candidate, baseline))
+            rows = comparing.compare(ours, theirs, metric, common)
+        if not rows:
+            raise WarehouseError(f"the results hold no suite and metric that measured both {candidate} and {baseline}.")
+    else:
+        bench = open_bench(scale, data_root, store, gpu)
+        for subject in chosen(bench, candidate):
+            for other in [s for s in chosen(bench, baseline) if s.variant.name == subject.variant.name]:
+                rows += comparing.compare_subjects(bench, subject, other, suite, metric, common)
+    columns = {
+        "suite": "suite", "metric": "metric", "candidate_score": candidate, "baseline_score": baseline,
+        "estimate": "difference", "low": "low", "high": "high", "p_value": "p", "p_adjusted": "after BH", "n": "n",
+        "verdict": "verdict",
+    }  # fmt: skip
+    show(rows, columns, as_json)
+
+
+def gate(
+    recipe: Annotated[str | None, typer.Argument(help="default: all that was measured")] = None,
+    baseline: Baseline = None,
+    strict: Annotated[bool, typer.Option("--strict-gates", help="an inconclusive gate fails")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="training seeds to judge together")] = 1,
+    scale: Scale = "mini",
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the claims on what is stored, without pytest. Exit status 1 when one fails."""
+    from dataclasses import asdict
+
+    from harness.gates.gate import all_gates, judge
+
+    bench = open_bench(scale, data_root, store, gpu, baseline, seeds)
+    subjects = chosen(bench, recipe) if recipe else bench.subjects()
+    verdicts, errors = [], []
+    for one in all_gates(bench, subjects):
+        try:
+            verdicts.append(judge(bench, one))
+        except HarnessError as error:
+            errors.append(f"{one.id}: {error.told()}")
+    if not errors and not any(v.verdict != "skipped" for v in verdicts):
+        raise HarnessError(
+            "no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}"
+        )
+    if as_json:
+        print_json([asdict(v) for v in verdicts])
+    else:
+        for verdict in verdicts:
+            print(f"{verdict.verdict:>12}  {verdict.gate}\n              {verdict.message}")
+    if errors:
+        print("\n".join(errors), file=sys.stderr)
+        raise typer.Exit(2)
+    failing = ("fail", "inconclusive") if strict else ("fail",)
+    raise typer.Exit(1 if any(v.verdict in failing for v in verdicts) else 0)
+
+
+def report(
+    recipes: Annotated[str | None, typer.Option(help="only these, a,b: the newest results of each, of any run")] = None,
+    since: Annotated[str | None, typer.Option(help="only runs from this day on, 2026-03-01")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder; default: .bench/reports")] = None,
+    results: ManyResults = None,
+    check: Annotated[bool, typer.Option("--check", help="only say whether the newest session ran through")] = False,
+) -> None:
+    """Write the report of the newest session again, or one over stored runs, as HTML and Markdown; print its tables."""
+    if check:
+        return _check_newest(find_root(Path.cwd()) / ".bench" / "harness.report")
+    from rich.console import Console
+
+    import harness.report
+
+    folder = out or find_root(Path.cwd()) / ".bench" / "harness.report"
+    names = [name.strip() for name in (recipes or "").split(",") if name.strip()] or None
+    with reading(results) as connection:
+        over_runs = names is not None or since is not None or len(results or ()) > 1
+        begin = _moment(since) or (datetime.min if over_runs else None)
+        content = reports.load(connection, recipes=names, since=begin)
+    reports.write_html(content, folder / "report.html")
+    reports.write_markdown(content, folder / "report.md")
+    reports.print_terminal(content, Console())
+    print(f"report: {folder / 'report.html'}")
+
+
+def _moment(told: str | None) -> datetime | None:
+    """The beginning of a day, or a moment, in UTC."""
+    try:
+        return None if told is None else datetime.fromisoformat(told)
+    except ValueError:
+        raise HarnessError(f"--since {told}: this is no date.", "Write it as 2026-03-01.") from None
+
+
+def _check_newest(folder: Path) -> None:
+    """Exit status 0 where nothing but claims failed in the newest session, and its report is there."""
+    from harness.session.record import LATEST
+
+    try:
+        newest = json.loads((folder / LATEST).read_text())
+    except (OSError, ValueError):
+        raise WarehouseError(f"no session has written a report to {folder}.") from None
+    if newest["broken"] or not newest["paths"] or not all(Path(path).exists() for path in newest["paths"]):
+        raise WarehouseError(
+            f"the newest session did not run through ({newest['broken']} failures that are no claims)."
+        )
+    print(f"the session ran through; what failed are claims, and the report says which: {newest['paths'][0]}")
+
+
+@results_app.command("rebuild")
+def results_rebuild(results: Results = None, store: StoreDir = None) -> None:
+    """Make the results file anew from the store."""
+    from harness import warehouse
+
+    bench = open_bench(store=store)
+    path = results_file(results)
+    print(f"{path}: {warehouse.rebuild(path, bench.store)} checkpoints, evaluations and sessions")
+
+
+@results_app.command("query")
+def results_query(sql: str, results: ManyResults = None, as_json: AsJson = False) -> None:
+    """Run one SQL statement on the results, read-only."""
+    from harness import warehouse
+
+    with reading(results) as connection:
+        names, rows = warehouse.query(connection, sql)
+    show(rows, {name: name for name in names}, as_json)
+
+
+# ---- baselines ----------------------------------------------------------------------------------------
+
+
+@baseline_app.command("set")
+def baseline_set(
+    name: str,
+    recipe: Annotated[str | None, typer.Argument(help="default: all that was measured")] = None,
+    scale: Scale = "mini",
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bless the latest evaluations under a name: `--baseline NAME` then asks that nothing got worse."""
+    from harness.store import baselines
+
+    bench = open_bench(scale, data_root, store, gpu)
+    measured = bench.measured(chosen(bench, recipe) if recipe else bench.subjects())
+    if not measured:
+        raise EvaluationMissing(
+            f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.", f"Run: pytest suites/ --scale {scale}"
+        )
+    _show_baselines([baselines.bless(bench.store.root, name, measured, commit_of(bench.root))], as_json)
+
+
+@baseline_app.command("show")
+def baseline_show(
+    name: Annotated[str | None, typer.Argument(help="default: all")] = None,
+    store: StoreDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which evaluations a baseline holds."""
+    from harness.store import baselines
+
+    bench = open_bench(store=store)
+    found = [baselines.read(bench.store.root, name)] if name else baselines.all_of(bench.store.root)
+    if not found and not as_json:
+        return print("no baseline is set; harness baseline set NAME blesses what is measured now")
+    _show_baselines(found, as_json)
+
+
+def _show_baselines(found: list[Any], as_json: bool) -> None:
+    rows = [
+        {"baseline": b.name, "subject": subject, "suites": sorted(suites), "set_at": b.set_at, "commit_id": b.commit_id,
+         "evaluations": suites}
+        for b in found
+        for subject, suites in b.evaluations.items()
+    ]  # fmt: skip
+    columns = {"baseline": "baseline", "subject": "subject", "suites": "suites", "set_at": "set", "commit_id": "commit"}
+    show(rows, columns, as_json, {"suites": ", ".join, "set_at": lambda moment: moment[:16]})

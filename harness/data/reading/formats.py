@@ -1,0 +1,147 @@
+"""One row as users have it -> one training row: a conversation (`messages`) or plain `text`.
+
+Read here: `messages` and ShareGPT conversations, ChatML text, Alpaca, prompt/completion, KILT records,
+crawler chunks and plain text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+from harness.data.sources import Row, Source
+
+Message = dict[str, str]
+
+SHAREGPT_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", re.DOTALL)
+
+
+class BadRow(ValueError):
+    """What is wrong with one row, without its place; the reader adds file and line."""
+
+
+def training_row(row: Mapping[str, Any], source: Source) -> Row:
+    """The row as `{"messages": [...]}` or `{"text": ...}`; raises BadRow saying what is missing."""
+    if source.prompt is not None and source.completion is not None:
+        return _turns(fill(source.prompt, row), fill(source.completion, row))
+    if source.text is not None:
+        return {"text": _string(row, source.text)}
+    if "messages" in row:
+        return {"messages": checked(row["messages"], "messages", "role", "content")}
+    if "conversations" in row:
+        turns = row["conversations"]
+        if row.get("system") and isinstance(turns, list):
+            turns = [{"from": "system", "value": row["system"]}, *turns]
+        return {"messages": checked(turns, "conversations", "from", "value")}
+    if "instruction" in row:
+        extra = _string(row, "input") if row.get("input") else ""
+        instruction = _string(row, "instruction") + (f"\n\n{extra}" if extra else "")
+        system = _string(row, "system") if row.get("system") else ""
+        return _turns(instruction, _string(row, "output"), system, _history(row))
+    if isinstance(row.get("prompt"), list) and isinstance(row.get("completion"), list):
+        return {"messages": checked([*row["prompt"], *row["completion"]], "prompt", "role", "content")}
+    if "prompt" in row:
+        return _turns(_string(row, "prompt"), _string(row, "completion"))
+    if "input" in row and "output" in row:
+        return _turns(_string(row, "input"), kilt_answer(row["output"]))
+    if "text" in row:
+        text = _string(row, "text")
+        turns = CHATML.findall(text)
+        if turns:
+            return {"messages": checked([{"role": r, "content": c} for r, c in turns], "text", "role", "content")}
+        return {"text": text}
+    raise BadRow(
+        "row has none of messages, conversations, instruction, prompt, input with output, text "
+        f"(found: {', '.join(row) or 'nothing'})"
+    )
+
+
+def fill(template: str, row: Mapping[str, Any]) -> str:
+    """The format string with the row's fields; `{output}` of a KILT record is its answer."""
+    values = {}
+    for _, name, _, _ in Formatter().parse(template):
+        if name:
+            values[name] = kilt_answer(row[name]) if isinstance(row.get(name), list) else _string(row, name)
+    return template.format(**values)
+
+
+def kilt_answer(output: Any) -> str:
+    """The first answer of a KILT record's output list."""
+    if isinstance(output, str):
+        return _filled(output, "output")
+    for item in output if isinstance(output, list) else []:
+        if isinstance(item, Mapping) and isinstance(item.get("answer"), str) and item["answer"].strip():
+            return _filled(item["answer"], "output")
+    raise BadRow('"output" holds no answer')
+
+
+def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[Message]:
+    """Messages with known roles in a possible order: system at most once and first, assistant never first."""
+    if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
+        raise BadRow(f'"{name}" is not a list of messages')
+    told: list[Message] = []
+    for message in messages:
+        if not isinstance(message, Mapping):
+            raise BadRow(f'"{name}" holds {type(message).__name__}, not messages')
+        role = message.get(role_field)
+        if not isinstance(role, str) or role not in SHAREGPT_ROLES:
+            raise BadRow(f"unknown role {role!r} (known: {', '.join(SHAREGPT_ROLES)})")
+        told.append({"role": SHAREGPT_ROLES[role], "content": _string(message, text_field)})
+    roles = [message["role"] for message in told]
+    if roles.count("system") > 1:
+        raise BadRow("there are two system messages")
+    if "system" in roles[1:]:
+        raise BadRow("a system message stands after the first place")
+    turns = [role for role in roles if role != "system"]
+    if not turns or turns[0] == "assistant":
+        raise BadRow("the assistant speaks first; a conversation starts with the user")
+    if any(a == b for a, b in zip(turns, turns[1:], strict=False)):
+        raise BadRow("two turns in a row have the same role")
+    if turns[-1] != "assistant":
+        raise BadRow("the last turn is the user's; there is nothing to learn from")
+    return told
+
+
+def row_text(row: Mapping[str, Any]) -> str:
+    """All text of a training row, turns joined by newlines."""
+    return str(row["text"]) if "text" in row else "\n".join(m["content"] for m in row["messages"])
+
+
+def _turns(prompt: str, completion: str, system: str = "", history: Sequence[Message] = ()) -> Row:
+    start = [{"role": "system", "content": system}] if system else []
+    last = [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
+    return {"messages": [*start, *history, *last]}
+
+
+def _history(row: Mapping[str, Any]) -> list[Message]:
+    """Earlier turns of an Alpaca row as LLaMA-Factory writes them: `history` lists [instruction, response] pairs."""
+    told: list[Message] = []
+    for pair in row.get("history") or []:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
+            raise BadRow('"history" is not a list of [instruction, response] pairs')
+        told += [{"role": "user", "content": _filled(pair[0], "history")}]
+        told += [{"role": "assistant", "content": _filled(pair[1], "history")}]
+    return told
+
+
+def _string(row: Mapping[str, Any], name: str) -> str:
+    if name not in row or row[name] is None:
+        raise BadRow(f'row has no "{name}" (found: {", ".join(k for k in row if row[k] is not None) or "nothing"})')
+    if not isinstance(row[name], str):
+        raise BadRow(f'"{name}" is {type(row[name]).__name__}, not text')
+    return _filled(row[name], name)
+
+
+def _filled(text: str, name: str) -> str:
+    if not text.strip():
+        raise BadRow(f'"{name}" is empty')
+    if "\x00" in text:
+        raise BadRow(f'"{name}" holds a NUL byte')
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadRow(f'"{name}" holds a lone surrogate, which is no character') from None
+    return text

@@ -1,0 +1,67 @@
+"""Datasets and models on the Hugging Face hub, held to the revisions recorded in a committed lock file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from harness.data.sources import Hub, Row
+from harness.errors import DataError
+from harness.files import write_whole
+
+
+def revision(kind: Literal["dataset", "model"], name: str, lock_file: Path | None) -> str | None:
+    """The recorded commit of a hub repository, or None where none was recorded yet."""
+    if lock_file is None or not lock_file.exists():
+        return None
+    try:
+        found = json.loads(lock_file.read_text())[f"{kind}s"].get(name)
+    except (ValueError, KeyError, AttributeError):
+        raise DataError(
+            f"{lock_file} is not a lock file of hub revisions.", "Restore it from version control."
+        ) from None
+    return None if found is None else str(found)
+
+
+def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None) -> str:
+    """The recorded commit; on first use asks the hub for the newest one and records it.
+
+    Raises DataError where none is recorded and the hub cannot be reached.
+    """
+    known = revision(kind, name, lock_file)
+    if known:
+        return known
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi()
+        sha = (api.dataset_info(name) if kind == "dataset" else api.model_info(name)).sha
+    except Exception as error:  # the hub's client passes on whatever its HTTP library raises
+        raise DataError(
+            f"{kind} {name}: no revision is recorded, and the hub gives none ({type(error).__name__}).",
+            "Run once with the network (and access to the repository) to record it"
+            + (", or put the rows below --data-root." if kind == "dataset" else ", or name a local directory."),
+        ) from None
+    if lock_file is not None and sha:
+        locked = json.loads(lock_file.read_text()) if lock_file.exists() else {"datasets": {}, "models": {}}
+        locked[f"{kind}s"][name] = sha
+        write_whole(lock_file, json.dumps(locked, indent=2, sort_keys=True) + "\n")
+    return str(sha)
+
+
+def rows(source: Hub, what: str, lock_file: Path | None) -> Iterator[tuple[str, Row]]:
+    """("id:split[index]", row) of a hub dataset at its recorded revision."""
+    sha = resolve("dataset", source.id, lock_file)
+    from datasets import load_dataset
+
+    try:
+        dataset = load_dataset(source.id, source.config, split=source.split, revision=sha)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"dataset {what}: {source} at revision {sha[:8]} cannot be loaded: {error}",
+            f"Put its rows at {source.local} below --data-root.",
+        ) from None
+    for index, row in enumerate(dataset):
+        yield f"{source}[{index}]", row

@@ -1,0 +1,74 @@
+"""A file of JSON lines -> its lines, one at a time, with what is wrong with each: files need not fit into memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.data.reading.formats import BadRow, training_row
+from harness.data.sources import Row, Source
+from harness.errors import DataError
+
+AS_IT_IS = Source()  # the row's own format decides
+
+
+class Line(NamedTuple):
+    """One line that is not blank; `problem` says why it is no row, and `row` is then empty."""
+
+    origin: str  # "file:line"
+    offset: int  # bytes before it
+    raw: bytes  # with its line end, if it has one
+    row: Row
+    problem: str | None
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """Every line that is not blank; DataError where the file cannot be read or holds none."""
+    if path.suffix == ".json":
+        raise DataError(f"{path.name} is a .json file; JSON lines are read here.", "Convert it: jq -c '.[]' FILE.json")
+    offset, found = 0, False
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if raw.strip():
+                    row, problem = _parsed(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw)
+                    yield Line(f"{path.name}:{number}", offset, raw, row, problem)
+                    found = True
+                offset += len(raw)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if not found:
+        raise DataError(f"{path.name} is empty.")
+
+
+def trainable(line: Line) -> Row:
+    """The line as a training row; raises BadRow with what is wrong."""
+    if line.problem is not None:
+        raise BadRow(line.problem)
+    return training_row(line.row, AS_IT_IS)
+
+
+def checked(line: Line) -> Row:
+    """The line as a training row; raises DataError with its place."""
+    try:
+        return trainable(line)
+    except BadRow as bad:
+        remedy = "Fix or remove the row; `harness data check FILE` lists all such rows."
+        raise DataError(f"{line.origin}: {bad}.", remedy) from None
+
+
+def _parsed(raw: bytes) -> tuple[Row, str | None]:
+    try:
+        text = raw.decode("utf-8")
+        if "\x00" in text:
+            return {}, "holds a NUL byte"
+        row = json.loads(text)
+    except UnicodeDecodeError as error:
+        return {}, f"not UTF-8 (byte 0x{raw[error.start]:02x})"
+    except (json.JSONDecodeError, RecursionError) as error:
+        return {}, f"not JSON ({getattr(error, 'msg', 'nested too deep')}); is the file cut short?"
+    if not isinstance(row, dict):
+        return {}, f"row is {type(row).__name__}, not an object"
+    return row, None

@@ -1,0 +1,212 @@
+"""Declared rows -> rows in memory: read, checked, put in a stable order, mixed. Only read when something is missing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.data.reading import hub
+from harness.data.reading.files import ESCAPE, PlacedRow, read_file
+from harness.data.reading.formats import BadRow, row_text, training_row
+from harness.data.reading.groups import held_out_groups, rank
+from harness.data.sources import Dataset, Embedded, Files, Hub, Mix, Row, Rows, Scale, Source, Split
+from harness.errors import DataError
+
+EMBEDDED = Path(__file__).parents[1] / "mini"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How this session reads data: which scale, where real files are, and what becomes of bad rows."""
+
+    scale: Scale
+    data_root: Path | None = None
+    skip_bad_rows: bool = False
+    lock_file: Path | None = None  # hub revisions, `recipes/hub.lock.json`
+
+
+@dataclass
+class Loaded:
+    """Rows in training order, and those left out with the reason."""
+
+    rows: list[Row] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # "file:line: reason"
+
+
+def source_file(source: Source, access: Access, what: str) -> Path | None:
+    """The file a source is read from, or None for a hub dataset without a local copy."""
+    if isinstance(source, Embedded):
+        path = EMBEDDED / f"{source.name}.jsonl"
+        if not path.exists():
+            known = ", ".join(sorted(p.stem for p in EMBEDDED.glob("*.jsonl")))
+            raise DataError(f"dataset {what}: there is no embedded corpus {source.name!r} (known: {known}).")
+        return path
+    relative = source.path if isinstance(source, Files) else source.local if isinstance(source, Hub) else ""
+    if access.data_root is None:
+        if isinstance(source, Hub):
+            return None
+        raise DataError(
+            f"dataset {what} at {access.scale} scale reads {relative}, and no data root is given.",
+            "Pass --data-root DIR (docs/experiments.md says what lies there), or --scale mini.",
+        )
+    path = access.data_root / relative
+    if not path.exists():
+        if isinstance(source, Hub):
+            return None
+        raise DataError(f"dataset {what}: {path} does not exist.", f"Put {relative} below --data-root.")
+    return path
+
+
+def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> Loaded:
+    """The rows asked for, in a stable order.
+
+    Each is a training row with `id`, `source` and `origin` ("file:line"); with `raw`, as suites want it, each
+    also has the file's own fields. Raises DataError at the first bad row unless the access skips them.
+    """
+    wanted = as_given(wanted, access)
+    parts = wanted.parts if isinstance(wanted, Mix) else (wanted,)
+    loaded = Loaded()
+    groups = [_part(part, access, raw, loaded.left_out) for part in parts]
+    if parts[0].portion is not None:
+        groups = _by_share(groups, [part.portion or 0.0 for part in parts])
+    loaded.rows = [row for group in groups for row in group]
+    if len(groups) > 1:
+        loaded.rows.sort(key=lambda row: row["rank"])
+    if isinstance(wanted, Mix) and wanted.divided is not None:
+        loaded.rows = _side(loaded.rows, wanted.divided, access.scale)
+    for row in loaded.rows:
+        del row["rank"]
+    return loaded
+
+
+def as_given(wanted: Dataset | Rows | Mix, access: Access) -> Rows | Mix:
+    """What is read for it: a published mix's own file, where the user has it, stands for the parts."""
+    if isinstance(wanted, Dataset):
+        return wanted.rows()
+    if not isinstance(wanted, Mix) or wanted.file is None or access.scale != "full" or access.data_root is None:
+        return wanted
+    if not (access.data_root / wanted.file).exists():
+        return wanted
+    whole = Mix(Dataset(name=Path(wanted.file).stem, full=Files(wanted.file)).rows(wanted.published_rows()))
+    object.__setattr__(whole, "divided", wanted.divided)
+    return whole
+
+
+def _side(rows: list[Row], split: Split, scale: Scale) -> list[Row]:
+    """The rows of one side; a group's rows stay together."""
+    count = split.count[scale]
+    if count is None:
+        raise DataError(f"a mix that is split says nothing of {scale} scale.", f"Give split({scale}=n).")
+    groups = Counter(row["group"] for row in rows)
+    who = " + ".join(dict.fromkeys(row["source"] for row in rows))
+    chosen = held_out_groups(groups, count, who)
+    return [row for row in rows if (row["group"] in chosen) == (split.side == "held_out")]
+
+
+def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[Row]:
+    """One dataset's rows by rank, each text once, `skip` and `count` applied.
+
+    The rank of a row is a hash of its text, so that neither the order of the file nor a seed decides which rows
+    are taken, and rows added to a file leave most of the others where they were.
+    """
+    dataset, source = part.dataset, part.dataset.source(access.scale)
+    ranked: dict[str, Row] = {}
+    for origin, row in _exploded(_read(source, access, dataset.name, left_out), source.explode):
+        read = _read_row(origin, row, part, access, raw, left_out)
+        if read is None:
+            continue
+        if read["rank"] in ranked:
+            left_out.append(f"{origin}: the same text as {ranked[read['rank']]['origin']}")
+            continue
+        if source.group is not None and row.get(source.group) is None:
+            raise DataError(f'{origin}: rows of {dataset.name} are grouped by "{source.group}", and this one has none.')
+        read["group"] = read["rank"] if source.group is None else str(row[source.group])
+        ranked[read["rank"]] = read
+    return _slice([ranked[place] for place in sorted(ranked)], part, access.scale, str(source))
+
+
+def _read_row(origin: str, row: Row, part: Rows, access: Access, raw: bool, left_out: list[str]) -> Row | None:
+    """The row as it is trained on, or asked; None where its source does not want it, or where it is bad and skipped."""
+    dataset, source = part.dataset, part.dataset.source(access.scale)
+    if any(row.get(name) != value for name, value in source.only.items()):
+        return None
+    if source.min_chars and source.text and not str(row.get(source.text) or "").strip():
+        return None  # blank, and so shorter than wanted
+    missing = [name for name in source.require if row.get(name) is None]
+    if missing:
+        left_out.append(f'{origin}: "{missing[0]}" is null, and {dataset.name} requires it')
+        return None
+    try:
+        read = training_row(row, source)
+        text = row_text(read)
+    except BadRow as bad:
+        if raw and source.prompt is None and source.text is None:
+            read, text = {}, json.dumps(row, sort_keys=True)  # a suite's own schema, such as a quiz
+        elif not access.skip_bad_rows:
+            raise DataError(f"{origin}: {bad}.", ESCAPE) from None
+        else:
+            left_out.append(f"{origin}: {bad}")
+            return None
+    if len(text) < source.min_chars or (source.max_chars is not None and len(text) > source.max_chars):
+        return None
+    place = rank(text)
+    own = {"id": str(row.get("id", place[:12])), "source": dataset.name, "origin": origin, "rank": place}
+    kept = row if raw else {name: row[name] for name in source.keep if row.get(name) is not None}
+    return {**kept, **read, **own}
+
+
+def _exploded(rows: Iterator[PlacedRow], name: str | None) -> Iterator[PlacedRow]:
+    """Each object of the list `name` as a row of its own; `item` is then the id of the row it came from."""
+    if name is None:
+        yield from rows
+        return
+    for origin, row in rows:
+        listed = row.get(name)
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise DataError(f'{origin}: "{name}" is not a list of objects.')
+        outer = {key: value for key, value in row.items() if not isinstance(value, list)}
+        for number, one in enumerate(listed, 1):
+            own = {"item": row.get("id"), "id": f"{row.get('id')}-{name}-{number}"}
+            yield f"{origin}[{number}]", {**outer, **own, **one}
+
+
+def _slice(rows: list[Row], part: Rows, scale: Scale, source: str) -> list[Row]:
+    skip, count = part.skip.get(scale, 0), part.count[scale]
+    if not rows:
+        raise DataError(f"dataset {part.dataset.name}: {source} gives no rows.")
+    if skip + (count or 1) > len(rows):
+        beyond = f" beyond the first {skip:,}" if skip else ""
+        raise DataError(
+            f"dataset {part.dataset.name}: {count or 1:,} rows are asked for{beyond}, and {source} has {len(rows):,}."
+        )
+    return rows[skip : skip + count if count is not None else None]
+
+
+def _by_share(groups: list[list[Row]], shares: list[float]) -> list[list[Row]]:
+    """Whole rows of each group until its share of the characters is full; the scarcest group sets the sum."""
+    sizes = [sum(len(row_text(row)) for row in group) for group in groups]
+    total = min(size / share for size, share in zip(sizes, shares, strict=True))
+    taken = []
+    for group, share in zip(groups, shares, strict=True):
+        budget, part = total * share, []  # type: ignore[var-annotated]
+        for row in group:
+            budget -= len(row_text(row))
+            if budget < 0 and part:
+                break
+            part.append(row)
+        taken.append(part)
+    return taken
+
+
+def _read(source: Source, access: Access, what: str, left_out: list[str]) -> Iterator[PlacedRow]:
+    """("file:line", row) of every row in the source."""
+    path = source_file(source, access, what)
+    if path is None:
+        assert isinstance(source, Hub)
+        yield from hub.rows(source, what, access.lock_file)
+        return
+    separator = source.separator if isinstance(source, Files) else None
+    yield from read_file(path, separator, access.skip_bad_rows, left_out)

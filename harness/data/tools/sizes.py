@@ -1,0 +1,65 @@
+"""Texts -> their sizes, in characters, or in tokens by a worker process that has the tokenizer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
+
+from harness.environment import child_environment
+from harness.errors import DataError
+
+T = TypeVar("T")
+Sizes = Callable[[list[str]], list[int]]
+BATCH = 256  # texts sent to the worker at once
+
+
+def characters(texts: list[str]) -> list[int]:
+    """The length of each text."""
+    return [len(text) for text in texts]
+
+
+@contextmanager
+def tokens(name: str | None) -> Iterator[Sizes | None]:
+    """A function that counts tokens, special ones apart; None without a tokenizer.
+
+    `name` is a folder or an id on the Hugging Face hub; DataError where it gives no tokenizer.
+    """
+    if name is None:
+        yield None
+        return
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness.models.tools.token_counts", name],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+        env=child_environment(),
+    ) as worker:  # fmt: skip
+        try:
+            assert worker.stdout is not None
+            answer = worker.stdout.readline()
+            problem = json.loads(answer) if answer else "its process ended without a word"
+            if problem:
+                remedy = "Name a folder with a tokenizer, or a hub id; transformers must be installed: harness[train]."
+                raise DataError(f"--tokenizer {name} cannot be loaded: {problem}", remedy)
+            yield lambda texts: _asked(worker, texts)
+        finally:
+            worker.kill()
+
+
+def _asked(worker: subprocess.Popen[str], texts: list[str]) -> list[int]:
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(json.dumps(texts) + "\n")
+    worker.stdin.flush()
+    return [int(count) for count in json.loads(worker.stdout.readline())]
+
+
+def sized(rows: Iterable[tuple[T, str]], sizes: Sizes) -> Iterator[tuple[T, str, int]]:
+    """Each (row, text) with the size of its text."""
+    left = iter(rows)
+    while some := list(islice(left, BATCH)):
+        for (row, text), size in zip(some, sizes([text for _, text in some]), strict=True):
+            yield row, text, size

@@ -1,0 +1,33 @@
+"""The answers to a suite that asks a checkpoint's own training record: losses on held-out rows. No model is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from harness.data.sources import Row
+from harness.errors import SuiteError
+from harness.files import Json
+from harness.store import Artifact
+from harness.suite import Sample
+
+
+def recorded(checkpoint: Artifact, rows: Mapping[str, Row]) -> list[tuple[Sample, Json]]:
+    """The held-out rows of a checkpoint's training, with the losses noted there before and after it.
+
+    `rows` are those declared now, by id; SuiteError where the training watched others.
+    """
+    path = checkpoint.path / "held_out_losses.json"
+    if not path.exists():
+        return []
+    losses = json.loads(path.read_text())
+    if losses["before"].keys() != rows.keys():
+        raise SuiteError(
+            f"checkpoint {checkpoint.short} was watched on {len(losses['before']):,} held-out rows while it trained, "
+            f"and {len(rows.keys() & losses['before'].keys()):,} of the {len(rows):,} declared now are among them.",
+            "Restore the declaration, or train again with --retrain.",
+        )
+    return [
+        (Sample(id=name, cluster=rows[name]["group"]), {"before": before, "after": losses["after"][name]})
+        for name, before in losses["before"].items()
+    ]

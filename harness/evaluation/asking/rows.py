@@ -1,0 +1,32 @@
+"""The rows that suites ask about, read once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.data.reading.rows import Access, Loaded, load
+from harness.data.sources import Row
+from harness.suite import Sample, Suite, samples_of
+
+
+class SuiteRows:
+    """Each suite's rows and samples; `left_out(who, loaded)` is called once where rows were left out."""
+
+    def __init__(self, access: Access, left_out: Callable[[str, Loaded], None] = lambda who, loaded: None) -> None:
+        self.access, self.left_out = access, left_out
+        self._rows: dict[str, list[Row]] = {}
+
+    def rows(self, suite: Suite) -> list[Row]:
+        """The suite's rows, each of which makes a sample; none where what is asked brings its own."""
+        if suite.dataset is None:
+            return []
+        if suite.name not in self._rows:
+            loaded = load(suite.dataset, self.access, raw=True)
+            samples_of(suite, loaded.rows)  # a row that makes none is an error now, not after a training
+            self.left_out(f"suite {suite.name}", loaded)
+            self._rows[suite.name] = loaded.rows
+        return self._rows[suite.name]
+
+    def samples(self, suite: Suite) -> list[Sample]:
+        """The suite's samples."""
+        return samples_of(suite, self.rows(suite)) if suite.dataset is not None else []

@@ -1,0 +1,144 @@
+"""What was measured: a checkpoint, and one suite's scores of it, as values that read their files when asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.errors import SuiteError
+from harness.files import Json
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.recipe import Subject
+from harness.scoring.metrics import Metric, metric_from
+from harness.store import Artifact
+from harness.suite import Scores
+
+SAMPLES = "samples.parquet"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A subject's weights, ready to be measured: what the `checkpoint` fixture gives a test."""
+
+    subject: Subject
+    planned: PlannedStage
+    artifact: Artifact | None  # None for weights used as they are
+
+    @property
+    def name(self) -> str:
+        return self.subject.id
+
+    @property
+    def fingerprint(self) -> str:
+        return self.planned.key
+
+    @property
+    def path(self) -> Path | None:
+        """The published folder."""
+        return self.artifact.path if self.artifact else None
+
+
+@dataclass(frozen=True)
+class ScoredSample:
+    """One sample of an evaluation: what was asked, what was answered, and each score; texts are whole."""
+
+    sample_id: str
+    cluster: str | None
+    scores: Scores
+    prompt: str | None = None
+    target: str | None = None
+    completion: str | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A measurement of one checkpoint by one suite."""
+
+    key: str
+    spec: Json  # all that the key was computed from
+    record: Json  # counts, seconds, metrics with their intervals: see harness.evaluation.scored
+    files: Json = field(default_factory=dict)  # SHA-256 of what is stored
+    load: Callable[[], list[ScoredSample]] = field(default=list, compare=False, repr=False)
+
+    @classmethod
+    def stored(cls, artifact: Artifact) -> Evaluation:
+        """The evaluation that an artifact holds."""
+        return cls(artifact.key, artifact.spec, artifact.record, artifact.files, lambda: _read(artifact.path / SAMPLES))
+
+    @cached_property
+    def samples(self) -> list[ScoredSample]:
+        """All samples that were scored, in the order asked."""
+        return self.load()
+
+    @property
+    def suite(self) -> str:
+        return str(self.spec["suite"]["name"])
+
+    @property
+    def subject(self) -> str | None:
+        """Id of the subject that it was first measured for."""
+        return self.record.get("subject")
+
+    @property
+    def checkpoint(self) -> str:
+        """Fingerprint of the checkpoint measured."""
+        return str(self.spec["checkpoint"])
+
+    @property
+    def scored(self) -> int:
+        """Samples dealt with: scored, or spared by --adaptive once the suite's gates were decided."""
+        return int(self.record["samples"]) + self.spared
+
+    @property
+    def available(self) -> int:
+        """Samples of the suite."""
+        return int(self.record.get("samples_available", self.record["samples"]))
+
+    @property
+    def spared(self) -> int:
+        """Samples never asked: --adaptive stopped before."""
+        return self.available - int(self.record["samples"])
+
+    @property
+    def largest_cluster(self) -> int:
+        """Samples of the suite that belong together, at most."""
+        return int(self.record.get("largest_cluster", 1))
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it was looked at while it was made, and could have been stopped early."""
+        return bool(self.spec.get("adaptive"))
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """metric -> estimate, low, high, n, method."""
+        return dict(self.record["metrics"])
+
+    @property
+    def floors(self) -> dict[str, dict[str, float]]:
+        """metric -> floor -> what an answer without knowledge scores."""
+        return dict(self.record.get("floors", {}))
+
+    def __getitem__(self, metric: str) -> float:
+        """The metric's estimate."""
+        if metric not in self.metrics:
+            raise SuiteError(f"suite {self.suite} has no metric {metric!r} (it has: {', '.join(self.metrics)}).")
+        return float(self.metrics[metric]["estimate"])
+
+    def metric(self, name: str) -> Metric:
+        """How the metric is computed from scores."""
+        for stored in self.record["computed"]:
+            if stored["name"] == name:
+                return metric_from(stored)
+        raise SuiteError(f"suite {self.suite} has no metric {name!r} (it has: {', '.join(self.metrics)}).")
+
+
+def _read(path: Path) -> list[ScoredSample]:
+    import pyarrow.parquet
+
+    rows = pyarrow.parquet.read_table(path).to_pylist()
+    return [ScoredSample(**{**row, "scores": json.loads(row["scores"])}) for row in rows]

@@ -1,0 +1,46 @@
+"""Answers -> an evaluation: scored, and stored with its samples as Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from harness.evaluation.asking.answers import Answered
+from harness.evaluation.evaluation import SAMPLES, Evaluation, ScoredSample
+from harness.evaluation.scored.scores import scored, summary
+from harness.files import Json
+from harness.fingerprint.evaluations import PlannedEvaluation
+from harness.store import Store
+
+COLUMNS = ("sample_id", "cluster", "prompt", "target", "completion", "scores")
+
+
+def publish(store: Store, planned: PlannedEvaluation, answered: Answered) -> Evaluation:
+    """Score the answers and store them with the metrics' intervals.
+
+    SuiteError names the sample whose score is not finite, or whose id occurs twice.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = scored(planned.suite, answered.samples, answered.answers)
+    record = _record(planned, answered, rows)
+    folder = store.work("evaluations", planned.key) / "made"
+    folder.mkdir(exist_ok=True)
+    columns = [{**asdict(row), "scores": json.dumps(row.scores)} for row in rows]
+    texts = pyarrow.schema([(name, pyarrow.string()) for name in COLUMNS])
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(columns, texts), folder / SAMPLES, compression="zstd")
+    return Evaluation.stored(store.publish("evaluations", planned.key, folder, planned.spec, record))
+
+
+def unpublished(planned: PlannedEvaluation, answered: Answered) -> Evaluation:
+    """The answers so far as an evaluation that no store holds: what --adaptive looks at."""
+    rows = scored(planned.suite, answered.samples, answered.answers)
+    return Evaluation("", planned.spec, _record(planned, answered, rows), load=lambda: rows)
+
+
+def _record(planned: PlannedEvaluation, answered: Answered, rows: Sequence[ScoredSample]) -> Json:
+    """How the answers came about, and what they score."""
+    subject = {"subject": planned.subject.id, "scale": planned.subject.scale}
+    return {**asdict(answered.record), **subject, **summary(planned.suite, rows, answered.everything)}

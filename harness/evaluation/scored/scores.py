@@ -1,0 +1,101 @@
+"""Samples and answers -> each sample's scores, and the metrics over them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import HarnessError, SuiteError
+from harness.evaluation.evaluation import ScoredSample
+from harness.files import Json
+from harness.fingerprint.values import plain
+from harness.scoring.metrics import metrics_of
+from harness.suite import Output, Sample, Scores, Suite
+
+
+def scored(suite: Suite, samples: Sequence[Sample], answers: Sequence[Output]) -> list[ScoredSample]:
+    """Each sample with its answer's scores, every number finite, every id once.
+
+    SuiteError names the sample whose scorer fails, whose score is not finite, or whose id occurs twice.
+    """
+    found: list[ScoredSample] = []
+    seen: set[str] = set()
+    for sample, answer in zip(samples, answers, strict=True):
+        scores = _scores(suite, sample, answer)
+        if sample.id in seen:
+            raise SuiteError(
+                f"suite {suite.name}: id {sample.id!r} occurs twice.", "Samples are paired by id; make it unique."
+            )
+        seen.add(sample.id)
+        found.append(
+            ScoredSample(
+                sample_id=sample.id,
+                cluster=sample.cluster,
+                scores=scores,
+                prompt=sample.prompt,
+                target=sample.answer or None,
+                completion=_completion(sample, answer),
+            )
+        )
+    return found
+
+
+def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:
+    try:
+        own = suite.scorer(sample, answer)
+    except HarnessError:
+        raise
+    except Exception as error:  # a scorer is the user's own code
+        raise SuiteError(
+            f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} fails with "
+            f"{type(error).__name__}: {error}."
+        ) from error
+    for name, score in own.items():
+        values = score if isinstance(score, list | tuple) else (score,)
+        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+            raise SuiteError(
+                f"suite {suite.name}: sample {sample.id}: score {name!r} is {score}.",
+                "A score is a finite number, or None where it does not concern the sample: see the scorer.",
+            )
+    return own
+
+
+def _completion(sample: Sample, answer: Output) -> str | None:
+    """What the model answered; the chosen option of a multiple choice."""
+    if "chosen" in answer and sample.choices:
+        return sample.choices[answer["chosen"]]
+    text = answer.get("completion")
+    return None if text is None else str(text).encode("utf-8", "replace").decode()
+
+
+def summary(suite: Suite, rows: Sequence[ScoredSample], everything: Sequence[Sample]) -> Json:
+    """What an evaluation's record says of its scores: the metrics with their intervals, and the suite's floors.
+
+    `everything` are all the suite's samples, of which --adaptive may have asked only some.
+    """
+    scores: list[Mapping[str, Any]] = [row.scores for row in rows]
+    metrics, clusters = metrics_of(suite.metrics, scores), [row.cluster for row in rows]
+    found = {}
+    for metric in metrics:
+        interval = metric.interval(scores, clusters)
+        found[metric.name] = {name: getattr(interval, name) for name in ("estimate", "low", "high", "n", "method")}
+    sizes = Counter(sample.cluster for sample in everything if sample.cluster is not None)
+    return {
+        "samples": len(rows),
+        "samples_available": len(everything),
+        "largest_cluster": max(sizes.values(), default=1),
+        "metrics": found,
+        "computed": plain(metrics),
+        "floors": {metric: values for metric, values in floors_of(suite, everything).items() if metric in found},
+        "about": suite.about,
+    }
+
+
+def floors_of(suite: Suite, samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
+    """The suite's floors: metric -> floor -> value."""
+    try:
+        return suite.floors(samples) if suite.floors else {}
+    except Exception as error:  # the user's own code
+        raise SuiteError(f"suite {suite.name}: its floors fail with {type(error).__name__}: {error}.") from error

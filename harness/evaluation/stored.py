@@ -1,0 +1,131 @@
+"""All results that a session's store holds, read-only: what gates, comparisons, forecasts and reports read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+from harness.errors import CheckpointMissing, EvaluationMissing
+from harness.evaluation.evaluation import Checkpoint, Evaluation
+from harness.files import Json, short
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.fingerprint.evaluations import PlannedEvaluation
+from harness.fingerprint.keys import Keys
+from harness.fingerprint.nearest import why_missing
+from harness.recipe import Subject
+from harness.store import Artifact, Store
+from harness.suite import Suite
+
+Rule = Callable[[Suite, Subject], Json | None]  # when --adaptive stops a suite; None where it is measured whole
+
+
+class StoredResults:
+    """Checkpoints and evaluations of one store under one set of keys.
+
+    `rule` is given under --adaptive. `judging_only` where nothing may be measured (--no-train): then an evaluation
+    that was stopped early, by whatever rule, stands for one of the whole suite.
+    """
+
+    def __init__(self, store: Store, keys: Keys, rule: Rule | None = None, judging_only: bool = False) -> None:
+        self.store, self.keys = store, keys
+        self.rule, self.judging_only = rule, judging_only
+        self._chosen: dict[tuple[str, str], PlannedEvaluation] = {}  # by key of the whole suite's, and subject
+
+    # ---- checkpoints ------------------------------------------------------------------------------
+
+    def artifact(self, planned: PlannedStage) -> Artifact | None:
+        """The stage's published checkpoint, or None."""
+        return self.store.get("checkpoints", planned.key) if planned.is_made else None
+
+    def is_there(self, planned: PlannedStage) -> bool:
+        """Whether nothing has to be made before the stage can be measured."""
+        return not planned.is_made or self.store.get("checkpoints", planned.key) is not None
+
+    def needs_training(self, subject: Subject) -> list[PlannedStage]:
+        """Stages of the subject that would take training steps."""
+        return [p for p in self.keys.chain(subject) if p.trains and not self.is_there(p)]
+
+    def checkpoint(self, subject: Subject) -> Checkpoint:
+        """The subject's checkpoint; CheckpointMissing where it would have to be made."""
+        planned = self.keys.last(subject)
+        artifact = self.artifact(planned)
+        if artifact is None and planned.is_made:
+            raise CheckpointMissing(
+                f"{subject.id} has no checkpoint {short(planned.key)}"
+                + (" and --no-train is set." if self.judging_only else "."),
+                self.why_missing(planned),
+            )
+        return Checkpoint(subject, planned, artifact)
+
+    def why_missing(self, planned: PlannedStage) -> str:
+        """In words, how a stage that is not there differs from the nearest checkpoint."""
+        return why_missing(planned, self.specs)
+
+    @property
+    def specs(self) -> dict[str, Json]:
+        """What every stored checkpoint was made from: fingerprint -> spec, oldest first."""
+        return {artifact.key: artifact.spec for artifact in self.store.all("checkpoints")}
+
+    # ---- evaluations ------------------------------------------------------------------------------
+
+    def planned(self, suite: Suite, subject: Subject) -> PlannedEvaluation:
+        """The evaluation that stands for the suite on the subject in this session.
+
+        One of the whole suite where there is one. Else, under --adaptive, one that may be stopped early; and where
+        nothing may be measured, the newest of those that there is, by whatever rule it was stopped.
+        """
+        whole = self.keys.evaluation(suite, subject)
+        if self.rule is None and not self.judging_only:
+            return whole
+        if (whole.key, subject.id) not in self._chosen:
+            self._chosen[whole.key, subject.id] = self._choose(whole)
+        return self._chosen[whole.key, subject.id]
+
+    def _choose(self, whole: PlannedEvaluation) -> PlannedEvaluation:
+        if self.store.holds("evaluations", whole.key):
+            return whole
+        if self.judging_only:
+            rule = self._stopped.get(whole.key)
+        else:
+            rule = self.rule(whole.suite, whole.subject) if self.rule else None
+        return whole if rule is None else whole.adaptive(rule)
+
+    @cached_property
+    def _stopped(self) -> dict[str, Json]:
+        """By which rule the newest evaluation was stopped that stands for a whole suite's, by the latter's key."""
+        stopped = (a.spec for a in self.store.all("evaluations") if a.spec.get("adaptive"))
+        return {spec["whole"]: spec["adaptive"] for spec in stopped}
+
+    def evaluation(self, suite: Suite, subject: Subject) -> Evaluation | None:
+        """The suite's stored evaluation of the subject, or None."""
+        return self.by_key(self.planned(suite, subject).key)
+
+    def by_key(self, key: str) -> Evaluation | None:
+        """A stored evaluation, or None."""
+        artifact = self.store.get("evaluations", key)
+        return Evaluation.stored(artifact) if artifact is not None else None
+
+    def missing(self, planned: PlannedEvaluation) -> EvaluationMissing:
+        """The error where an evaluation is asked for and not there."""
+        subject = planned.subject
+        return EvaluationMissing(
+            f"{subject.id} has no evaluation {short(planned.key)} by suite {planned.suite.name}"
+            + (" and --no-train is set." if self.judging_only else "."),
+            f"Add it: pytest suites/ -k {subject.recipe.name} --scale {subject.scale}",
+        )
+
+    @cached_property
+    def earlier(self) -> list[Evaluation]:
+        """Every evaluation of the store when first asked, oldest first."""
+        return [Evaluation.stored(artifact) for artifact in self.store.all("evaluations")]
+
+    def measured(self, subjects: Iterable[Subject], suites: Iterable[Suite]) -> dict[str, dict[str, str]]:
+        """Subject -> suite -> key, of every evaluation that is stored."""
+        found: dict[str, dict[str, str]] = {}
+        suites = list(suites)
+        for subject in subjects:
+            for suite in suites:
+                key = self.planned(suite, subject).key if suite.concerns(subject) else None
+                if key is not None and self.store.get("evaluations", key) is not None:
+                    found.setdefault(subject.id, {})[suite.name] = key
+        return found

@@ -1,0 +1,194 @@
+"""Files as every room of the house writes and reads them: whole or not at all, hashed once, JSON line by line."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError, StoreError
+
+Json = dict[str, Any]  # a JSON object whose fields are not ours to name: a spec, a record, a library's settings
+SHORT = 8  # characters of a digest shown to people
+
+
+# ---- written whole ------------------------------------------------------------------------------------
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write the file in one step: whoever reads it finds the old text or the new one, never a part."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")  # nobody else's
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which takes its place once the block has ended well."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def moved_into(folder: Path) -> Iterator[Path]:
+    """An empty working folder below `folder`; the files left in it are moved up when the block has ended well.
+
+    Folders within it are not moved. After an error nothing is, and a `folder` that was not there before is gone
+    again.
+    """
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    except FileExistsError:
+        raise DataError(f"{folder} is a file, and a folder is to be written there.", "Name another folder.") from None
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error.strerror}.", "Name another folder.") from None
+    complete = False
+    try:
+        yield work
+        for path in sorted(work.iterdir()):
+            if path.is_file():
+                os.replace(path, folder / path.name)
+        complete = True
+    except OSError as error:
+        raise DataError(f"{error.filename2 or error.filename or folder} cannot be written: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if is_new and not complete:
+            folder.rmdir()
+
+
+@contextmanager
+def disk_errors_explained(doing: str) -> Iterator[None]:
+    """Turns a full disk or a read-only folder into a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"{doing}: the disk is full.", "Free some space (`harness store prune`), then run again: it continues."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise StoreError(
+                f"{doing}: {error.filename} cannot be written ({error.strerror}).", "Choose another --store."
+            ) from error
+        raise
+
+
+def sync(path: Path) -> None:
+    """Have a file or a folder reach the disk before anything that relies on it is written."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# ---- JSON lines ---------------------------------------------------------------------------------------
+
+
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object a line, the file whole or not at all."""
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_json_lines(path: Path) -> list[Json]:
+    """The objects of a file that the harness wrote itself; a line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        return [row for line in file if (row := _object(line)) is not None]
+
+
+def last_json_line(path: Path) -> Json | None:
+    """The last whole object of a log that may be growing, or None."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return None
+    return next((row for line in reversed(lines) if (row := _object(line)) is not None), None)
+
+
+def _object(line: bytes) -> Json | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+# ---- digests ------------------------------------------------------------------------------------------
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal characters."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short(key: str) -> str:
+    """A digest as people see it."""
+    return key[:SHORT]
+
+
+class FileDigests:
+    """Digests of files, and other facts that follow from bytes alone, remembered in one JSON file.
+
+    A file counts as unchanged while its path, size and modification time are.
+    """
+
+    def __init__(self, memory: Path | None) -> None:
+        self.memory = memory
+        self.known: Json = {}
+        self.changed = False
+        if memory is not None and memory.exists():
+            try:
+                known = json.loads(memory.read_text())
+            except ValueError:
+                known = None  # a memory only: every digest can be computed again
+            self.known = known if isinstance(known, dict) else {}
+
+    def of(self, path: Path, kind: str = "bytes", compute: Callable[[Path], str] = sha256) -> str:
+        """The file's digest of that kind, computed where it is not remembered."""
+        stat = path.stat()
+        key = f"{kind}:{os.path.abspath(path)}"
+        remembered = self.known.get(key)
+        if remembered and remembered[:2] == [stat.st_size, stat.st_mtime_ns]:
+            return str(remembered[2])
+        found = compute(path)
+        self.learn(key, [stat.st_size, stat.st_mtime_ns, found])
+        return found
+
+    def learn(self, key: str, value: Any) -> None:
+        """Remember something else that follows from bytes alone."""
+        self.known[key] = value
+        self.changed = True
+
+    def remember(self) -> None:
+        """Write the memory down, if something was learnt."""
+        if self.memory is None or not self.changed:
+            return
+        self.memory.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.memory, json.dumps(self.known))
+        self.changed = False

@@ -1,0 +1,139 @@
+"""A declared subject -> the stages that lead to it, each with all that its fingerprint is computed from.
+
+Stages form a chain in which each names the fingerprint of the one before: a new fine-tuning rate never repeats the
+pretraining, and new pretraining data changes everything after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import RecipeError
+from harness.files import Json
+from harness.fingerprint.code import WEIGHTS, CodeDigests
+from harness.fingerprint.data import DataKeys
+from harness.fingerprint.values import digest, fields_of, plain
+from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
+
+Kind = Literal["pretrain", "finetune", "fresh", "base"]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One checkpoint on the way to a subject: what it is made from, and its fingerprint."""
+
+    kind: Kind
+    subject: Subject
+    stage: Stage | None
+    spec: Json
+    parent: PlannedStage | None
+
+    @cached_property
+    def key(self) -> str:
+        """The fingerprint."""
+        return digest(self.spec)
+
+    @property
+    def name(self) -> str:
+        """For people: subject and stage."""
+        return self.subject.id if self.kind == "base" else f"{self.subject.id} {self.kind}"
+
+    @property
+    def trains(self) -> bool:
+        """Whether making it takes training steps."""
+        return self.kind in ("pretrain", "finetune")
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is an artifact in the store, rather than weights used as they are."""
+        return self.kind != "base"
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether its artifact is an adapter over its parent."""
+        return isinstance(self.stage, Finetune) and self.stage.adapter is not None and self.kind == "finetune"
+
+
+class StageKeys:
+    """The stages of subjects; each chain is worked out once."""
+
+    def __init__(self, root: Path, data: DataKeys, code: CodeDigests) -> None:
+        self.root, self.data, self.code = root, data, code
+        self._chains: dict[str, tuple[PlannedStage, ...]] = {}
+
+    def chain(self, subject: Subject) -> tuple[PlannedStage, ...]:
+        """The stages that lead to a subject, first to last; the last one's key is its fingerprint."""
+        known = self._chains.get(subject.id)
+        if known is None:
+            known = self._chains[subject.id] = tuple(self._chain(subject))
+        return known
+
+    def _chain(self, subject: Subject) -> Iterator[PlannedStage]:
+        base = subject.variant.base
+        parent: PlannedStage | None = None
+        if isinstance(base, Fresh):
+            yield self._fresh(subject, base)
+            return
+        if isinstance(base, Subject):
+            parents = self.chain(base)
+            yield from parents
+            parent = parents[-1]
+            start: Json = {"checkpoint": parent.key}
+        elif isinstance(base, Architecture):
+            start = {"architecture": plain(base)}
+        else:
+            start = self._model(base)
+            parent = PlannedStage("base", subject, None, {"stage": "base", "base": start}, None)
+            yield parent
+        for stage in subject.stages:
+            kind: Kind = "pretrain" if isinstance(stage, Pretrain) else "finetune"
+            spec = {
+                "stage": kind,
+                "base": start,
+                "data": self.data.of(stage.data, subject.scale),
+                "settings": fields_of(stage.settings),
+                "micro_batch_size": subject.micro_batch_size(stage),
+                "seed": subject.seed,
+                "code": self.code.of(*WEIGHTS[kind]),
+            }
+            parent = PlannedStage(kind, subject, stage, spec, parent)
+            yield parent
+            start = {"checkpoint": parent.key}
+
+    def _fresh(self, subject: Subject, base: Fresh) -> PlannedStage:
+        """The one stage of an untrained subject: the same architecture and tokenizer, no step taken."""
+        stage = None
+        start, data = (self._model(base.like), []) if isinstance(base.like, str) else (None, None)
+        if isinstance(base.like, Subject):
+            first = self.chain(base.like)[0]
+            if first.kind != "pretrain":
+                raise RecipeError(
+                    f"{subject.id}: Fresh(like={base.like.id}) needs a subject that is pretrained from scratch."
+                )
+            # its tokenizer is trained on the same data
+            stage, start, data = first.stage, first.spec["base"], first.spec["data"]
+        code = self.code.of(*WEIGHTS["fresh"])
+        spec = {"stage": "fresh", "base": start, "data": data, "seed": subject.seed, "code": code}
+        return PlannedStage("fresh", subject, stage, spec, None)
+
+    def _model(self, base: str) -> Json:
+        """A hub model by its recorded revision, a local one by its bytes."""
+        folder = Path(base) if Path(base).is_absolute() else self.root / base
+        if folder.is_dir():
+            if not (folder / "config.json").exists():
+                raise RecipeError(f"base model directory {folder} holds no config.json.", "Is it a transformers model?")
+            return {"directory": self._bytes_below(folder)}
+        if base.startswith((".", "/", "~")):
+            raise RecipeError(
+                f"base model directory {base} does not exist.", "Give a directory, or a hub id such as org/name."
+            )
+        return {"model": base, "revision": self.data.revision("model", base, self.data.access.lock_file)}
+
+    def _bytes_below(self, folder: Path) -> str:
+        """One digest over the names and bytes of all files below a folder."""
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return digest({str(p.relative_to(folder)): self.data.files.of(p) for p in files})

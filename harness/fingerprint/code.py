@@ -1,0 +1,150 @@
+"""Code -> a digest: whole folders of the harness, and functions of a project with all that they reach.
+
+Code is hashed as its syntax tree, so that a comment, a docstring or the layout changes nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import re
+import sysconfig
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from harness.environment import PACKAGE
+from harness.files import FileDigests, sha256
+from harness.fingerprint.values import digest
+
+
+# What of the harness's own code each kind of result depends on: folders, so that a file added to one counts at once.
+WEIGHTS = {  # by stage
+    "pretrain": ("data/reading", "models/loading", "training/shared", "training/pretraining"),
+    "fresh": ("data/reading", "models/loading", "training/shared", "training/pretraining"),
+    "finetune": ("data/reading", "models/loading", "training/shared", "training/finetuning"),
+}
+ANSWERS = ("data/reading", "models/loading", "models/answering", "evaluation/asking")
+ITEMS = ("data/overlap",)  # beside ANSWERS, where training rows are compared with evaluation items
+SCORES = ("evaluation/scored", "scoring/metrics", "statistics")  # beside each suite's own scorer
+EVIDENCE = ("gates/evidence", "scoring/metrics", "statistics")
+ROWS = ("data/reading",)
+
+
+class CodeDigests:
+    """Digests of folders of the harness; code does not change while a session runs, so each is computed once."""
+
+    def __init__(self, files: FileDigests) -> None:
+        self.files = files
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def of(self, *folders: str) -> str:
+        """One digest, of 16 characters, over all Python files and templates below these folders of the harness."""
+        if folders not in self._known:
+            self._known[folders] = self._of(folders)
+        return self._known[folders]
+
+    def _of(self, folders: tuple[str, ...]) -> str:
+        found = {}
+        for folder in folders:
+            place = PACKAGE / folder
+            assert place.is_dir(), f"{place} holds no code"
+            for path in sorted([*place.rglob("*.py"), *place.rglob("*.jinja")]):
+                name = path.relative_to(PACKAGE).as_posix()
+                found[name] = self.files.of(path, "code", code_digest) if path.suffix == ".py" else self.files.of(path)
+        return digest(found)[:16]
+
+
+def code_digest(path: Path) -> str:
+    """SHA-256 of a Python file's syntax tree."""
+    return tree_digest(path.read_text(encoding="utf-8"))
+
+
+def tree_digest(source: str) -> str:
+    """SHA-256 of Python code without comments, docstrings and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and body:
+            first = body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()  # ast.dump differs between Python versions
+
+
+@cache
+def function_digest(function: Callable[..., Any]) -> str:
+    """Digest of a function with the functions, classes and constants it reaches by name.
+
+    What lies in installed libraries is left to the environment record. A constant that is a `Path` counts
+    by the file's bytes, a compiled pattern by its text.
+    """
+    reached: dict[str, str] = {}
+    _reach(function, reached)
+    return digest(reached)
+
+
+def _reach(thing: Any, reached: dict[str, str]) -> None:
+    """Add a function or class, and all that its code names, to what was reached: name -> digest."""
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    if name in reached:
+        return
+    code = inspect.unwrap(thing) if callable(thing) and not isinstance(thing, type) else thing
+    try:
+        reached[name] = tree_digest(textwrap.dedent(inspect.getsource(code)))
+    except (OSError, TypeError, SyntaxError):
+        reached[name] = name
+        return
+    functions = (
+        [code] if isinstance(code, FunctionType) else [m for m in vars(code).values() if isinstance(m, FunctionType)]
+    )
+    for function in functions:
+        for used, value in inspect.getclosurevars(function).nonlocals.items():
+            _reach_value(f"{name}.{used}", value, reached)
+        for number, value in enumerate([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]):
+            _reach_value(f"{name}.default{number}", value, reached)
+        for used in sorted(_names(function.__code__)):
+            if used in function.__globals__:
+                _reach_value(f"{function.__module__}.{used}", function.__globals__[used], reached)
+
+
+def _names(code: CodeType) -> set[str]:
+    """All names that a function's code refers to, those of functions within it among them."""
+    inner = (c for c in code.co_consts if isinstance(c, CodeType))
+    return set(code.co_names).union(*(_names(c) for c in inner))
+
+
+def _reach_value(name: str, value: Any, reached: dict[str, str]) -> None:
+    if isinstance(value, ModuleType):
+        return
+    if callable(value) and hasattr(value, "__qualname__"):
+        module = inspect.getmodule(value)
+        if module is not None and _is_own(getattr(module, "__file__", None)):
+            _reach(value, reached)
+        return
+    if isinstance(value, Path):
+        reached[name] = sha256(value) if value.is_file() else str(value)
+    elif isinstance(value, re.Pattern):
+        reached[name] = f"{value.pattern}/{value.flags}"
+    else:
+        try:
+            reached[name] = digest(value)
+        except TypeError:
+            return
+
+
+def _is_own(file: str | None) -> bool:
+    """Whether a module is the project's or the harness's own, not an installed library's."""
+    if file is None:
+        return False
+    if Path(file).is_relative_to(PACKAGE):
+        return True
+    return not any(file.startswith(sysconfig.get_paths()[key]) for key in ("stdlib", "purelib", "platlib"))

@@ -1,0 +1,63 @@
+"""Declared rows -> what decides them: the bytes of files or the revision of a hub dataset, and how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.data.reading import hub
+from harness.data.reading.rows import Access, as_given, source_file
+from harness.data.sources import Dataset, Hub, Mix, Rows, Scale
+from harness.errors import DataError
+from harness.files import FileDigests, Json
+from harness.fingerprint.values import plain
+
+NAMES = ("is", "name", "path", "id", "config", "split", "file")  # of a source: where its bytes are, which are hashed
+
+
+class DataKeys:
+    """What decides the rows of datasets; each looked up once.
+
+    With `pin`, a hub revision that was never recorded is resolved and recorded before it goes into a key; without,
+    it counts as None, and nothing is asked of the hub. With `without_data` a file that is not at hand counts as
+    None too: such keys serve to plan with, and no artifact has them.
+    """
+
+    def __init__(self, access: Access, files: FileDigests, pin: bool, without_data: bool) -> None:
+        self.access, self.files, self.without_data = access, files, without_data
+        self.revision = hub.resolve if pin else hub.revision
+        self._known: dict[tuple[int, str], tuple[object, list[Json]]] = {}  # holds what its key is the id of
+
+    def of(self, wanted: Dataset | Rows | Mix, scale: Scale) -> list[Json]:
+        """One entry per part of a dataset or mix at a scale, and one more where a mix is split."""
+        if (id(wanted), scale) in self._known:
+            return list(self._known[id(wanted), scale][1])
+        access = replace(self.access, scale=scale)
+        given = as_given(wanted, access)
+        found = [self._part(part, access) for part in (given.parts if isinstance(given, Mix) else (given,))]
+        if isinstance(given, Mix) and given.divided is not None:
+            found.append({"side": given.divided.side, "held_out_rows": given.divided.count[scale]})
+        self._known[id(wanted), scale] = wanted, found
+        return list(found)
+
+    def _part(self, part: Rows, access: Access) -> Json:
+        source = part.dataset.source(access.scale)
+        found: Json
+        try:
+            path = source_file(source, access, part.dataset.name)
+        except DataError:
+            if not self.without_data:
+                raise
+            return {"bytes": None, "rows": part.count[access.scale]}
+        if path is not None:
+            found = {"bytes": self.files.of(path)}
+        else:
+            assert isinstance(source, Hub)
+            found = {
+                "hub": source.id,
+                "config": source.config,
+                "split": source.split,
+                "revision": self.revision("dataset", source.id, access.lock_file),
+            }
+        reads = {name: value for name, value in plain(source).items() if name not in NAMES and value}
+        taken = {"rows": part.count[access.scale], "skip": part.skip.get(access.scale, 0), "share": part.portion}
+        return {**found, "reads": reads, **{k: v for k, v in taken.items() if v}}

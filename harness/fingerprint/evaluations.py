@@ -1,0 +1,180 @@
+"""Suite x subject -> the evaluation that is wanted, with the keys of its answers and of its scores.
+
+What a model answers depends on the checkpoint, the questions and the code that asks; what those answers score, on the
+scorer and the metrics as well. So there are two keys: a new scorer finds the old answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from harness.environment import version_of
+from harness.files import FileDigests, Json
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.fingerprint.code import ANSWERS, ITEMS, SCORES, CodeDigests, function_digest
+from harness.fingerprint.data import DataKeys
+from harness.fingerprint.values import digest, plain
+from harness.recipe import Subject
+from harness.suite import LmEval, LmEvalTask, Overlap, Suite
+
+
+@dataclass(frozen=True)
+class PlannedEvaluation:
+    """One suite to be measured on one subject, and all that its answers and its scores depend on."""
+
+    suite: Suite
+    subject: Subject
+    checkpoint: PlannedStage  # the subject's last stage
+    answers: Json  # all that the key of its answers is computed from
+    spec: Json  # all that its own key is computed from, but for the answers' key
+
+    @cached_property
+    def answers_key(self) -> str:
+        """Key of what the model answered."""
+        return digest(self.answers)
+
+    @cached_property
+    def key(self) -> str:
+        """Key of the evaluation: of the answers, and of how they are scored."""
+        return digest(self.spec)
+
+    @property
+    def name(self) -> str:
+        """For people: subject and suite."""
+        return f"{self.subject.id} {self.suite.name}"
+
+    @property
+    def rule(self) -> Json | None:
+        """The rule by which --adaptive may stop it early; None where all samples are asked."""
+        return self.spec.get("adaptive")
+
+    def adaptive(self, rule: Json) -> PlannedEvaluation:
+        """The same, to be stopped by that rule. Which samples are asked then depends on their scores."""
+        answers = {**self.answers, "adaptive": rule, "scorer": self.spec["suite"]["scorer"]}
+        spec = {**self.spec, "answers": digest(answers), "adaptive": rule, "whole": self.key}
+        return replace(self, answers=answers, spec=spec)
+
+
+class EvaluationKeys:
+    """Evaluations of suites on subjects; each is worked out once.
+
+    `suites` gives all suites of the project, `last_lm_eval` the version of lm-eval that measured what is stored, where
+    none is installed to measure with.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        data: DataKeys,
+        code: CodeDigests,
+        suites: Callable[[], dict[str, Suite]],
+        last_lm_eval: Callable[[], str | None],
+    ) -> None:
+        self.root, self.data, self.code = root, data, code
+        self.suites, self.last_lm_eval = suites, last_lm_eval
+        self._suites: dict[int, tuple[Suite, Json]] = {}  # by id of what it holds
+        self._known: dict[tuple[int, str, str], PlannedEvaluation] = {}
+
+    def of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, dtype: str) -> PlannedEvaluation:
+        """The evaluation of that checkpoint by the suite, as the subject's."""
+        known = self._known.get((id(suite), checkpoint.key, subject.id))
+        if known is None:
+            known = self._known[id(suite), checkpoint.key, subject.id] = self._of(suite, checkpoint, subject, dtype)
+        return known
+
+    def _of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, dtype: str) -> PlannedEvaluation:
+        if id(suite) not in self._suites:
+            self._suites[id(suite)] = suite, suite_spec(suite)
+        own = {**self._suites[id(suite)][1], "data": self._data(suite, checkpoint)}
+        asks_lm_eval = any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks)
+        answers = {
+            "checkpoint": checkpoint.key,
+            "questions": {name: own[name] for name in ("to_sample", "asks", "system_prompt", "data")},
+            "code": self._answers_code,
+            "dtype": dtype,
+            "lm_eval": self._lm_eval if asks_lm_eval else None,
+        }
+        spec = {
+            "checkpoint": checkpoint.key,
+            "suite": own,
+            "answers": digest(answers),
+            "code": self._scores_code,
+            "lm_eval": answers["lm_eval"],
+        }
+        return PlannedEvaluation(suite, subject, checkpoint, answers, spec)
+
+    def _data(self, suite: Suite, checkpoint: PlannedStage) -> list[Json]:
+        """What decides the samples: the suite's rows, or what its ask brings along."""
+        scale, stage = checkpoint.subject.scale, checkpoint.stage
+        if suite.dataset is not None:
+            data = self.data.of(suite.dataset, scale)
+        elif not suite.needs_model and stage is not None and stage.held_out is not None:
+            data = self.data.of(stage.held_out, scale)  # whose losses the checkpoint recorded
+        else:
+            data = []
+        for ask in suite.asks:
+            if isinstance(ask, Overlap):
+                data += self._items(checkpoint)
+            if isinstance(ask, LmEvalTask) and (self.root / ask.task).is_file():
+                named = files_named_in(self.root / ask.task)
+                data.append({path.name: self.files.of(path) for path in [self.root / ask.task, *named]})
+        return data
+
+    def _items(self, checkpoint: PlannedStage) -> list[Json]:
+        """What decides the items of all suites, and how they are looked for in training rows."""
+        items = [
+            {
+                "suite": suite.name,
+                "data": self.data.of(suite.dataset, checkpoint.subject.scale),
+                "to_sample": function_digest(suite.to_sample),
+            }
+            for suite in self.suites().values()
+            if suite.dataset is not None and suite.to_sample is not None
+        ]
+        return [{"code": self.code.of(*ITEMS)}, *items]
+
+    @property
+    def files(self) -> FileDigests:
+        return self.data.files
+
+    @cached_property
+    def _answers_code(self) -> str:
+        return self.code.of(*ANSWERS)
+
+    @cached_property
+    def _scores_code(self) -> str:
+        return self.code.of(*SCORES)
+
+    @cached_property
+    def _lm_eval(self) -> str | None:
+        return version_of("lm_eval") or self.last_lm_eval()
+
+
+def suite_spec(suite: Suite) -> Json:
+    """All of a suite that can change its scores, but for its data."""
+    return {
+        "name": suite.name,
+        "to_sample": function_digest(suite.to_sample) if suite.to_sample else None,
+        "asks": plain(suite.asks),
+        "system_prompt": suite.system_prompt,
+        "scorer": function_digest(suite.scorer),
+        "metrics": plain(suite.metrics),
+        "floors": function_digest(suite.floors) if suite.floors else None,
+    }
+
+
+def files_named_in(task_file: Path) -> list[Path]:
+    """The data files, included task files and modules that a task file of lm-eval names: beside it, or absolute."""
+    text = task_file.read_text("utf-8")
+    absolute = [Path(name) for name in re.findall(r"(?<![\w.])/[^\s'\"{},\]]+", text)]
+    beside = [p for p in task_file.parent.iterdir() if p != task_file and (p.name in text or f"{p.stem}." in text)]
+    return sorted(path for path in {*absolute, *beside} if path.is_file())
+
+
+def dtype_on(device: str) -> str:
+    """The dtype in which a model is measured: bfloat16 on CUDA, float32 on the CPU."""
+    return "bfloat16" if device.startswith("cuda") else "float32"

@@ -1,0 +1,74 @@
+"""Two evaluations of one suite: their samples in pairs, and whether they may be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import SuiteError
+from harness.evaluation import Evaluation, ScoredSample
+from harness.fingerprint.nearest import shown
+from harness.fingerprint.values import differences
+
+Pairs = tuple[list[ScoredSample], list[ScoredSample]]  # of one length, in one order
+QUESTIONS = {"to_sample": "how rows become samples", "data": "the rows"}
+RENDERED = (("tokenizer", "tokenizer"), ("chat_template", "chat template"), ("prompt_digest", "prompt"))
+
+
+def paired_samples(candidate: Evaluation, baseline: Evaluation, common: bool = False) -> Pairs:
+    """Both sides' samples by id.
+
+    Where --adaptive made one side, its drawn order is kept; where that stopped it early, the samples that both
+    answered are compared.
+    """
+    common = common or candidate.spared > 0 or baseline.spared > 0
+    if baseline.adaptive and not candidate.adaptive:
+        theirs, ours = pair_up(candidate.suite, baseline.samples, candidate.samples, common)
+        return ours, theirs
+    return pair_up(candidate.suite, candidate.samples, baseline.samples, common)
+
+
+def pair_up(suite: str, ours: Sequence[ScoredSample], theirs: Sequence[ScoredSample], common: bool = False) -> Pairs:
+    """The samples of both sides by id, in the candidate's order.
+
+    SuiteError where an id occurs twice, where the two sides did not answer the same samples, or, with `common`, which
+    pairs those that both answered, where there is none.
+    """
+    a, b = ({sample.sample_id: sample for sample in side} for side in (ours, theirs))
+    for side, by_id in ((ours, a), (theirs, b)):
+        if len(by_id) < len(side):
+            ids = [sample.sample_id for sample in side]
+            twice = next(name for name in ids if ids.count(name) > 1)
+            raise SuiteError(f"suite {suite}: sample id {twice!r} occurs twice.", "Samples are paired by id.")
+    only_a, only_b = a.keys() - b.keys(), b.keys() - a.keys()
+    both = [name for name in a if name in b]
+    if (only_a or only_b) and not common:
+        raise SuiteError(
+            f"suite {suite}: the two sides did not answer the same samples: {len(only_a):,} are missing in "
+            f"the baseline, {len(only_b):,} in the candidate ({', '.join(sorted(only_a | only_b)[:3])}).",
+            "Run both again with the same suite (--reevaluate), or compare the common ones: harness compare --common.",
+        )
+    if not both:
+        raise SuiteError(f"suite {suite}: the two sides have no sample in common.")
+    return [a[name] for name in both], [b[name] for name in both]
+
+
+def check_comparable(candidate: Evaluation, blessed: Evaluation, baseline: str) -> None:
+    """SuiteError where a baseline's evaluation was made with another suite, prompt or tokenizer than the candidate's."""
+    for field, there, here in differences(blessed.spec["suite"], candidate.spec["suite"]):
+        what = QUESTIONS.get(field.split(".")[0].split("[")[0], field)
+        changed = f"suite {candidate.suite} has changed in {what} ({shown(there)} there, {shown(here)} here)"
+        raise _incomparable(baseline, candidate, changed)
+    for field, what in RENDERED:
+        if field == "prompt_digest" and (candidate.adaptive or blessed.adaptive):
+            continue  # over other samples
+        there, here = blessed.record.get(field), candidate.record.get(field)
+        if there is not None and here is not None and there != here:
+            changed = f"the {what} differs ({shown(there)} there, {shown(here)} here)"
+            raise _incomparable(baseline, candidate, changed)
+
+
+def _incomparable(baseline: str, candidate: Evaluation, changed: str) -> SuiteError:
+    return SuiteError(
+        f"baseline {baseline} does not compare with {candidate.subject}: {changed}.",
+        f"Bless what is measured now, once it is trusted: harness baseline set {baseline}",
+    )

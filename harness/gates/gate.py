@@ -1,0 +1,131 @@
+"""A gate: one claim, target or guarded metric of one subject; and all gates that a project declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.claims import Claim, Regression, Target
+from harness.errors import SuiteError
+from harness.project import Project
+from harness.recipe import Recipe, Subject
+from harness.store.baselines import Baseline
+from harness.suite import Suite
+
+WITHOUT_TRAINING = ("base", "untrained")  # references that a gate may have measured by itself
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One claim, target or guarded metric of one subject."""
+
+    subject: Subject  # with several training seeds the first
+    claim: Claim | Target | Regression
+    repeated: bool = False  # whether an earlier claim of the subject is about the same metric
+
+    @property
+    def id(self) -> str:
+        """Names only the subject's own side, so that -k finds it there alone."""
+        detail = f"-{self.detail}" if self.repeated or self.kind == "regression" else ""
+        return f"{self.subject.id}-{self.claim.suite}-{self.claim.metric}{detail}"
+
+    @property
+    def kind(self) -> Literal["claim", "target", "regression"]:
+        """What is claimed: something of the recipe's own, a score, or that nothing got worse."""
+        if isinstance(self.claim, Regression):
+            return "regression"
+        return "claim" if isinstance(self.claim, Claim) else "target"
+
+    @property
+    def detail(self) -> str:
+        """The kind of comparison, without the other side's name."""
+        return self.claim.kind.removesuffix("_than") if isinstance(self.claim, Claim) else self.kind
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Recipes on the other side."""
+        if isinstance(self.claim, Claim):
+            return (self.claim.reference,) if self.claim.reference else ()
+        if isinstance(self.claim, Target):
+            return tuple(name for name in self.claim.above if name in WITHOUT_TRAINING)
+        return ()
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites whose samples are judged, as one."""
+        more = self.claim.together_with if isinstance(self.claim, Target) else ()
+        return (self.claim.suite, *more)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether chance can make it pass; `equals` holds on every sample or does not."""
+        return not (isinstance(self.claim, Claim) and self.claim.equals is not None)
+
+
+def gates_of(subject: Subject) -> list[Gate]:
+    """The gates of a subject's own claims and targets, in the order declared, with ids that differ."""
+    claims: list[Claim | Target] = [*subject.recipe.claims, *subject.recipe.targets]
+    about = [(claim.suite, claim.metric) for claim in claims]
+    gates = [Gate(subject, claim, about[i] in about[:i]) for i, claim in enumerate(claims)]
+    names = [gate.id for gate in gates]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SuiteError(f"gate {twice} is declared twice.", "Drop one, or make the claims differ in kind.")
+    return gates
+
+
+@dataclass(frozen=True)
+class DeclaredGates:
+    """All gates of a project, with those of guarded metrics where the session compares with a baseline."""
+
+    project: Project
+    baseline: Baseline | None = None
+
+    def of(self, subject: Subject) -> list[Gate]:
+        """The gates of one subject."""
+        return [*gates_of(subject), *self.regressions_of(subject)]
+
+    def regressions_of(self, subject: Subject) -> list[Gate]:
+        """The gates of all metrics that suites guard."""
+        if self.baseline is None:
+            return []
+        return [
+            Gate(subject, Regression(suite.name, g.metric, g.margin, g.may_rise is not None, self.baseline.name))
+            for suite in self.project.suites.values()
+            for g in suite.guards
+            if suite.concerns(subject)
+        ]
+
+    def of_all(self, subjects: Iterable[Subject]) -> list[Gate]:
+        """Every gate of the subjects; several training seeds of a recipe are judged as one."""
+        first = [s for s in subjects if s.seed == s.recipe[s.variant.name].seed]
+        return [gate for subject in first for gate in self.of(subject)]
+
+    def family(self, gate: Gate) -> list[Gate]:
+        """The gates that are adjusted for together: chance could make any of them pass."""
+        same = self.regressions_of(gate.subject) if gate.kind == "regression" else gates_of(gate.subject)
+        return [one for one in same if one.is_test]
+
+    def seeds_of(self, gate: Gate) -> list[Subject]:
+        """The subject under every seed that the gate judges; a regression is judged of the first alone."""
+        return [gate.subject] if gate.kind == "regression" else self.project.seeds_of(gate.subject)
+
+    def own_sides(self, gate: Gate) -> list[tuple[Suite, Subject]]:
+        """The evaluations of its own subject that a gate is about."""
+        return [(self.project.suite(name), subject) for subject in self.seeds_of(gate) for name in gate.suites]
+
+    def other_sides(self, gate: Gate) -> list[tuple[Suite, Subject]]:
+        """The evaluations that a gate compares with."""
+        suite = self.project.suite(gate.claim.suite)
+        found = [self.project.other_side(s, name) for s in self.seeds_of(gate) for name in gate.references]
+        return [(suite, other) for other in found if other is not None]
+
+    def on(self, suite: Suite, subject: Subject) -> list[Gate]:
+        """The subject's gates on a suite."""
+        return [gate for gate in self.of_all([subject]) if suite.name in gate.suites]
+
+    def refer_to(self, recipe: Recipe, suite: Suite) -> bool:
+        """Whether some recipe's claim compares with that recipe on the suite."""
+        every = [gate for one in self.project.recipes.values() for gate in gates_of(Subject(one, one.variants[0]))]
+        return any(recipe.name in gate.references and gate.claim.suite == suite.name for gate in every)

@@ -1,0 +1,66 @@
+"""Devices a session may use: the CPU, or the CUDA devices it names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from harness.environment import threads
+from harness.errors import DeviceError
+
+
+def parse(option: str | None, use: bool = True) -> list[str]:
+    """`--gpu 0,1` -> ['cuda:0', 'cuda:1']; no option -> ['cpu'].
+
+    DeviceError where this machine lacks one, unless it is only to be named: what was measured there is judged here.
+    """
+    if option is None:
+        return ["cpu"]
+    try:
+        numbers = [int(part) for part in option.split(",")]
+    except ValueError:
+        raise DeviceError(f"--gpu {option}: not a list of device numbers.", "Write --gpu 0 or --gpu 0,1.") from None
+    visible = visible_gpus() if use else numbers
+    for number in numbers:
+        if number not in visible:
+            shown = ", ".join(map(str, visible)) or "none"
+            raise DeviceError(
+                f"--gpu {option}: this machine shows no CUDA device {number} (visible: {shown}).",
+                "Leave --gpu out to run on the CPU." if not visible else "Choose among those visible.",
+            )
+    if len(set(numbers)) < len(numbers):
+        raise DeviceError(f"--gpu {option}: a device is named twice.")
+    return [f"cuda:{number}" for number in numbers]
+
+
+def visible_gpus() -> list[int]:
+    """Numbers of the CUDA devices that a worker would see, as `nvidia-smi` and CUDA_VISIBLE_DEVICES tell."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    count = sum(line.startswith("GPU ") for line in listed.splitlines())
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        count = min(count, len([part for part in chosen.split(",") if part.strip() not in ("", "-1")]))
+    return list(range(count))
+
+
+def visible_to_worker(device: str) -> str:
+    """What CUDA_VISIBLE_DEVICES must be, so that a worker sees its one device as cuda:0."""
+    if not device.startswith("cuda"):
+        return ""
+    number = int(device.split(":")[1])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[number].strip() if visible else str(number)
+
+
+def device_inside(device: str) -> str:
+    """The device's name within its worker, which sees no other."""
+    return "cuda:0" if device.startswith("cuda") else device
+
+
+def slots(devices: tuple[str, ...]) -> list[str]:
+    """Jobs that may run at once: one per GPU; two on a CPU of several cores, since one alone leaves cores idle
+    while it imports, tokenizes and scores."""
+    return ["cpu"] * min(2, threads()) if devices == ("cpu",) else list(devices)

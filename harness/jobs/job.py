@@ -1,0 +1,77 @@
+"""A job: one checkpoint to make, or one subject to measure, with what it stands on. No verdict is known here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.errors import HarnessError, WorkerFailed
+
+
+@dataclass
+class Progress:
+    """How far a running job is, for people: steps done of all, and words beside it."""
+
+    done: int = 0
+    total: int = 0
+    words: str = ""
+
+
+@dataclass(eq=False)
+class Job:
+    """Work for one device. `run` gets the job itself and the device leased to it."""
+
+    key: str
+    name: str
+    kind: Literal["train", "measure"]
+    run: Callable[[Job, str], None]
+    needs: list[Job] = field(default_factory=list)  # which must have ended well
+    after: list[Job] = field(default_factory=list)  # run after these, even if they failed
+    progress: Callable[[], Progress] = Progress
+    device: str | None = None  # while running
+    error: BaseException | None = None
+    seconds: float = 0.0
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def urgency(self) -> int:
+        """Lower goes first: checkpoints before measurements, since more can wait for a checkpoint."""
+        return 0 if self.kind == "train" else 1
+
+    @property
+    def state(self) -> Literal["waiting", "running", "done", "failed"]:
+        """Where it stands."""
+        if self.ended.is_set():
+            return "failed" if self.error else "done"
+        return "running" if self.device else "waiting"
+
+
+def waits_for(job: Job, other: Job) -> bool:
+    """Whether the job begins only after the other has ended."""
+    return any(earlier is other or waits_for(earlier, other) for earlier in (*job.needs, *job.after))
+
+
+def in_order(jobs: Iterable[Job]) -> list[Job]:
+    """The jobs, parents before children."""
+    ordered: list[Job] = []
+
+    def visit(job: Job) -> None:
+        if job not in ordered:
+            for earlier in (*job.needs, *job.after):
+                visit(earlier)
+            ordered.append(job)
+
+    for job in jobs:
+        visit(job)
+    return ordered
+
+
+def parent_failed(name: str, error: BaseException) -> HarnessError:
+    """The error of a job whose parent failed. It names the first failure, not the ones that followed from it."""
+    first = error.__cause__ if isinstance(error.__cause__, HarnessError) else error
+    words = first.message if isinstance(first, HarnessError) else repr(first)
+    failed = WorkerFailed(f"{name} was not started: what it stands on failed. {words}")
+    failed.__cause__ = first
+    return failed

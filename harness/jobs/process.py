@@ -1,0 +1,150 @@
+"""Worker processes, from the session's side: started on one device, asked to stop, their errors raised again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from harness.environment import child_environment
+from harness.errors import StoreError, WorkerFailed
+from harness.jobs.devices import visible_to_worker
+from harness.worker.child import ENDED, ERROR, INTERRUPTED
+from harness.worker.messages import receive
+
+LAST_LINES = 12  # of a worker's log, shown when it fails
+FULL = 2**20  # bytes left, below which a failed worker is taken to have filled the disk
+
+
+class Worker:
+    """A child process `python -m MODULE FOLDER` on one device; its output goes to FOLDER/worker.log."""
+
+    def __init__(self, module: str, folder: Path, device: str, name: str) -> None:
+        self.folder, self.name = folder, name
+        (folder / ERROR).unlink(missing_ok=True)
+        self.process = _started([module, str(folder)], device, folder / "worker.log")
+
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """Ask it to leave a resumable state and end."""
+        if self.running():
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait for its end; raise the error it left behind, or WorkerFailed with its last log lines."""
+        self._ended_with(self.process.wait())
+
+    def _ended_with(self, status: int) -> None:
+        if status == 0:
+            return
+        left = self.folder / ERROR
+        if left.exists():
+            raise receive(left).raised_for(self.name)
+        if shutil.disk_usage(self.folder).free < FULL:
+            raise StoreError(
+                f"{self.name}: the disk that holds {self.folder} is full.",
+                "Free some space, then run again: it continues from its last saved step.",
+            )
+        if status == INTERRUPTED:
+            raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")
+        raise WorkerFailed(
+            f"{self.name}: the worker {_end_in_words(status)}. {self._log()}",
+            "Run again: it continues from the last saved step.",
+        )
+
+    def _log(self) -> str:
+        with (self.folder / "worker.log").open(errors="replace") as log:
+            last = "".join("\n      " + line.rstrip() for line in deque(log, LAST_LINES))
+        return f"Last lines of {self.folder / 'worker.log'}:{last or ' (empty)'}"
+
+
+class WarmWorker:
+    """A child process `python -m MODULE` on one device that takes folder after folder, and keeps what it has loaded."""
+
+    def __init__(self, module: str, device: str) -> None:
+        self.device = device
+        self.process = _started([module], device, None)
+        self.asked: FolderRequest | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it lives and waits for a folder."""
+        return self.process.poll() is None and (self.asked is None or not self.asked.running())
+
+    def ask(self, folder: Path, name: str) -> FolderRequest:
+        """Hand it a folder; its output goes to FOLDER/worker.log."""
+        self.asked = FolderRequest(self.process, folder, name)
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died; whoever waits for the answer learns how
+            self.process.stdin.write(f"{folder}\n".encode())
+            self.process.stdin.flush()
+        return self.asked
+
+    def close(self) -> None:
+        """End it; when this returns, the device's memory is free. What it has answered is on the disk."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+
+class FolderRequest(Worker):
+    """One folder handed to a warm worker: running until the worker has written FOLDER/ended.json, or has died."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, name: str) -> None:
+        self.process, self.folder, self.name = process, folder, name
+        for left in (folder / ERROR, folder / ENDED):
+            left.unlink(missing_ok=True)
+        (folder / "worker.log").touch()
+        self.status: int | None = None
+
+    def running(self) -> bool:
+        """Whether the answer is still to come."""
+        ended = self.folder / ENDED
+        if self.status is None and ended.exists():
+            self.status = int(json.loads(ended.read_text()))
+        if self.status is None:
+            self.status = self.process.poll()
+        return self.status is None
+
+    def wait(self) -> None:
+        """Wait for the answer; raise the error it left behind, or WorkerFailed with its last log lines."""
+        while self.running():
+            time.sleep(0.02)
+        assert self.status is not None
+        self._ended_with(self.status)
+
+
+def _started(command: list[str], device: str, log: Path | None) -> subprocess.Popen[bytes]:
+    """A Python process of the module, which sees one device. With a log it reads nothing, else folders from stdin."""
+    environment = child_environment(PYTHONUNBUFFERED="1", CUDA_VISIBLE_DEVICES=visible_to_worker(device))
+    # Threads that wait spin for some microseconds, then sleep: two sessions on one machine do not spin against each
+    # other, and one alone is as fast as with long spins. (OMP_WAIT_POLICY=PASSIVE costs a quarter of the speed.)
+    environment.setdefault("GOMP_SPINCOUNT", "3000")
+    with contextlib.ExitStack() as stack:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdin=subprocess.PIPE if log is None else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if log is None else stack.enter_context(log.open("ab")),
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches the session, which asks the worker to stop
+        )
+
+
+def _end_in_words(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "was killed (SIGKILL); the system does that when memory runs out"
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with exit status {status}"

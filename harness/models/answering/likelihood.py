@@ -1,0 +1,266 @@
+"""Requests -> log-likelihoods: shared prefixes computed once, batches by tokens, halved when memory runs out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy
+import torch
+
+from harness.errors import DeviceError, SuiteError
+from harness.models.answering.tree import Prefix, TreeModel, Unsupported, inner
+from harness.models.answering.trie import Request, Row, Trie
+
+TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}  # tokens of one forward pass
+ROW_TOKENS = {"cpu": 64, "cuda": 256}  # tokens of one row: each attends to its whole row, masked
+PLAIN_LOGITS = 2**28  # elements of the logits of one plain forward pass
+PREFIX_WORTH = 4  # batches of tokens, beyond which a common prefix is computed once and kept
+
+
+class Likelihood(NamedTuple):
+    """Of a target after its context: log-probability in nats, summed over tokens; and whether it is the greedy one."""
+
+    total: float
+    greedy: bool
+
+
+@dataclass
+class Work:
+    """Tokens so far: asked for one by one, the fewest that had to be computed, and those that were, with padding."""
+
+    asked: int = 0
+    unique: int = 0
+    computed: int = 0
+
+
+class LikelihoodScorer:
+    """Scores requests on one model; `how` says by which path, and why where it is the plain one.
+
+    `rows_at_once` bounds the rows of a forward pass; None sizes it to the device.
+    """
+
+    def __init__(
+        self, model: Any, device: Any, context_length: int, pad: int = 0, rows_at_once: int | None = None
+    ) -> None:
+        self.device, self.context_length, self.pad = torch.device(device), context_length, pad
+        self.model, self.work = inner(model), Work()
+        self.rows_at_once = rows_at_once or 2**31
+        self.tokens_at_once = TOKENS_AT_ONCE.get(self.device.type, TOKENS_AT_ONCE["cpu"])
+        self.row_tokens = ROW_TOKENS.get(self.device.type, ROW_TOKENS["cpu"])
+        self.tree: TreeModel | None
+        try:
+            self.tree = TreeModel(model, device)
+            self.how = "tree"
+        except Unsupported as reason:
+            self.tree = None
+            self.how = f"plain: {reason}"
+            vocabulary = int(self.model.config.get_text_config().vocab_size)
+            self.tokens_at_once = min(self.tokens_at_once, PLAIN_LOGITS // vocabulary)  # it computes all logits
+
+    @torch.inference_mode()
+    def score(self, requests: Sequence[Request]) -> list[Likelihood]:
+        """Per request the log-likelihood of its target. Raises SuiteError naming one that cannot be scored."""
+        for request in requests:
+            self._check(request)
+        if not requests:
+            return []
+        found = _Found(requests)
+        trie = Trie(requests)
+        self.work.asked += sum(map(len, trie.paths))
+        self.work.unique += trie.unique_tokens
+        if self.tree is None:
+            self._score_plain(requests, found)
+        else:
+            with self.tree.linears:
+                self._score_tree(self.tree, trie, requests, found)
+        return found.likelihoods()
+
+    def _check(self, request: Request) -> None:
+        for what, ids in (("context", request.context), ("target", request.target)):
+            if not len(ids):
+                raise SuiteError(f"sample {request.name}: its {what} has no tokens.", "Nothing can be scored there.")
+        size = len(request.context) + len(request.target)
+        if size > self.context_length + 1:  # nothing is computed on the last token
+            raise SuiteError(
+                f"sample {request.name}: {len(request.context)} prompt tokens and {len(request.target)} target tokens "
+                f"exceed the model's context of {self.context_length}.",
+                "Leave the sample out of the suite's data; nothing is ever cut.",
+            )
+
+    def _score_tree(self, tree: TreeModel, trie: Trie, requests: Sequence[Request], found: _Found) -> None:
+        under: dict[tuple[int, ...], list[Row]] = {}
+        for row in trie.rows(self.row_tokens, PREFIX_WORTH * self.tokens_at_once):
+            under.setdefault(tuple(row.prefix), []).append(row)
+        kept: list[tuple[tuple[int, ...], Prefix]] = []  # each the beginning of the next
+        for tokens, rows in under.items():
+            while kept and tokens[: len(kept[-1][0])] != kept[-1][0]:
+                kept.pop()
+            if tokens and (not kept or kept[-1][0] != tokens):
+                earlier = kept[-1][1] if kept else None
+                self.work.computed += len(tokens) - (earlier.length if earlier else 0)
+                kept.append((tokens, tree.prefix(tokens, earlier)))
+            prefix = kept[-1][1] if tokens else None
+
+            def compute(batch: Sequence[Row], prefix: Prefix | None = prefix) -> None:
+                self._score_rows(tree, batch, prefix, requests, found)
+
+            def halves(row: Row) -> list[Row] | None:
+                some = list(row.scored)
+                if len(some) == 1:
+                    return None
+                parts = [some[: len(some) // 2], some[len(some) // 2 :]]
+                return [_alone(row, part) for part in parts]
+
+            rows.sort(key=lambda row: -len(row.tokens))
+            self._in_batches(rows, lambda row: len(row.tokens), compute, halves, lambda row: requests[min(row.scored)])
+
+    def _score_rows(
+        self, tree: TreeModel, rows: Sequence[Row], prefix: Prefix | None, requests: Sequence[Request], found: _Found
+    ) -> None:
+        length = max(len(row.tokens) for row in rows)
+        self.work.computed += len(rows) * length
+        wanted = [
+            (number * length + place, token, request)
+            for number, row in enumerate(rows)
+            for request, own in row.scored.items()
+            for place, token in zip(own, requests[request].target, strict=True)
+        ]
+        places, tokens, whose = (numpy.array(column) for column in zip(*wanted, strict=True))
+        once, inverse = numpy.unique(places, return_inverse=True)  # siblings share the place before them
+        by_place = numpy.argsort(inverse, kind="stable")
+        bounds = numpy.searchsorted(inverse[by_place], numpy.arange(len(once) + 1))
+        states = tree.states(rows, torch.from_numpy(once).to(self.device), prefix)
+        parts = []
+        for start, logits in tree.logits(states):
+            mine = by_place[bounds[start] : bounds[start + len(logits)]]
+            at = torch.from_numpy(inverse[mine] - start).to(self.device)
+            parts.append((whose[mine], *picked(logits, at, torch.from_numpy(tokens[mine]).to(self.device))))
+        found.add(parts)
+
+    def _score_plain(self, requests: Sequence[Request], found: _Found) -> None:
+        """Padded on the right, requests of similar length together; logits of a batch stay within bounds."""
+        takes_mask = "attention_mask" in inspect.signature(self.model.forward).parameters
+        order = sorted(range(len(requests)), key=lambda i: -len(requests[i].context) - len(requests[i].target))
+
+        def compute(batch: Sequence[int]) -> None:
+            paths = [[*requests[i].context, *requests[i].target[:-1]] for i in batch]
+            width = max(map(len, paths))
+            ids = torch.tensor([[*path, *[self.pad] * (width - len(path))] for path in paths], device=self.device)
+            lengths = torch.tensor([len(path) for path in paths], device=self.device)
+            mask = (torch.arange(width, device=self.device) < lengths[:, None]).long()
+            given = {"attention_mask": mask} if takes_mask else {}
+            logits = self.model(input_ids=ids, **given, use_cache=False).logits
+            self.work.computed += ids.numel()
+            parts = []
+            for i, own, path in zip(batch, logits, paths, strict=True):
+                target = torch.tensor(requests[i].target, device=self.device)
+                last = own[len(path) - len(target) : len(path)].float().clone()
+                at = torch.arange(len(target), device=self.device)
+                parts.append((numpy.full(len(target), i), *picked(last, at, target)))
+            found.add(parts)
+
+        self._in_batches(
+            order,
+            lambda i: len(requests[i].context) + len(requests[i].target),
+            compute,
+            lambda _: None,
+            lambda i: requests[i],
+        )
+
+    def _in_batches(
+        self,
+        items: list[Any],
+        size: Callable[[Any], int],
+        compute: Callable[[Sequence[Any]], None],
+        halves: Callable[[Any], list[Any] | None],
+        named: Callable[[Any], Request],
+    ) -> None:
+        """Compute the items, longest first, within the token budget; what runs out of memory is tried in halves."""
+        waiting = list(items)
+        while waiting:
+            fits = max(1, min(self.tokens_at_once // size(waiting[0]), self.rows_at_once))
+            batch, waiting = waiting[:fits], waiting[fits:]
+            try:
+                compute(batch)
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self._make_room()
+                smaller = halves(batch[0]) if len(batch) == 1 else batch
+                if smaller is None:
+                    raise DeviceError(
+                        f"sample {named(batch[0]).name}: memory of {self.device} runs out on this sample alone "
+                        f"({size(batch[0])} tokens).",
+                        "Use a device with more memory, a smaller model or a shorter sample.",
+                    ) from error
+                self.tokens_at_once = max(1, sum(map(size, batch)) // 2)
+                waiting = [*smaller, *waiting]
+
+    def _make_room(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+class _Found:
+    """Sums per request, as whole batches come in: one that runs out of memory half-way leaves nothing here."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.requests = requests
+        self.missing = numpy.array([len(request.target) for request in requests])
+        self.totals = numpy.zeros(len(requests))
+        self.greedy = numpy.ones(len(requests), dtype=bool)
+
+    def add(self, parts: Sequence[tuple[Any, torch.Tensor, torch.Tensor]]) -> None:
+        """Parts of a batch: per scored token its request, its log-probability and whether it is the likeliest."""
+        whose = numpy.concatenate([part[0] for part in parts])
+        values = torch.cat([part[1] for part in parts]).double().cpu().numpy()
+        best = torch.cat([part[2] for part in parts]).cpu().numpy()
+        if numpy.isnan(values).any():
+            name = self.requests[int(whose[numpy.isnan(values).argmax()])].name
+            raise SuiteError(
+                f"sample {name}: the model's logits are not a number.",
+                "Its weights or activations have overflowed; the stability suite says in which dtypes.",
+            )
+        numpy.add.at(self.totals, whose, values)
+        numpy.subtract.at(self.missing, whose, 1)
+        self.greedy[whose[~best]] = False
+
+    def likelihoods(self) -> list[Likelihood]:
+        assert not self.missing.any()
+        return [Likelihood(float(total), bool(greedy)) for total, greedy in zip(self.totals, self.greedy, strict=True)]
+
+
+def picked(logits: torch.Tensor, at: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probability of each token at its place, and whether it is the likeliest there; `logits` (S, V) are used up."""
+    highest, best = logits.max(-1)
+    own = logits[at, tokens]
+    spread = logits.sub_(highest[:, None]).exp_().sum(-1).log_().add_(highest)
+    return own - spread[at], best[at] == tokens
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out, on any device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "out of memory" in str(error).lower()
+
+
+def _alone(row: Row, requests: Sequence[int]) -> Row:
+    """The part of a row that some of its requests need."""
+    needed: set[int] = set()
+    for request in requests:
+        for place in row.scored[request]:
+            needed.update(j for j in range(place + 1) if row.ends[j] > place)  # a place and its ancestors
+    order = sorted(needed)
+    new = {old: i for i, old in enumerate(order)}
+    ends = [sum(1 for j in order if j < row.ends[old]) for old in order]
+    return Row(
+        row.prefix,
+        [row.tokens[old] for old in order],
+        [row.depths[old] for old in order],
+        ends,
+        {request: [new[place] for place in row.scored[request]] for request in requests},
+    )

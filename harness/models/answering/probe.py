@@ -1,0 +1,61 @@
+"""Is a model fit to be served: finite weights and logits, sampling that works, in one dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from harness.models.answering.engine import Engine
+from harness.models.answering.generation import NotFinite
+
+
+@torch.inference_mode()
+def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_tokens: int) -> list[dict[str, Any]]:
+    """Per prompt: `finite_logits`, `sampled` (no inf or nan probability met at temperature 1) and the completion;
+    `finite_weights` is the model's, the same on every row. `largest_activation` is the largest magnitude that any
+    layer put out on the prompt: beyond 65,504 float16 overflows."""
+    weights = all(bool(torch.isfinite(p).all()) for p in engine.model.parameters())
+    answers = []
+    for name, ids in zip(names, prompts, strict=True):
+        with largest_output(engine.model) as seen:
+            logits = engine.model(torch.tensor([ids], device=engine.device), use_cache=False).logits
+        finite = bool(torch.isfinite(logits).all())
+        answer: dict[str, Any] = {"completion": "", "completion_tokens": 0, "ended": False}
+        problem = ""
+        if finite:
+            try:
+                answer = engine.generate([name], [ids], max_new_tokens, temperature=1.0, seed=0)[0]
+            except NotFinite as error:
+                problem = error.problem
+        answers.append(
+            {
+                "finite_weights": weights,
+                "finite_logits": finite,
+                "sampled": finite and not problem,
+                "problem": problem,
+                "largest_activation": min(max(seen), torch.finfo(torch.float32).max),
+                **answer,
+            }
+        )
+    return answers
+
+
+@contextmanager
+def largest_output(model: Any) -> Iterator[list[float]]:
+    """Collects, while the block runs, the largest magnitude that each layer puts out (inf where it is not finite)."""
+    seen: list[float] = []
+
+    def look(module: Any, inputs: Any, output: Any) -> None:
+        for tensor in output if isinstance(output, tuple) else (output,):
+            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and tensor.numel():
+                seen.append(float(tensor.abs().max().float().nan_to_num(torch.inf, torch.inf)))
+
+    hooks = [module.register_forward_hook(look) for module in model.modules()]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()

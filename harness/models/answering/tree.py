@@ -1,0 +1,293 @@
+"""Rows of tries -> hidden states and log-probabilities, by any causal language model whose attention takes a mask.
+
+A token sees its ancestors and itself, at the positions they have in their own sequence (tree attention, as in
+SpecInfer, Miao et al. 2024, arXiv:2305.09781). The language-model head is run on the positions asked for alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from harness.models.answering.onednn import OneDnnLinears
+from harness.models.answering.trie import Request, Row, Trie
+
+LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**27}  # elements of one chunk of logits in float32
+AGREES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}  # of the logits' standard deviation
+
+
+class Unsupported(Exception):
+    """The model cannot compute rows of tries; the message says why."""
+
+
+class TreeModel:
+    """A causal language model, split into its body and its head, without a copy of either.
+
+    Raises Unsupported where the model's own plain results are not met on a small trie.
+    """
+
+    def __init__(self, model: Any, device: Any) -> None:
+        self.model, self.device = inner(model), torch.device(device)
+        self.body: Any = getattr(self.model, self.model.base_model_prefix or "", None)
+        self.windows = attention_windows(self.model)
+        if self.body is None or self.body is self.model:
+            raise Unsupported("its body cannot be told from its head")
+        if "position_ids" not in inspect.signature(self.body.forward).parameters:
+            raise Unsupported("it takes no position ids")
+        stacks = [module for module in self.body.children() if isinstance(module, torch.nn.ModuleList)]
+        self.last_feed_forward: Any = getattr(stacks[0][-1], "mlp", None) if len(stacks) == 1 else None
+        self.logits_at_once = LOGITS_AT_ONCE.get(self.device.type, LOGITS_AT_ONCE["cpu"])
+        try:
+            self._compare_with_plain()
+        except Unsupported:
+            if self.last_feed_forward is None:
+                raise
+            self.last_feed_forward = None  # a mixture of experts gives more back than its output
+            self._compare_with_plain()
+        self.linears = OneDnnLinears(self.model)
+
+    def states(
+        self, rows: Sequence[Row], places: torch.Tensor, prefix: Prefix | None = None, cache: Any = None
+    ) -> torch.Tensor:
+        """Last hidden states (N, C) at N places of the rows, which all share the prefix; a cache is filled with them.
+
+        The rows are laid out as (B, T), T being the longest row's length; a place is an index into all B * T tokens.
+        """
+        length = max(len(row.tokens) for row in rows)
+
+        def filled(lists: list[list[int]], beyond: Any) -> torch.Tensor:
+            return torch.tensor([[*own, *beyond(len(own))] for own in lists], device=self.device)
+
+        tokens = filled([row.tokens for row in rows], lambda n: [0] * (length - n))
+        depths = filled([row.depths for row in rows], lambda n: [0] * (length - n))
+        ends = filled([row.ends for row in rows], lambda n: range(n + 1, length + 1))
+        with self._last_feed_forward_at(places):
+            found = self.body(
+                input_ids=tokens,
+                position_ids=depths,
+                attention_mask=self._masks(depths, ends, prefix.length if prefix else 0),
+                past_key_values=prefix.cache() if prefix else cache,
+                use_cache=prefix is not None or cache is not None,
+            )
+        return found[0].flatten(0, 1)[places]
+
+    def next_states(self, tokens: torch.Tensor, lengths: torch.Tensor, width: int, cache: Any) -> torch.Tensor:
+        """Last hidden states (N, C) of one more token of each of N sequences, of which the cache shows `width` places.
+
+        Sequence i has computed lengths[i] tokens; the new one takes the place after them.
+        """
+        index = torch.arange(width, device=self.device)
+        masks = {}
+        for kind, window in self.windows.items():
+            mask = index <= lengths[:, None]
+            if window is not None:
+                mask &= lengths[:, None] - index < window
+            masks[kind] = self._as_attention_takes_it(mask[:, None, None])
+        found = self.body(
+            input_ids=tokens[:, None],
+            position_ids=lengths[:, None],
+            attention_mask=self._per_layer(masks),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return found[0][:, 0]
+
+    def prefix(self, tokens: Sequence[int], earlier: Prefix | None = None) -> Prefix:
+        """Keys and values of a prefix, to be seen by many rows; `earlier` holds those of its beginning."""
+        known = earlier.length if earlier else 0
+        new = range(known, len(tokens))
+        row = Row(tokens[:known], list(tokens[known:]), list(new), [len(new)] * len(new))
+        made = Prefix(earlier.layers if earlier else None)
+        cache = made.cache(keep=True)
+        depths = torch.tensor([row.depths], device=self.device)
+        self.body(
+            input_ids=torch.tensor([row.tokens], device=self.device),
+            position_ids=depths,
+            attention_mask=self._masks(depths, torch.tensor([row.ends], device=self.device), known),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        made.layers = [(layer.keys, layer.values) for layer in cache.layers]
+        return made
+
+    def logits(self, hidden: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+        """(offset, float32 logits (S, V)) of chunks of the hidden states (N, C), small enough for memory."""
+        size = max(1, self.logits_at_once // self.model.config.get_text_config().vocab_size)
+        with self._body_gives() as give:
+            for start in range(0, len(hidden), size):
+                give(hidden[start : start + size][None])
+                yield start, self.model(input_ids=self._any_token, use_cache=False).logits[0].float()
+
+    @property
+    def _any_token(self) -> torch.Tensor:
+        return torch.zeros((1, 1), dtype=torch.long, device=self.device)
+
+    @contextmanager
+    def _body_gives(self) -> Iterator[Any]:
+        """While it lasts, the model's forward starts at the head: scaling and soft-capping stay the model's own."""
+        from transformers.modeling_outputs import BaseModelOutputWithPast
+
+        class Given(BaseModelOutputWithPast):
+            def __getattr__(self, name: str) -> None:
+                """What else a body gives (cross attentions, a router's logits) is not there."""
+                if name.startswith("__"):
+                    raise AttributeError(name)
+
+        given: list[torch.Tensor] = []
+
+        def forward(*_: Any, **__: Any) -> Any:
+            return Given(last_hidden_state=given[0])
+
+        own = self.body.__dict__.get("forward")
+        self.body.forward = forward
+        try:
+            yield lambda hidden: given.__setitem__(slice(None), [hidden])
+        finally:
+            if own is None:
+                del self.body.forward
+            else:
+                self.body.forward = own
+
+    @contextmanager
+    def _last_feed_forward_at(self, places: torch.Tensor) -> Iterator[None]:
+        """While it lasts, the last layer's feed-forward network sees those places only: it feeds nothing but the head."""
+        if self.last_feed_forward is None:
+            yield
+            return
+
+        def pick(module: Any, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+            shapes.append(given[0].shape)
+            return (given[0].flatten(0, 1)[places],)
+
+        def put_back(module: Any, given: Any, found: torch.Tensor) -> torch.Tensor:
+            whole = found.new_zeros(shapes[-1]).flatten(0, 1)
+            whole[places] = found
+            return whole.view(shapes[-1])
+
+        shapes: list[torch.Size] = []
+        hooks = [
+            self.last_feed_forward.register_forward_pre_hook(pick),
+            self.last_feed_forward.register_forward_hook(put_back),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _masks(self, depths: torch.Tensor, ends: torch.Tensor, prefix_length: int) -> Any:
+        """Which keys each token sees, (B, 1, T, P + T), per kind of attention layer where there are several."""
+        index = torch.arange(depths.shape[1], device=self.device)
+        seen = (index[:, None] >= index) & (index[:, None] < ends[:, None, :])
+        seen = torch.nn.functional.pad(seen, (prefix_length, 0), value=True)
+        at = torch.cat([torch.arange(prefix_length, device=self.device).expand(len(depths), -1), depths], 1)
+        masks = {}
+        for kind, window in self.windows.items():
+            mask = seen if window is None else seen & (depths[:, :, None] - at[:, None, :] < window)
+            masks[kind] = self._as_attention_takes_it(mask[:, None])
+        return self._per_layer(masks)
+
+    @staticmethod
+    def _per_layer(masks: dict[str, torch.Tensor]) -> Any:
+        """The only mask, or one per kind of attention layer."""
+        return masks if len(masks) > 1 else next(iter(masks.values()))
+
+    def _as_attention_takes_it(self, mask: torch.Tensor) -> torch.Tensor:
+        if self.model.config._attn_implementation == "sdpa":
+            return mask
+        lowest = torch.finfo(self.model.dtype).min
+        return torch.zeros_like(mask, dtype=self.model.dtype).masked_fill(~mask, lowest)
+
+    @torch.inference_mode()
+    def _compare_with_plain(self) -> None:
+        """Three short requests, as rows under a prefix and one by one."""
+        vocabulary = self.model.config.get_text_config().vocab_size
+        context = [(7 * i + 3) % vocabulary for i in range(6)]
+        targets = [[(11 * i + 5 * j + 1) % vocabulary for i in range(4)] for j in range(3)]
+        trie = Trie([Request("", context, target) for target in targets])
+        [row] = trie.rows(width=64, budget=64)
+        late = Row(context[:3], row.tokens[3:], row.depths[3:], [end - 3 for end in row.ends[3:]], row.scored)
+        try:
+            paths = [torch.tensor([[*context, *target[:-1]]], device=self.device) for target in targets]
+            plain = torch.cat([self.model(path).logits[0, 5:] for path in paths]).float()
+            if not bool(torch.isfinite(plain).all()):
+                return  # a model that has diverged is told of where it is scored
+            for form, prefix, skipped in ((row, None, 0), (late, self.prefix(context[:3]), 3)):
+                second = len(form.tokens)  # of two equal rows
+                places = [second + place - skipped for request in range(3) for place in row.scored[request]]
+                states = self.states([form, form], torch.tensor(places, device=self.device), prefix)
+                own = torch.cat([logits for _, logits in self.logits(states)])
+                off = float((own - plain).abs().mean() / plain.std())
+                if not off <= AGREES[self.model.dtype]:
+                    raise Unsupported(f"its logits for a tree of tokens are off by {off:.1e} of their spread")
+        except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise Unsupported(f"{type(error).__name__}: {str(error).splitlines()[0][:200]}") from error
+
+
+class Prefix:
+    """Keys and values of tokens that many rows start with, per layer (1, H, P, D)."""
+
+    def __init__(self, layers: list[tuple[torch.Tensor, torch.Tensor]] | None = None) -> None:
+        self.layers = layers or []
+
+    @property
+    def length(self) -> int:
+        return int(self.layers[0][0].shape[-2]) if self.layers else 0
+
+    def cache(self, keep: bool = False) -> Any:
+        """A transformers cache that shows the prefix before new keys; it grows only where it is to be kept."""
+        from transformers.cache_utils import Cache, DynamicLayer
+
+        class Layer(DynamicLayer):
+            keys: Any
+            values: Any
+
+            def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+                if self.keys is None:
+                    keys, values = key_states, value_states
+                else:
+                    size = (len(key_states), -1, -1, -1)
+                    keys = torch.cat([self.keys.expand(size), key_states], dim=-2)
+                    values = torch.cat([self.values.expand(size), value_states], dim=-2)
+                if keep:
+                    self.keys, self.values, self.is_initialized = keys, values, True
+                return keys, values
+
+            def get_seq_length(self) -> int:
+                return 0 if self.keys is None else int(self.keys.shape[-2])
+
+        if not self.layers:
+            return Cache(layer_class_to_replicate=Layer)
+        layers: list[Any] = []
+        for keys, values in self.layers:
+            layer = Layer()
+            layer.keys, layer.values, layer.is_initialized = keys, values, True
+            layers.append(layer)
+        return Cache(layers=layers)
+
+
+def inner(model: Any) -> Any:
+    """The language model itself, its adapters within, without peft's wrapper."""
+    return model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
+
+
+def attention_windows(model: Any) -> dict[str, int | None]:
+    """Kind of attention layer -> how many tokens it sees (None: all before it). Raises Unsupported for other kinds."""
+    config = model.config.get_text_config()
+    if getattr(model, "_is_stateful", False):
+        raise Unsupported("it keeps a state instead of attending to tokens")
+    if model.config._attn_implementation not in ("sdpa", "eager"):
+        raise Unsupported(f"its attention is {model.config._attn_implementation}, which takes no mask of trees")
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"]
+    known = {"full_attention": None, "sliding_attention": window}
+    other = set(kinds) - set(known)
+    if other:
+        raise Unsupported(f"it has layers of {', '.join(sorted(other))}")
+    return {kind: known[kind] for kind in dict.fromkeys(kinds)}

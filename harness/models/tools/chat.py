@@ -1,0 +1,168 @@
+"""The chat process: `python -m harness.models.chat REQUEST` answers one prompt, or holds a conversation.
+
+The request is JSON; questions come from its `prompt` or line by line from stdin, answers go to stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from contextlib import suppress
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+from transformers import TextStreamer
+
+from harness.errors import HarnessError, SuiteError
+from harness.models.answering.engine import Engine
+from harness.models.answering.prompts import FROZEN_DATE
+
+Messages = list[dict[str, str]]
+
+
+def main(request: dict[str, Any]) -> int:
+    """Exit status 0; 2 for an input that cannot be answered."""
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+    torch.set_num_threads(request["threads"])
+    disable_progress_bar()
+    set_verbosity_error()
+    warnings.simplefilter("ignore")  # of libraries to their authors; here they would stand between the answers
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    try:
+        engine = Engine(request["at"], request["device"], request["dtype"])
+        conversation = Conversation(engine, request)
+        if request["prompt"] is None:
+            converse(conversation)
+        else:
+            print(conversation.ask(request["prompt"]))
+    except HarnessError as error:
+        print(error.told(), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print()
+        return 130
+    return 0
+
+
+class Conversation:
+    """The turns so far; every question is asked with all of them before it."""
+
+    def __init__(self, engine: Engine, request: dict[str, Any]) -> None:
+        self.engine, self.request = engine, request
+        self.turns: Messages = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all but the system prompt."""
+        self.turns = [{"role": "system", "content": self.request["system"]}] if self.request["system"] else []
+
+    def ask(self, prompt: str, streamer: Any = None) -> str:
+        """The answer, kept with its question. Raises SuiteError where the conversation fills the context."""
+        turns = [*self.turns, {"role": "user", "content": prompt}]
+        ids, context = prompt_ids(self.engine, turns), self.engine.context_length
+        if len(ids) >= context:
+            earlier = len(turns) - 1 - bool(self.request["system"])
+            raise SuiteError(
+                f"{self.request['name']}: the prompt has {len(ids)} tokens"
+                + (f" with the {earlier} turns before it" if earlier else "")
+                + f", and the model's context is {context}.",
+                "Shorten it; a prompt is never cut." if not earlier else "Forget the turns before with /clear.",
+            )
+        room = min(self.request["max_new_tokens"], context - len(ids))
+        new, ended = complete(self.engine, ids, room, self.request["temperature"], streamer)
+        if not ended:
+            reached = "--max-new-tokens" if room == self.request["max_new_tokens"] else f"the context of {context}"
+            print(f"(not ended: {len(new)} new tokens reach {reached})", file=sys.stderr)
+        answer = str(self.engine.tokenizer.decode(new, skip_special_tokens=True)).strip()
+        self.turns = [*turns, {"role": "assistant", "content": answer}]
+        return answer
+
+
+def prompt_ids(engine: Engine, turns: Messages) -> list[int]:
+    """Token ids of the conversation in the chat template, ready for the assistant's answer.
+
+    With one question the same ids as in a measurement (Engine.prompt_ids); without a chat template, the turns as
+    plain lines.
+    """
+    tokenizer = engine.tokenizer
+    if tokenizer.chat_template is None:
+        text = "".join(turn["content"] + ("\n\n" if turn["role"] == "system" else "\n") for turn in turns)
+        return list(tokenizer(text)["input_ids"])
+    try:
+        rendered = tokenizer.apply_chat_template(
+            turns, add_generation_prompt=True, tokenize=True, return_dict=True, date_string=FROZEN_DATE
+        )
+    except TemplateError as error:
+        roles = ", ".join(turn["role"] for turn in turns)
+        raise SuiteError(
+            f"the model's chat template refuses these turns ({roles}): {error}", "Leave out --system."
+        ) from None
+    return list(rendered["input_ids"])
+
+
+@torch.inference_mode()
+def complete(
+    engine: Engine, ids: list[int], max_new_tokens: int, temperature: float, streamer: Any
+) -> tuple[list[int], bool]:
+    """The new token ids up to the end of the answer, and whether the model ended it. Greedy at temperature 0."""
+    stops = engine.stop_ids
+    x = torch.tensor([ids], device=engine.device)
+    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
+    if temperature:
+        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    new = engine.model.generate(
+        input_ids=x,
+        attention_mask=torch.ones_like(x),
+        max_new_tokens=max_new_tokens,
+        eos_token_id=stops,
+        pad_token_id=engine.tokenizer.pad_token_id,
+        streamer=streamer,
+        **sampling,
+    )[0, len(ids) :].tolist()
+    ended = bool(new) and new[-1] in stops
+    return (new[:-1] if ended else new), ended
+
+
+class Printer(TextStreamer):
+    """Prints an answer as it comes, without the token that ends it."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self.stops = set(engine.stop_ids)
+
+    def put(self, value: torch.Tensor) -> None:
+        """One new token; first of all the whole prompt."""
+        if self.next_tokens_are_prompt or int(value[-1]) not in self.stops:
+            super().put(value)
+
+
+def converse(conversation: Conversation) -> None:
+    """Question, answer, and so on, until an empty line, /exit or the end of the input; /clear forgets."""
+    at_terminal = sys.stdin.isatty()
+    if at_terminal:
+        with suppress(ImportError):
+            import readline  # noqa: F401  (gives input() its line editing)
+        print(f"{conversation.request['name']}: an empty line or /exit ends, /clear forgets")
+    printer = Printer(conversation.engine)
+    while True:
+        try:
+            prompt = input("> " if at_terminal else "").strip()
+        except EOFError:
+            return
+        if prompt in ("", "/exit"):
+            return
+        if prompt == "/clear":
+            conversation.clear()
+            continue
+        try:
+            conversation.ask(prompt, printer)
+        except SuiteError as error:
+            print(error.told(), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

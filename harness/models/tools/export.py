@@ -1,0 +1,129 @@
+"""The export worker: `python -m harness.models.export DIR` writes `DIR/made` as `DIR/request.json` asks.
+
+What it writes is loaded again with plain transformers and tried, before it counts as made.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.errors import DeviceError, HarnessError, StoreError
+from harness.models.answering.engine import Engine
+from harness.models.loading.load import load_model
+from harness.jobs.process import settle
+
+
+def main(folder: Path) -> int:
+    """Write `folder/made`; exit status 0, or 1 with folder/error.json."""
+    lock = settle(folder)
+    request = json.loads((folder / "request.json").read_text())
+    from transformers.utils import logging
+
+    torch.set_num_threads(request["threads"])
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        write_standalone(request, folder)
+        try_out(request, folder / "made")
+    except HarnessError as error:
+        told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        (folder / "error.json").write_text(json.dumps(told))
+        print(error.told(), file=sys.stderr)
+        return 1
+    finally:
+        lock.release()
+    return 0
+
+
+def write_standalone(request: dict[str, Any], folder: Path) -> None:
+    """The checkpoint's whole weights in `folder/made`, in the dtype asked for or quantized from it.
+
+    An adapter is merged in float32 and rounded once: merging into weights of 4 bits would round every weight
+    again, to other values than were trained over.
+    """
+    dtype, bits = request["dtype"], {"4bit": 4, "8bit": 8, None: None}[request["quantize"]]
+    engine = Engine(request["at"], request["device"], "float32")
+    tokenizer, stops = engine.tokenizer, engine.stop_ids
+    model = engine.model.merge_and_unload() if "adapter" in request["at"] else engine.model
+    del engine
+    model = model.to(getattr(torch, dtype))
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise StoreError(
+                f"{name} has values that are not finite in {dtype}.", "Choose --dtype bfloat16 or float32."
+            )
+    complete(model, tokenizer, stops)
+    if bits is None:
+        save(model, tokenizer, folder / "made")
+        return
+    save(model, tokenizer, folder / "whole")
+    del model
+    quantized = load_model(
+        {"path": str(folder / "whole")},
+        device=request["device"],
+        dtype=dtype,
+        quantization={"bits": bits, "double": True, "compute": dtype},
+    )
+    check_sizes(quantized, request["device"])
+    save(quantized, tokenizer, folder / "made")  # before it has computed: on a CPU that repacks weights of 4 bits
+
+
+def complete(model: Any, tokenizer: Any, stops: list[int]) -> None:
+    """Make answers end, by default, where measured ones end; training may leave the cache off and no pad token."""
+    model.config.use_cache = True
+    model.generation_config.eos_token_id = stops
+    if model.generation_config.pad_token_id is None:
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config._from_model_config = False  # else it is derived from config.json again
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Weights as safetensors, the configurations, the tokenizer with its chat template."""
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+
+
+def check_sizes(model: Any, device: str) -> None:
+    """Raise DeviceError for a layer that bitsandbytes cannot compute in 4 bits on a CPU.
+
+    Its kernel for processors with AVX512-BF16 takes blocks of 64 inputs by 32 outputs (bitsandbytes 0.50,
+    functional.py, _convert_weight_packed_for_cpu); such a copy would load on those and fail at the first token.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for name, layer in model.named_modules():
+        if device == "cpu" and isinstance(layer, Linear4bit) and (layer.in_features % 64 or layer.out_features % 32):
+            raise DeviceError(
+                f"{name} has {layer.in_features} inputs and {layer.out_features} outputs; on a CPU bitsandbytes "
+                "computes in 4 bits only with multiples of 64 and 32.",
+                "Use --quantize 8bit, or export with --gpu for use on a GPU.",
+            )
+
+
+@torch.inference_mode()
+def try_out(request: dict[str, Any], made: Path) -> None:
+    """Load the folder as its users will, and compute one token; StoreError where that gives no numbers."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(made)
+    model = AutoModelForCausalLM.from_pretrained(made)
+    if request["quantize"] is None:
+        model = model.to(request["device"])
+    ids = torch.tensor([tokenizer("A")["input_ids"]], device=model.device)
+    try:
+        finite = bool(torch.isfinite(model(ids).logits).all())
+    except (RuntimeError, NotImplementedError) as error:
+        where = f"{request['quantize'] or request['dtype']} on {request['device']}"
+        problem = f"the exported model does not compute in {where}: {str(error).splitlines()[0]}"
+        raise DeviceError(problem, "Export it in another form or on another device.") from error
+    if not finite:
+        raise StoreError("the exported model's logits are not finite.", "Choose --dtype bfloat16 or float32.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

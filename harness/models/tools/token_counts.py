@@ -1,0 +1,32 @@
+"""The token worker: `python -m harness.models.tokens NAME` counts tokens for the data tools, which import no torch.
+
+Each line of its input is a JSON list of texts, and each line of its output the list of their token counts; the first
+line of output is null, or what is wrong with the tokenizer.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.models.loading.load import load_tokenizer
+
+
+def main(name: str) -> None:
+    """Answer until the input ends."""
+    try:
+        tokenizer = load_tokenizer({"path": name} if Path(name).exists() else {"model": name, "revision": None})
+    except HarnessError as error:
+        return print(json.dumps(error.problem))
+    except (ImportError, OSError, ValueError, KeyError) as error:
+        return print(json.dumps(f"{type(error).__name__}: {str(error).splitlines()[0]}"))
+    print("null", flush=True)
+    for line in sys.stdin:
+        counts = [len(ids) for ids in tokenizer(json.loads(line), add_special_tokens=False, verbose=False)["input_ids"]]
+        print(json.dumps(counts), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

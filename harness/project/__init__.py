@@ -1,0 +1,11 @@
+"""What a project declares in its folders `recipes/`, `suites/` and `reports/`, and what its command line adds.
+
+declared       files -> values, with the place of what is wrong in them
+project        the declarations of one session: recipes, suites, subjects, seeds
+command_line   subjects and suites without a file of their own: --model, --tasks
+"""
+
+from harness.project.declared import find_root
+from harness.project.project import Project, open_project
+
+__all__ = ["Project", "find_root", "open_project"]

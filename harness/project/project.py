@@ -1,0 +1,96 @@
+"""The declarations of one session: a project's recipes and suites, at one scale, with so many training seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.data.sources import Scale
+from harness.errors import HarnessError, RecipeError, SuiteError
+from harness.project.command_line import model_recipe, task_suite
+from harness.project.declared import load_recipes, load_suites
+from harness.recipe import Recipe, Subject
+from harness.suite import Suite
+
+
+@dataclass(frozen=True)
+class Project:
+    """Recipes and suites as declared. Nothing here knows what is stored or running."""
+
+    root: Path
+    recipes: dict[str, Recipe]
+    scale: Scale
+    seeds: int = 1
+    tasks: tuple[str, ...] = ()  # of lm-eval, as --tasks names them
+
+    @cached_property
+    def suites(self) -> dict[str, Suite]:
+        """The project's suites by name; read on first use."""
+        found = load_suites(self.root)
+        for task in self.tasks:
+            suite = task_suite(task)
+            if suite.name in found:
+                raise SuiteError(f"--tasks {task}: its name {suite.name!r} is a suite's already.")
+            found[suite.name] = suite
+        return found
+
+    def suite(self, name: str) -> Suite:
+        """A suite by name; SuiteError where there is none."""
+        if name not in self.suites:
+            raise SuiteError(f"there is no suite {name!r} (suites: {', '.join(self.suites)}).")
+        return self.suites[name]
+
+    @property
+    def task_suites(self) -> list[Suite]:
+        """The suites that --tasks names."""
+        return [self.suites[task_suite(task).name] for task in self.tasks]
+
+    def subjects(self) -> list[Subject]:
+        """Every recipe's variants of the session's scale, each once per training seed."""
+        declared = [s for recipe in self.recipes.values() for s in recipe if s.scale == self.scale]
+        return [seeded for subject in declared for seeded in self.seeds_of(subject)]
+
+    def subject(self, recipe: str, variant: str, further: int = 0) -> Subject:
+        """A subject by recipe and variant, with its own training seed or a further one; RecipeError where there is none."""
+        if recipe not in self.recipes:
+            raise RecipeError(f"there is no recipe {recipe!r} (recipes: {', '.join(self.recipes)}).")
+        found = self.recipes[recipe][variant]
+        return found.with_seed(found.seed + further) if further and found.stages else found
+
+    def seeds_of(self, subject: Subject) -> list[Subject]:
+        """The subject under every training seed of the session, its own first."""
+        count = self.seeds if subject.stages else 1
+        return [subject.with_seed(subject.seed + further) for further in range(count)]
+
+    def other_side(self, subject: Subject, recipe: str) -> Subject | None:
+        """The subject that a claim compares with: the variant of the same name and seed of another recipe, or None."""
+        other = self.recipes.get(recipe)
+        if other is None or subject.variant.name not in [v.name for v in other.variants]:
+            return None
+        further = subject.seed - subject.recipe[subject.variant.name].seed  # which of the session's seeds it is
+        return self.subject(recipe, subject.variant.name, further)
+
+    def named(self, name: str) -> list[Subject]:
+        """Subjects by recipe ('wiki_only') or id ('wiki_only-mini'); HarnessError where there is none."""
+        found = [s for s in self.subjects() if name in (s.recipe.name, s.id)]
+        if not found:
+            known = ", ".join(s.id for s in self.subjects())
+            raise HarnessError(f"there is no recipe or variant {name!r} at {self.scale} scale (there: {known}).")
+        return found
+
+
+def open_project(
+    root: Path, scale: Scale, seeds: int = 1, models: Sequence[str] = (), tasks: Sequence[str] = ()
+) -> Project:
+    """The project at `root`, with the models and tasks that the command line adds."""
+    recipes = load_recipes(root)
+    for model in models:
+        recipe = model_recipe(model, scale)
+        if recipe.name in recipes:
+            raise RecipeError(f"--model {model}: its name {recipe.name!r} is a recipe's already.")
+        recipes[recipe.name] = recipe
+    for task in tasks:
+        task_suite(task)  # a misspelt one fails here
+    return Project(root, recipes, scale, seeds, tuple(tasks))

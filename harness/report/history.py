@@ -1,0 +1,96 @@
+"""Content -> scores over past runs: a series for each subject, in the first metric of each suite."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from harness.report.content import Content, PastScore
+from harness.report.words import listed
+
+MOST_RUNS = 30
+MANY_SUITES = 4  # told as a number rather than by name
+MOST_SUBJECTS = 8  # drawn in one chart
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One run of the history; `place` counts the runs shown, oldest first."""
+
+    place: int
+    run_id: str
+    started_at: datetime
+    commit: str  # its first seven characters, '+' where it had changes; the day where there is none
+
+
+@dataclass(frozen=True)
+class History:
+    """One metric of one suite over the runs in which anything was new."""
+
+    suite: str
+    metric: str
+    runs: list[PastRun]
+    series: dict[str, dict[int, PastScore]]  # subject -> place of the run -> score
+    left_out: int  # subjects beyond MOST_SUBJECTS
+
+    @property
+    def changed(self) -> bool:
+        """Whether any subject was measured anew."""
+        return any(len({score.evaluation for score in scores.values()}) > 1 for scores in self.series.values())
+
+
+def histories(content: Content) -> list[History]:
+    """One for each suite that a subject went through in several runs; empty where nothing was new."""
+    by_suite: dict[str, list[PastScore]] = {}
+    for score in content.history:
+        by_suite.setdefault(score.suite, []).append(score)
+    drawn = (_history(content, scores) for scores in by_suite.values())
+    return sorted((one for one in drawn if one is not None), key=lambda one: one.suite)
+
+
+def unchanged_line(found: list[History]) -> str:
+    """Which suites gave the same over all their runs; empty where each gave something new."""
+    same = [one.suite for one in found if not one.changed]
+    if not same:
+        return ""
+    where = listed(same) if len(same) < len(found) or len(same) < MANY_SUITES else f"all {len(same)} suites"
+    return f"No subject was measured anew, so that every score stayed as it was, in {where}."
+
+
+def _history(content: Content, scores: list[PastScore]) -> History | None:
+    told: dict[str, list[PastScore]] = {}
+    for score in scores:
+        told.setdefault(score.run_id, []).append(score)
+    runs = _news(told)[-MOST_RUNS:]
+    if len(runs) < 2:
+        return None
+    past = [_past_run(place, told[run_id][0]) for place, run_id in enumerate(runs)]
+    places = {run.run_id: run.place for run in past}
+    series: dict[str, dict[int, PastScore]] = {subject.name: {} for subject in content.subjects}
+    for score in scores:
+        if score.run_id in places and score.estimate is not None:
+            series[score.subject][places[score.run_id]] = score
+    seen = {name: points for name, points in series.items() if points}
+    longest = sorted(seen, key=lambda name: -len(seen[name]))[:MOST_SUBJECTS]
+    if not any(len(points) > 1 for points in seen.values()):
+        return None
+    shown = {name: points for name, points in seen.items() if name in longest}
+    return History(scores[0].suite, scores[0].metric, past, shown, len(seen) - len(shown))
+
+
+def _news(told: dict[str, list[PastScore]]) -> list[str]:
+    """The runs, oldest first, without those of the same commit in which every evaluation was the one before."""
+    known: dict[str, str] = {}
+    commit: str | None = None
+    news: list[str] = []
+    for run_id, scores in sorted(told.items()):
+        measured = {score.subject: score.evaluation for score in scores}
+        if not news or known | measured != known or scores[0].commit_id != commit:
+            news.append(run_id)
+        known |= measured
+        commit = scores[0].commit_id
+    return news
+
+
+def _past_run(place: int, score: PastScore) -> PastRun:
+    changed = "+" if (score.commit_id or "").endswith("+") else ""
+    commit = f"{score.commit_id[:7].rstrip('+')}{changed}" if score.commit_id else f"{score.started_at:%d %b}"
+    return PastRun(place, score.run_id, score.started_at, commit)

@@ -1,0 +1,187 @@
+"""Warehouse -> Content: runs the queries beside this file, parses JSON, and never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import WarehouseError
+from harness.report.content import Baseline, Checkpoint, Content, Evaluation, Floor, Gate, LogPoint, Loud, Metric, PastScore, Run, Subject, Touched
+from harness.report.drawing import draw
+from harness.report.query import parsed, rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str | None = None,
+    recipes: Sequence[str] | None = None,
+    since: datetime | None = None,
+) -> Content:
+    """All that a report shows: on the latest run, on the one named, or on the stored runs of a window.
+
+    With `recipes` or `since` (UTC where it names no zone): of every subject of these recipes the newest entry among
+    the runs since then, the newest evaluations of those weights and the claims as last judged on them.
+    connection is an open DuckDB connection; nothing is written through it.
+    Raises WarehouseError where nothing matches.
+    """
+    runs = _runs(connection, run_id, list(recipes) if recipes else None, since)
+    scope: dict[str, Any] = {"runs": [run.run_id for run in runs], "recipes": list(recipes) if recipes else None}
+    found = rows(connection, "subjects", **scope)
+    weights = {name: [row[name] for row in found] for name in ("subject", "fingerprint")}
+    entry = {"subjects": weights["subject"], "fingerprints": weights["fingerprint"]}
+    checkpoints = _checkpoints(connection, weights["fingerprint"])
+    gates = tuple(_gates(connection, scope | entry))
+    measured = rows(connection, "evaluations", runs=scope["runs"], **entry)
+    blessed = _blessed(connection, gates, runs[0])
+    evaluations = _evaluations(connection, measured + blessed, gates)
+    content = Content(
+        runs=runs,
+        subjects=tuple(_subjects(found, checkpoints)),
+        evaluations=tuple(evaluations[: len(measured)]),
+        floors=tuple(Floor(**row) for row in rows(connection, "floors", scale=runs[0].scale)),
+        gates=gates,
+        touched=tuple(Touched(**row) for row in rows(connection, "touched", **_named(measured))),
+        baselines=tuple(_baselines(blessed, evaluations[len(measured) :])),
+    )
+    return replace(content, history=tuple(_history(connection, content)))
+
+
+def _runs(
+    connection: duckdb.DuckDBPyConnection, run_id: str | None, recipes: list[str] | None, since: datetime | None
+) -> tuple[Run, ...]:
+    """The runs reported on, newest first."""
+    since = since.astimezone(UTC).replace(tzinfo=None) if since is not None and since.tzinfo else since
+    found = rows(connection, "runs", run_id=run_id, recipes=recipes, since=since)
+    unknown = set(recipes or ()) - _recipes(connection)
+    if not found or unknown:
+        raise _nothing(connection, run_id, recipes, since, unknown)
+    if recipes is None and since is None:
+        found = found[:1]
+    for row in found:
+        row["environment"] = parsed(row["environment"], {})
+    return tuple(Run(**row) for row in found)
+
+
+def _recipes(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT DISTINCT recipe FROM subjects").fetchall()}
+
+
+def _nothing(
+    connection: duckdb.DuckDBPyConnection, run_id: str | None, recipes: list[str] | None, since: datetime | None,
+    unknown: set[str],
+) -> WarehouseError:  # fmt: skip
+    """Why no run matches, and what there is."""
+    known = connection.execute("SELECT run_id, started_at FROM runs ORDER BY run_id DESC").fetchall()
+    if not known:
+        return WarehouseError("the results hold no run, so there is nothing to report", "Run pytest suites/ first.")
+    if unknown:
+        there = ", ".join(sorted(_recipes(connection))) or "none"
+        wrong = f"recipe{'s' if len(unknown) > 1 else ''} {', '.join(sorted(unknown))}"
+        return WarehouseError(f"the results hold no {wrong}", f"The recipes there are: {there}.")
+    if run_id is not None and run_id not in [row[0] for row in known]:
+        return WarehouseError(
+            f"the results hold no run {run_id}", f"The newest: {', '.join(row[0] for row in known[:3])}."
+        )
+    of = f" of {', '.join(recipes)}" if recipes else ""
+    matching = rows(connection, "runs", run_id=run_id, recipes=recipes, since=None)
+    if not matching:
+        return WarehouseError(f"run {run_id} did not use {', '.join(recipes or ())}", "Name another run, or none.")
+    newest = max(row["started_at"] for row in matching)
+    return WarehouseError(
+        f"the results hold no run{of} since {since:%Y-%m-%d %H:%M} UTC; the newest started {newest:%Y-%m-%d %H:%M} UTC",
+        "Name an earlier date.",
+    )
+
+
+def _checkpoints(connection: duckdb.DuckDBPyConnection, fingerprints: list[str]) -> dict[str, Checkpoint]:
+    found = rows(connection, "checkpoints", fingerprints=fingerprints)
+    logs: dict[str, list[LogPoint]] = {}
+    for row in rows(connection, "training_log", fingerprints=[row["fingerprint"] for row in found]):
+        logs.setdefault(row.pop("fingerprint"), []).append(LogPoint(**row))
+    for row in found:
+        for name in ("spec", "environment", "rows_by_source"):
+            row[name] = parsed(row[name], {})
+        row["log"] = tuple(logs.get(row["fingerprint"], ()))
+    return {row["fingerprint"]: Checkpoint(**row) for row in found}
+
+
+def _subjects(found: list[dict], checkpoints: dict[str, Checkpoint]) -> Iterator[Subject]:
+    for row in found:
+        row["name"] = row.pop("subject")
+        row["settings"] = parsed(row["settings"], [])
+        yield Subject(**row, lineage=_lineage(row["fingerprint"], checkpoints))
+
+
+def _lineage(fingerprint: str | None, checkpoints: dict[str, Checkpoint]) -> tuple[Checkpoint, ...]:
+    chain: list[Checkpoint] = []
+    while fingerprint in checkpoints and checkpoints[fingerprint] not in chain:
+        chain.append(checkpoints[fingerprint])
+        fingerprint = chain[-1].parent
+    return tuple(reversed(chain))
+
+
+def _gates(connection: duckdb.DuckDBPyConnection, scope: dict[str, Any]) -> Iterator[Gate]:
+    for row in rows(connection, "gates", **scope):
+        names = ("sample_id", "candidate", "baseline")
+        loudest = [Loud(*(loud.get(name) for name in names)) for loud in parsed(row.pop("loudest"), [])]
+        yield Gate(**row, loudest=tuple(loudest))
+
+
+def _blessed(connection: duckdb.DuckDBPyConnection, gates: Sequence[Gate], run: Run) -> list[dict]:
+    """The evaluations that claims call baselines."""
+    wanted = [gate for gate in gates if gate.kind == "regression" and (gate.reference or "").startswith("baseline ")]
+    return rows(
+        connection, "baselines", ended=run.started_at + timedelta(seconds=run.seconds or 0),
+        names=[(gate.reference or "").removeprefix("baseline ") for gate in wanted],
+        subjects=[gate.subject for gate in wanted], suites=[gate.suite for gate in wanted],
+    )  # fmt: skip
+
+
+def _named(found: list[dict]) -> dict[str, list[str]]:
+    return {f"{name}s": [row[name] for row in found] for name in ("subject", "suite", "evaluation")}
+
+
+def _evaluations(connection: duckdb.DuckDBPyConnection, found: list[dict], gates: Sequence[Gate]) -> list[Evaluation]:
+    """An evaluation for each row, with its metrics and samples."""
+    suites = {row["evaluation"]: row["suite"] for row in found}
+    metrics: dict[str, dict[str, Metric]] = {}
+    for row in rows(connection, "metrics", evaluations=sorted(suites)):
+        key, name = row.pop("evaluation"), row.pop("metric")
+        metrics.setdefault(key, {})[name] = Metric(name=name, **row)
+    samples = draw(connection, suites, [loud.sample_id for gate in gates for loud in gate.loudest])
+    columns = (
+        "evaluation", "subject", "suite", "scale", "system_prompt", "sample_count", "seconds", "tokens",
+        "peak_memory_bytes", "energy_joules",
+    )  # fmt: skip
+    return [
+        Evaluation(
+            **{name: row[name] for name in columns},
+            samples_available=row["samples_available"] or row["sample_count"],
+            metrics=metrics.get(row["evaluation"], {}),
+            samples=samples.get(row["evaluation"], ()),
+        )
+        for row in found
+    ]
+
+
+def _baselines(blessed: list[dict], evaluations: Sequence[Evaluation]) -> Iterator[Baseline]:
+    for row, evaluation in zip(blessed, evaluations, strict=True):
+        told = replace(evaluation, subject=f"{row['subject']} at baseline {row['name']}")
+        yield Baseline(row["name"], row["commit_id"], row["set_at"], told)
+
+
+def _history(connection: duckdb.DuckDBPyConnection, content: Content) -> Iterator[PastScore]:
+    """What the subjects scored in each run until this one, in the first metric of each suite."""
+    shown = {suite: content.metric_names(suite)[0] for suite in content.suites if content.metric_names(suite)}
+    scales = {suite: {e.scale for e in content.of_suite(suite).values()} for suite in shown}
+    found = rows(
+        connection, "history", suites=list(shown), metrics=list(shown.values()),
+        scales=[next(iter(of)) if len(of) == 1 else None for of in scales.values()],
+        subjects=[subject.name for subject in content.subjects], newest=content.run.run_id,
+    )  # fmt: skip
+    return (PastScore(**row) for row in found)

@@ -1,0 +1,138 @@
+"""Content -> the terminal: verdicts first, then every metric of every subject, in any width."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.report import cost, tables, words
+from harness.report.content import Content, Gate, Metric
+
+STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "skipped": "dim"}
+NARROW = 90  # columns, below which claims stand as paragraphs
+CELL_WIDTH = 18  # columns of one subject
+METRIC_WIDTH = 24
+MATTER_MOST = (
+    "training", "measuring", "energy", "samples", "peak memory", "tokens/s", "tokens", "samples/s", "energy, measuring",
+    "peak memory, measuring",
+)  # fmt: skip
+
+
+def print_terminal(content: Content, console: Console) -> None:
+    """Print the report's first sentence, its claims, its metrics and its run line."""
+    console.print(Text(words.verdict_line(content.gates), style="bold"))
+    if content.gates and console.width >= NARROW:
+        console.print(_claims(content.gates))
+    elif content.gates:
+        for gate in content.gates:
+            console.print(_paragraph(gate))
+    for gate in content.gates:
+        if gate.verdict in ("fail", "inconclusive") and gate.message:
+            console.print()
+            console.print(_text(f"{gate.gate}: {gate.message}"))
+    rows = tables.matrix(content)
+    if rows:
+        fitting = max(1, (console.width - METRIC_WIDTH) // (CELL_WIDTH + 2))
+        for first in range(0, len(content.subjects), fitting):
+            console.print()
+            console.print(_metrics(content, rows, first, fitting))
+    else:
+        console.print(Text("Nothing was measured.", style="dim"))
+    for title, table in (("cost", _costs(content, console.width)), ("seeds", _seeds(content))):
+        if table.row_count:
+            console.print()
+            console.print(Text(title, style="bold"))
+            console.print(table)
+    if cost.spared_line(content):
+        console.print()
+        console.print(_text(cost.spared_line(content)))
+    console.print()
+    console.print(_text(words.run_line(content.runs), style="dim"))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """The text as it is: no markup, no control character reaches the terminal."""
+    return Text(words.visible(text), style=style)
+
+
+def _verdict(gate: Gate) -> Text:
+    symbol, word = words.VERDICTS.get(gate.verdict, ("?", gate.verdict))
+    return Text(f"{symbol} {word}", style=STYLES.get(gate.verdict, ""))
+
+
+def _claims(gates: tuple[Gate, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("claim", ratio=1)
+    for name in ("subject", "reference", "difference"):
+        table.add_column(name, justify="right", no_wrap=name != "difference")
+    for gate in gates:
+        table.add_row(
+            _verdict(gate), _text(f"{gate.subject}: {gate.claim}"), words.number(gate.candidate),
+            words.number(gate.baseline), _text(_difference(gate)),
+        )  # fmt: skip
+    return table
+
+
+def _difference(gate: Gate) -> str:
+    span = words.interval(gate.low, gate.high, words.signed)
+    return f"{words.signed(gate.estimate)} ({span})" if span else words.signed(gate.estimate)
+
+
+def _paragraph(gate: Gate) -> Text:
+    text = _verdict(gate) + _text(f"  {gate.subject}: {gate.claim}\n")
+    return text + _text(
+        f"  {words.number(gate.candidate)} against {words.number(gate.baseline)}, difference {_difference(gate)}"
+    )
+
+
+def _metrics(content: Content, rows: dict[str, list[tables.MatrixRow]], first: int, fitting: int) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("metric", overflow="fold")
+    for subject in content.subjects[first : first + fitting]:
+        table.add_column(_text(subject.name), justify="right", overflow="fold")
+    for suite, metrics in rows.items():
+        table.add_row(Text(suite, style="bold"))
+        for row in metrics:
+            table.add_row(f"  {row.metric}", *(_cell(cell) for cell in row.cells[first : first + fitting]))
+    return table
+
+
+def _costs(content: Content, width: int) -> Table:
+    """As many columns of the cost as fit, those that matter most."""
+    columns, rows = cost.cost_table(content)
+    cells = {name: [row[place] for row in rows] for place, name in enumerate(["subject", *columns])}
+    shown: list[str] = []
+    for name in ("subject", *MATTER_MOST):
+        wide = [max(map(len, [each, *cells[each]])) + 2 for each in [*shown, name] if each in cells]
+        if name in cells and (sum(wide) <= width or len(shown) < 2):
+            shown.append(name)
+    shown = [name for name in cells if name in shown]
+    table = _table(shown)
+    for place in range(len(rows)):
+        table.add_row(*(_text(cells[name][place]) for name in shown))
+    return table
+
+
+def _seeds(content: Content) -> Table:
+    """The spread between training seeds beside the sampling error within one."""
+    table = _table(["recipe, suite, metric", "mean", "between seeds", "sampling"])
+    for row in tables.seeds(content):
+        table.add_row(
+            _text(f"{row.recipe} {row.suite} {row.metric}, {len(row.estimates)} seeds"), words.number(row.mean),
+            words.number(row.seed_spread), words.number(row.sampling_error),
+        )  # fmt: skip
+    return table
+
+
+def _table(columns: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left", overflow="fold")
+    return table
+
+
+def _cell(metric: Metric | None) -> Text:
+    if metric is None:
+        return Text(words.MISSING, style="dim")
+    span = words.interval(metric.low, metric.high)
+    return Text(words.number(metric.estimate)) + Text(f"\n{span}" if span else "", style="dim")

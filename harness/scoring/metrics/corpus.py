@@ -1,0 +1,170 @@
+"""Metrics of a whole corpus: sums over sums, BLEU, chrF. Their intervals come from drawing samples again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.scoring.metrics.rows import Clusters, ScoreRows, full_column, noted, usable
+
+if TYPE_CHECKING:
+    from harness.statistics import Interval
+
+CORPUS_RESAMPLES = 1000  # of BLEU and chrF, whose statistic is slow
+
+
+class _OfCorpus:
+    """What the metrics of a whole corpus share: intervals by drawing samples, a test by exchanging answers."""
+
+    resamples = 2000
+
+    def _statistic(self, rows: ScoreRows) -> Any:
+        """A function from positions of samples, an int array (n,) with repeats, to the metric over these."""
+        raise NotImplementedError
+
+    def interval(
+        self, rows: ScoreRows, clusters: Clusters = None, level: float = 0.95, against: float | None = None
+    ) -> Interval:
+        """Estimate and BCa bootstrap interval over the samples."""
+        from harness import statistics
+
+        found = statistics.bootstrap_interval(
+            self._statistic(rows), len(rows), level, usable(clusters), against, statistics.Resampling(self.resamples)
+        )
+        return noted(found, clusters)
+
+    def difference(
+        self,
+        candidate: ScoreRows,
+        baseline: ScoreRows,
+        clusters: Clusters = None,
+        level: float = 0.95,
+        against: float = 0.0,
+    ) -> Interval:
+        """candidate - baseline, both resampled together; p of "no difference" by exchanging answers."""
+        from harness import statistics
+
+        found = self._resampled([candidate], [baseline], clusters, level, against)
+        if against:
+            return found
+        p = statistics.paired_randomization(
+            self._statistic([*candidate, *baseline]),
+            len(candidate),
+            usable(clusters),
+            statistics.Resampling(self.resamples),
+        )
+        return replace(found, p_value=p, method=f"{found.method}; answers exchanged at random")
+
+    def non_inferior(
+        self, candidate: ScoreRows, baseline: ScoreRows, margin: float, clusters: Clusters = None, rises: bool = False
+    ) -> Interval:
+        """candidate - baseline at 90 %; p is one-sided, against "worse by margin or more"; `rises`: lower is better."""
+        edge = margin if rises else -margin
+        found = self._resampled([candidate], [baseline], clusters, 0.9, edge)
+        assert found.p_value is not None
+        better = found.estimate < edge if rises else found.estimate > edge
+        p = found.p_value / 2 if better else 1 - found.p_value / 2
+        return replace(found, p_value=p, method=f"{found.method}; 90 % two-sided interval, one-sided p")
+
+    def over_seeds(
+        self,
+        candidates: Sequence[ScoreRows],
+        baselines: Sequence[ScoreRows] | None,
+        clusters: Clusters = None,
+        level: float = 0.95,
+        against: float = 0.0,
+    ) -> Interval:
+        """The metric, or the difference, averaged over training seeds: the rows of each seed, in the same order."""
+        from harness import statistics
+
+        estimates = [self.estimate(rows) for rows in candidates]
+        if baselines is not None:
+            estimates = [own - self.estimate(rows) for own, rows in zip(estimates, baselines, strict=True)]
+        sampling = self._resampled(candidates, baselines, clusters, level, against)
+        return statistics.across_seeds(estimates, sampling, against)
+
+    def estimate(self, rows: ScoreRows) -> float:
+        """The metric over the samples."""
+        import numpy
+
+        return float(self._statistic(rows)(numpy.arange(len(rows))))
+
+    def of_sample(self, scores: Mapping[str, Any]) -> float | None:
+        """The metric over one sample alone: how loud it speaks."""
+        import numpy
+
+        return float(self._statistic([scores])(numpy.array([0])))
+
+    def _resampled(
+        self,
+        candidates: Sequence[ScoreRows],
+        baselines: Sequence[ScoreRows] | None,
+        clusters: Clusters,
+        level: float,
+        against: float,
+    ) -> Interval:
+        """The BCa interval of the seeds' average, the same samples drawn for all."""
+        from harness import statistics
+
+        def average(sides: Sequence[ScoreRows]) -> Any:
+            found = [self._statistic(rows) for rows in sides]
+            return lambda index: sum(statistic(index) for statistic in found) / len(found)
+
+        n, groups, drawn = len(candidates[0]), usable(clusters), statistics.Resampling(self.resamples)
+        if baselines is None:
+            found = statistics.bootstrap_interval(average(candidates), n, level, groups, against, drawn)
+        else:
+            both = average(candidates), average(baselines)
+            found = statistics.paired_bootstrap(both, n, level, groups, against, drawn)
+        return noted(found, clusters)
+
+
+@dataclass(frozen=True)
+class Ratio(_OfCorpus):
+    """A sum over a sum, as corpus metrics are: bits over bytes, or exp(nats over tokens)."""
+
+    name: str
+    numerator: str
+    denominator: str
+    form: Literal["plain", "exp"] = "plain"
+
+    def _statistic(self, rows: ScoreRows) -> Any:
+        import numpy
+
+        top = numpy.array(full_column(rows, self.numerator))
+        bottom = numpy.array(full_column(rows, self.denominator))
+
+        def statistic(index: Any) -> float:
+            ratio = float(top[index].sum() / bottom[index].sum())
+            return math.exp(min(ratio, 700.0)) if self.form == "exp" else ratio  # exp(710) is beyond a float
+
+        return statistic
+
+
+@dataclass(frozen=True)
+class Corpus(_OfCorpus):
+    """BLEU (Papineni et al. 2002) or chrF (Popovic 2015) over a corpus, from the counts of its samples."""
+
+    name: Literal["bleu", "chrf"]
+
+    resamples = CORPUS_RESAMPLES
+
+    def counts(self, answer: str, reference: str) -> list[float]:
+        """One sample's n-gram counts, as sacrebleu sums them over a corpus."""
+        return [float(count) for count in self._metric()._extract_corpus_statistics([answer], [[reference]])[0]]
+
+    @cache  # noqa: B019  (a metric is a constant)
+    def _metric(self) -> Any:
+        from sacrebleu.metrics import BLEU, CHRF
+
+        return BLEU(effective_order=False) if self.name == "bleu" else CHRF()
+
+    def _statistic(self, rows: ScoreRows) -> Any:
+        import numpy
+
+        counts = numpy.array([row[f"{self.name}_counts"] for row in rows])
+        metric = self._metric()
+        return lambda index: float(metric._compute_score_from_stats(counts[index].sum(0).astype(int).tolist()).score)

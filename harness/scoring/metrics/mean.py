@@ -1,0 +1,156 @@
+"""The mean of a score over samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import StatisticsError
+from harness.scoring.metrics.rows import Clusters, ScoreRows, column, concerned, noted, usable
+
+if TYPE_CHECKING:
+    from harness.statistics import Interval, SamplingPlan
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of one score over the samples that it concerns; None says that it does not concern a sample.
+
+    `bounds` are those of the score itself, which an interval does not leave; --adaptive needs them.
+    """
+
+    name: str
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.bounds is not None:
+            object.__setattr__(self, "bounds", tuple(self.bounds))
+
+    def interval(
+        self, rows: ScoreRows, clusters: Clusters = None, level: float = 0.95, against: float | None = None
+    ) -> Interval:
+        """Estimate and interval over the samples."""
+        from harness import statistics
+
+        scores, clusters = concerned(rows, self.name, clusters)
+        found = noted(statistics.mean_interval(scores, usable(clusters), level, against), clusters)
+        if self.bounds is None:
+            return found
+        least, most = self.bounds
+        return replace(found, low=max(found.low, least), high=min(found.high, most))
+
+    def difference(
+        self,
+        candidate: ScoreRows,
+        baseline: ScoreRows,
+        clusters: Clusters = None,
+        level: float = 0.95,
+        against: float = 0.0,
+    ) -> Interval:
+        """candidate - baseline, paired by position."""
+        from harness import statistics
+
+        ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
+        return noted(statistics.paired_difference(ours, theirs, usable(clusters), level, against), clusters)
+
+    def non_inferior(
+        self, candidate: ScoreRows, baseline: ScoreRows, margin: float, clusters: Clusters = None, rises: bool = False
+    ) -> Interval:
+        """candidate - baseline at 90 %; p is one-sided, against "worse by margin or more"; `rises`: lower is better."""
+        from harness import statistics
+
+        ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
+        if not rises:
+            return noted(statistics.non_inferior(ours, theirs, margin, usable(clusters)), clusters)
+        found = noted(statistics.non_inferior(theirs, ours, margin, usable(clusters)), clusters)
+        return replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
+
+    def over_seeds(
+        self,
+        candidates: Sequence[ScoreRows],
+        baselines: Sequence[ScoreRows] | None,
+        clusters: Clusters = None,
+        level: float = 0.95,
+        against: float = 0.0,
+    ) -> Interval:
+        """The mean, or the difference, over training seeds and samples: the rows of each seed, in the same order."""
+        from harness import statistics
+
+        kept = [[i for i, value in enumerate(column(rows, self.name)) if value is not None] for rows in candidates]
+        if any(one != kept[0] for one in kept):
+            raise StatisticsError(f"score {self.name!r} does not concern the same samples under every seed.")
+        if baselines is None:
+            columns = [concerned(rows, self.name, clusters) for rows in candidates]
+            scores, own = [found for found, _ in columns], columns[0][1]
+            alone = [self.interval(rows, clusters, level, against) for rows in candidates]
+        else:
+            sides = list(zip(candidates, baselines, strict=True))
+            pairs = [self._pairs(a, b, clusters) for a, b in sides]
+            scores, own = [[x - y for x, y in zip(a, b, strict=True)] for a, b, _ in pairs], pairs[0][2]
+            alone = [self.difference(a, b, clusters, level, against) for a, b in sides]
+        found = noted(statistics.nested_interval(scores, usable(own), level, against), own)
+        right_or_wrong = all(value in (-1.0, 0.0, 1.0) for one in scores for value in one)
+        return _no_narrower(found, alone) if right_or_wrong else found
+
+    def sequence(
+        self,
+        candidate: ScoreRows,
+        baseline: ScoreRows | None,
+        clusters: Clusters,
+        level: float,
+        against: float,
+        plan: SamplingPlan,
+    ) -> Interval:
+        """The mean, or the difference, as a confidence sequence: the samples so far, in the order drawn."""
+        from harness import statistics
+
+        assert self.bounds is not None
+        low, high = self.bounds
+        if baseline is None:
+            scores, clusters = concerned(candidate, self.name, clusters)
+        else:
+            ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
+            scores = [a - b for a, b in zip(ours, theirs, strict=True)]
+            low, high = low - high, high - low
+        groups = usable(clusters)
+        plan = plan if groups else replace(plan, largest_cluster=None)
+        return statistics.confidence_sequence(scores, (low, high), groups, level, against, plan)
+
+    def estimate(self, rows: ScoreRows) -> float:
+        """The metric over the samples."""
+        scores, _ = concerned(rows, self.name)
+        return sum(scores) / len(scores)
+
+    def of_sample(self, scores: Mapping[str, Any]) -> float | None:
+        """One sample's score; None where it does not concern it."""
+        value = scores.get(self.name)
+        return float(value) if isinstance(value, int | float) else None
+
+    def _pairs(
+        self, candidate: ScoreRows, baseline: ScoreRows, clusters: Clusters
+    ) -> tuple[list[float], list[float], Clusters]:
+        """Both sides' scores of the samples that it concerns; StatisticsError where those are not the same."""
+        ours, theirs = column(candidate, self.name), column(baseline, self.name)
+        both = [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a is not None and b is not None]
+        if not both or len(both) != sum(a is not None or b is not None for a, b in zip(ours, theirs, strict=True)):
+            raise StatisticsError(f"score {self.name!r} does not concern the same samples on both sides.")
+        kept = None if clusters is None else [clusters[i] for i in both]
+        return [float(ours[i]) for i in both], [float(theirs[i]) for i in both], kept  # type: ignore[arg-type]
+
+
+def _no_narrower(found: Interval, alone: Sequence[Interval]) -> Interval:
+    """The interval over seeds, widened to what single seeds' own are on average.
+
+    Of right and wrong answers a t interval is too narrow where nearly all are right, or wrong; a single seed's own
+    interval (Wilson, Clopper and Pearson) is not.
+    """
+    below = sum(one.estimate - one.low for one in alone) / len(alone)
+    above = sum(one.high - one.estimate for one in alone) / len(alone)
+    p_values = [one.p_value for one in alone if one.p_value is not None]
+    return replace(
+        found,
+        low=min(found.low, found.estimate - below),
+        high=max(found.high, found.estimate + above),
+        p_value=max(found.p_value or 0.0, *p_values) if found.low == found.high and p_values else found.p_value,
+    )

@@ -1,0 +1,59 @@
+"""The scores of many samples, one column at a time, with the clusters that samples belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import StatisticsError
+
+if TYPE_CHECKING:
+    from harness.statistics import Interval  # which imports numpy: a session with nothing to compute does without
+
+ScoreRows = Sequence[Mapping[str, Any]]  # the scores of each sample
+Clusters = Sequence[str | None] | None
+
+
+def concerned(rows: ScoreRows, name: str, clusters: Clusters = None) -> tuple[list[float], Clusters]:
+    """The scores that are not None, and their clusters; StatisticsError where there is none."""
+    scores = column(rows, name)
+    kept = [i for i, score in enumerate(scores) if score is not None]
+    if not kept:
+        raise StatisticsError(f"score {name!r} concerns none of the {len(rows)} samples.")
+    return [float(scores[i]) for i in kept], None if clusters is None else [clusters[i] for i in kept]  # type: ignore[arg-type]
+
+
+def column(rows: ScoreRows, name: str) -> list[float | None]:
+    """One score of every sample, None where it does not concern the sample; StatisticsError where a sample lacks it."""
+    missing = [i for i, row in enumerate(rows) if name not in row]
+    if missing:
+        raise StatisticsError(
+            f"score {name!r} is missing on {len(missing)} of {len(rows)} samples (first: number {missing[0]})."
+        )
+    return [None if row[name] is None else float(row[name]) for row in rows]
+
+
+def full_column(rows: ScoreRows, name: str) -> list[float]:
+    """One score of every sample; StatisticsError where one is None."""
+    scores = column(rows, name)
+    if None in scores:
+        raise StatisticsError(
+            f"score {name!r} is None on sample number {scores.index(None)}, and a sum over the corpus needs it everywhere."
+        )
+    return [float(score) for score in scores if score is not None]
+
+
+def usable(clusters: Clusters) -> Sequence[str] | None:
+    """Clusters where they group anything: a sample without one stands alone. None where all stand alone or together."""
+    if clusters is None:
+        return None
+    names = [f"{i}" if cluster is None else f"of {cluster}" for i, cluster in enumerate(clusters)]
+    return names if 1 < len(set(names)) < len(names) else None
+
+
+def noted(found: Interval, clusters: Clusters) -> Interval:
+    """The interval; where all samples are in one cluster, with a word on that: how alike they are cannot be known."""
+    if clusters is None or len(clusters) < 2 or None in clusters or len(set(clusters)) > 1:
+        return found
+    return replace(found, method=f"{found.method}; all in one cluster, taken as independent")

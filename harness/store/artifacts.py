@@ -1,0 +1,283 @@
+"""The store: whole artifacts by content address. Look up, lock, publish once, verify, discard.
+
+An artifact is a folder with `manifest.json`, which holds the SHA-256 of every file and was written last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from filelock import FileLock, Timeout
+
+from harness.errors import StoreError
+from harness.files import SHORT, FileDigests, Json, disk_errors_explained, sha256, short, sync, write_whole
+
+Kind = Literal["checkpoints", "answers", "evaluations"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MANIFEST = "manifest.json"
+UNFINISHED = (".partial", ".removed")  # endings of folders that are no artifacts: being made, being removed
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published folder and its manifest."""
+
+    kind: Kind
+    key: str
+    path: Path
+    manifest: Json
+
+    @property
+    def spec(self) -> Json:
+        """All that the key was computed from."""
+        return dict(self.manifest["spec"])
+
+    @property
+    def record(self) -> Json:
+        """What was noted while it was made: counts, seconds, environment."""
+        return dict(self.manifest["record"])
+
+    @property
+    def files(self) -> Json:
+        """File name -> its `sha256` and `bytes`."""
+        return dict(self.manifest["files"])
+
+    @property
+    def created_at(self) -> str:
+        """UTC, ISO 8601."""
+        return str(self.manifest["created_at"])
+
+    @property
+    def short(self) -> str:
+        return short(self.key)
+
+    @property
+    def name(self) -> str:
+        """For people: 'checkpoint 3f9c21ab'."""
+        return f"{_singular(self.kind)} {self.short}"
+
+    @property
+    def bytes(self) -> int:
+        return sum(int(file["bytes"]) for file in self.files.values())
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock."""
+
+    key: str  # of the lock
+    process: int
+    host: str
+    job: str
+
+    def __str__(self) -> str:
+        return f"{self.job} (process {self.process} on {self.host})"
+
+
+class Store:
+    """Artifacts below one folder, safe for concurrent sessions."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.digests = FileDigests(root / "digests.json")
+        self._sound: dict[Path, tuple[int, Artifact]] = {}  # found whole by this process, by the manifest's mtime
+
+    def get(self, kind: Kind, key: str) -> Artifact | None:
+        """The artifact, or None; StoreError where its files are not those that were published."""
+        path = self.root / kind / key
+        try:
+            written = (path / MANIFEST).stat().st_mtime_ns
+            if path in self._sound and self._sound[path][0] == written:
+                return self._sound[path][1]
+            manifest = _manifest(path)
+        except FileNotFoundError:
+            if path.exists():
+                raise self._damaged(kind, key, f"{MANIFEST} is missing") from None
+            return None
+        except ValueError:
+            raise self._damaged(kind, key, f"{MANIFEST} is not a whole manifest") from None
+        artifact = Artifact(kind, key, path, manifest)
+        problem = _problem(artifact, self.digests.of)
+        if problem:
+            raise self._damaged(kind, key, problem)
+        self._sound[path] = written, artifact
+        return artifact
+
+    def holds(self, kind: Kind, key: str) -> bool:
+        """Whether the artifact is published, its files unread."""
+        return (self.root / kind / key / MANIFEST).exists()
+
+    def verify(self, kind: Kind, key: str) -> str | None:
+        """What is wrong with an artifact when every byte is read again, or None."""
+        path = self.root / kind / key
+        try:
+            manifest = _manifest(path)
+        except (OSError, ValueError):
+            return f"{MANIFEST} is missing or not a whole manifest"
+        return _problem(Artifact(kind, key, path, manifest), sha256)
+
+    def _damaged(self, kind: Kind, key: str, problem: str) -> StoreError:
+        return StoreError(
+            f"{_singular(kind)} {short(key)} is damaged: {problem} ({self.root / kind / key}).",
+            f"Restore the file, or run `harness store prune --damaged {short(key)}` to have it made anew.",
+        )
+
+    def all(self, kind: Kind) -> Iterator[Artifact]:
+        """Every published artifact of a kind that has a readable manifest, oldest first."""
+        found = []
+        for key in self.keys(kind):
+            try:
+                found.append(Artifact(kind, key, self.root / kind / key, _manifest(self.root / kind / key)))
+            except (OSError, ValueError):
+                continue  # `verify` names it
+        yield from sorted(found, key=lambda a: a.created_at)
+
+    def keys(self, kind: Kind) -> list[str]:
+        """The names of all folders that should be artifacts of a kind, damaged ones among them."""
+        return sorted(path.name for path in (self.root / kind).glob("*") if path.suffix not in UNFINISHED)
+
+    def work(self, kind: Kind, key: str) -> Path:
+        """The sibling folder in which the artifact is made; what is found there is resumed."""
+        path = self.root / kind / f"{key}.partial"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def publish(self, kind: Kind, key: str, made: Path, spec: Json, record: Json) -> Artifact:
+        """Give the folder `made` its manifest and its name, in one rename; then drop its working folder."""
+        target = self.root / kind / key
+        with disk_errors_explained(f"publishing {_singular(kind)} {short(key)}"):
+            files = {}
+            for file in sorted(p for p in made.rglob("*") if p.is_file() and p.name != MANIFEST):
+                sync(file)
+                files[str(file.relative_to(made))] = {"sha256": sha256(file), "bytes": file.stat().st_size}
+            manifest = {
+                "kind": kind,
+                "key": key,
+                "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "files": files,
+                "spec": spec,
+                "record": record,
+            }
+            (made / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
+            sync(made / MANIFEST)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.rename(target)
+            sync(target.parent)
+        shutil.rmtree(self.root / kind / f"{key}.partial", ignore_errors=True)
+        for name in files:
+            self.digests.of(target / name)
+        return Artifact(kind, key, target, manifest)
+
+    @contextmanager
+    def lock(
+        self,
+        key: str,
+        who: str,
+        waiting: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
+    ) -> Iterator[None]:
+        """Hold the one lock of a key; while another session holds it, `waiting` is called with whose it is.
+
+        Raises StoreError once `stopped` says that nobody wants it any more.
+        """
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock, note = FileLock(folder / f"{key}.lock"), folder / f"{key}.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting:
+                waiting(_holder_words(note))
+            while not lock.is_locked:
+                if stopped and stopped():
+                    raise StoreError(f"{who}: stopped while waiting for {_holder_words(note)}.") from None
+                with suppress(Timeout):
+                    lock.acquire(timeout=0.5)
+        try:
+            write_whole(note, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "for": who}))
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+            lock.release()
+
+    def held(self) -> list[Holder]:
+        """Who holds locks now; the note of a session that was killed is passed over."""
+        found = []
+        for note in sorted((self.root / "locks").glob("*.json")):
+            try:
+                with FileLock(note.with_suffix(".lock"), timeout=0):
+                    pass
+            except Timeout:
+                holder = _holder(note)
+                found += [holder] if holder else []
+        return found
+
+    def discard(self, keys: Iterable[str]) -> None:
+        """Delete all artifacts with these keys; each is renamed first, so that readers never see a part of one."""
+        for kind in KINDS:
+            for key in keys:
+                target = self.root / kind / key
+                doomed = target.with_name(f"{key}.removed")
+                shutil.rmtree(doomed, ignore_errors=True)  # left by a removal that was killed
+                if target.exists():
+                    target.rename(doomed)
+                    shutil.rmtree(doomed)
+
+
+def open_store(folder: str | Path) -> Store:
+    """The store in a folder, made if need be; StoreError where it cannot be."""
+    if "://" in str(folder):
+        raise StoreError(f"--store {folder}: a store is a folder so far.", "Mount the bucket, or copy the folder.")
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"--store {folder}: {error.strerror}.", "Name a folder that can be written.") from None
+    return Store(path)
+
+
+def _problem(artifact: Artifact, hash_file: Callable[[Path], str]) -> str | None:
+    """What is wrong with an artifact's files, or None."""
+    for name, published in artifact.files.items():
+        file = artifact.path / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if file.stat().st_size != published["bytes"]:
+            return f"{name} has {file.stat().st_size:,} bytes, and was published with {published['bytes']:,}"
+        found = hash_file(file)
+        if found != published["sha256"]:
+            return f"{name} was altered: SHA-256 {found[:SHORT]} now, {published['sha256'][:SHORT]} when published"
+    return None
+
+
+def _singular(kind: Kind) -> str:
+    return {"checkpoints": "checkpoint", "answers": "set of answers", "evaluations": "evaluation"}[kind]
+
+
+def _manifest(path: Path) -> Json:
+    """An artifact's manifest; ValueError where it is not a whole one."""
+    found = json.loads((path / MANIFEST).read_text())
+    if not isinstance(found, dict) or not {"files", "spec", "record", "created_at"} <= found.keys():
+        raise ValueError(path)
+    return found
+
+
+def _holder(note: Path) -> Holder | None:
+    try:
+        found = json.loads(note.read_text())
+        return Holder(note.stem, int(found["pid"]), str(found["host"]), str(found["for"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _holder_words(note: Path) -> str:
+    return str(_holder(note) or "another session")

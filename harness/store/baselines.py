@@ -1,0 +1,83 @@
+"""Blessed evaluations by name: what `--baseline NAME` compares with. One JSON file each in the store."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import HarnessError, StoreError
+from harness.files import Json, write_whole
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Evaluations that later ones must not fall behind."""
+
+    name: str
+    set_at: str  # UTC, ISO 8601
+    commit_id: str | None  # of the project, '+' appended when it had changes
+    evaluations: dict[str, dict[str, str]]  # subject -> suite -> key of the evaluation
+
+    @property
+    def keys(self) -> set[str]:
+        """Keys of all its evaluations."""
+        return {key for suites in self.evaluations.values() for key in suites.values()}
+
+
+def bless(store: Path, name: str, evaluations: dict[str, dict[str, str]], commit_id: str | None) -> Baseline:
+    """Write evaluations, subject -> suite -> key, down under a name; what it held before and is not among them stays.
+
+    Raises HarnessError for a name that is no file's.
+    """
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise HarnessError(f"baseline {name!r}: a name has letters, digits, dots, _ and - only.", "Try: main, v1.2")
+    path = _folder(store) / f"{name}.json"
+    kept = read(store, name).evaluations if path.exists() else {}
+    blessed = {subject: {**kept.get(subject, {}), **suites} for subject, suites in evaluations.items()}
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    baseline = Baseline(name, now, commit_id, {**kept, **blessed})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(asdict(baseline), indent=1))
+    return baseline
+
+
+def read(store: Path, name: str) -> Baseline:
+    """The baseline of that name; StoreError, with those there are, where there is none."""
+    path = _folder(store) / f"{name}.json"
+    try:
+        return Baseline(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        known = ", ".join(baseline.name for baseline in all_of(store)) or "none"
+        raise StoreError(
+            f"there is no baseline {name!r} in {store} (there: {known}).", f"Set it: harness baseline set {name}"
+        ) from None
+    except (ValueError, TypeError):
+        raise StoreError(f"{path} is not a baseline.", f"Set it anew: harness baseline set {name}") from None
+
+
+def all_of(store: Path) -> list[Baseline]:
+    """Every baseline of the store, by name."""
+    return [read(store, path.stem) for path in sorted(_folder(store).glob("*.json"))]
+
+
+def rows_of(store: Path) -> Iterator[Json]:
+    """Rows of the table `baselines`."""
+    for baseline in all_of(store):
+        for subject, suites in baseline.evaluations.items():
+            for suite, key in suites.items():
+                yield {
+                    "name": baseline.name,
+                    "subject": subject,
+                    "suite": suite,
+                    "evaluation": key,
+                    "commit_id": baseline.commit_id,
+                    "set_at": baseline.set_at,
+                }
+
+
+def _folder(store: Path) -> Path:
+    return store / "baselines"

@@ -1,0 +1,132 @@
+"""Rows -> batches without padding, and the loss on their target tokens alone.
+
+Rows of one micro-batch stand one after the other in a few lines of tokens; positions begin anew at each row, from
+which transformers makes block-diagonal masks. A row's gradient is the same packed or alone (Krell et al. 2021,
+arXiv:2107.02027). No row is cut, and no row moves to another optimizer step.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from harness.training.shared.tokens import IGNORED
+
+NO_ROW = -1  # in place of a row's number where a line is filled up
+
+
+class Packing:
+    """A data collator. `width` is the model's hidden size: attention grows with a line's length, the rest does not."""
+
+    def __init__(self, model: Any, pad: int) -> None:
+        self.pad = pad
+        self.width = int(model.config.get_text_config().hidden_size)
+        self.packs = packs(model)
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """`input_ids`, `labels`, `rows` (which of them a token belongs to), each (B, T), and `position_ids`.
+
+        A model that takes no positions gets a row a line, and an `attention_mask` instead.
+        """
+        lengths = [len(row["input_ids"]) for row in rows]
+        lines = lines_of(lengths, self.width) if self.packs else [[number] for number in range(len(rows))]
+        size = max(sum(lengths[number] for number in line) for line in lines)
+        columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "position_ids": [], "rows": []}
+        for line in lines:
+            ids: list[int] = []
+            labels: list[int] = []
+            positions: list[int] = []
+            whose: list[int] = []
+            for number in line:
+                row = rows[number]
+                ids += row["input_ids"]
+                labels += [IGNORED, *row["labels"][1:]]  # nothing of the row stands before its first token
+                positions += range(lengths[number])
+                whose += [number] * lengths[number]
+            rest = size - len(ids)
+            columns["input_ids"].append(ids + [self.pad] * rest)
+            columns["labels"].append(labels + [IGNORED] * rest)
+            columns["position_ids"].append(positions + [0] * rest)
+            columns["rows"].append(whose + [NO_ROW] * rest)
+        batch = {name: torch.tensor(values) for name, values in columns.items()}
+        if not self.packs:
+            del batch["position_ids"]
+            batch["attention_mask"] = (batch["rows"] != NO_ROW).long()
+        return batch
+
+
+def packs(model: Any) -> bool:
+    """Whether the model sees row boundaries by its position ids."""
+    stateful = bool(getattr(model, "_is_stateful", False))
+    return not stateful and "position_ids" in inspect.signature(inner_forward(model)).parameters
+
+
+def inner_forward(model: Any) -> Any:
+    """The language model's own forward, below an adapter's."""
+    return (model.get_base_model() if hasattr(model, "peft_config") else model).forward
+
+
+def lines_of(lengths: Sequence[int], width: int) -> list[list[int]]:
+    """Row numbers, line by line, in the layout that costs least; longest first into the first line that has room.
+
+    A token costs 1 for the layers' matrices and its line's length / (6 * width) for attention (Kaplan et al. 2020,
+    arXiv:2001.08361, section 2.1), with or without a row there.
+    """
+    order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
+    longest, best, least = max(lengths), [], float("inf")
+    for size in sorted({longest, *(total for total in _sums(lengths, order) if total > longest)}):
+        lines: list[list[int]] = []
+        room: list[int] = []
+        for number in order:
+            fits = next((i for i, left in enumerate(room) if left >= lengths[number]), None)
+            if fits is None:
+                lines.append([number])
+                room.append(size - lengths[number])
+            else:
+                lines[fits].append(number)
+                room[fits] -= lengths[number]
+        actual = size - min(room)
+        cost = len(lines) * actual * (1 + actual / (6 * width))
+        if cost < least:
+            best, least = lines, cost
+    return best
+
+
+def _sums(lengths: Sequence[int], order: Sequence[int]) -> Iterator[int]:
+    """Candidate line lengths: the longest row with ever more of the shorter ones."""
+    total = 0
+    for number in order:
+        total += lengths[number]
+        yield total
+
+
+def target_losses(model: Any, head: torch.nn.Module, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Per target token its negative log-likelihood in nats, float32 (S,), and the row it belongs to (S,).
+
+    The head is computed at the places before target tokens alone.
+    """
+    labels, rows = batch["labels"], batch["rows"]
+    wanted = labels[:, 1:] != IGNORED
+    given = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
+    with _head_at(head, wanted):
+        logits = model(**given, use_cache=False).logits[0]
+    losses = torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted], reduction="none")
+    return losses, rows[:, 1:][wanted]
+
+
+@contextmanager
+def _head_at(head: torch.nn.Module, wanted: torch.Tensor) -> Iterator[None]:
+    """While it lasts, the head sees the hidden states (B, T, C) at wanted places (B, T - 1) only, as (1, S, C)."""
+
+    def pick(module: Any, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        return (given[0][:, :-1][wanted][None],)
+
+    hook = head.register_forward_pre_hook(pick)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -1,0 +1,70 @@
+"""A worker's first and last steps: end with the session, be alone in a folder, leave an error behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.errors import HarnessError
+from harness.worker.messages import WorkerError, send
+
+INTERRUPTED = 75  # exit status of a worker that was asked to stop and left a resumable state
+ERROR = "error.json"  # what went wrong, in a worker's folder
+ENDED = "ended.json"  # a warm worker's exit status for one folder, written last
+
+
+def work_in(folder: Path, work: Callable[[], int]) -> int:
+    """Do the one work of a process in its folder; its exit status, 1 where it left an error behind."""
+    lock = _settle(folder)
+    try:
+        return work()
+    except HarnessError as error:
+        leave(folder, WorkerError.of(error))
+        print(error.message, file=sys.stderr)
+        return 1
+    finally:
+        lock.release()
+
+
+def leave(folder: Path, error: WorkerError) -> None:
+    """Write down what went wrong, for the session to raise again."""
+    send(folder / ERROR, error)
+
+
+def _settle(folder: Path) -> FileLock:
+    """End with the session from now on, and wait until no earlier worker is in the folder."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: when the thread ends that has started this
+        if os.getppid() != parent:
+            raise SystemExit(INTERRUPTED)
+    else:
+        end_with_the_session()
+    return alone_in(folder)
+
+
+def alone_in(folder: Path) -> FileLock:
+    """The folder's lock, once no earlier worker holds it."""
+    lock = FileLock(folder / "worker.lock")
+    lock.acquire()
+    return lock
+
+
+def end_with_the_session() -> None:
+    """From now on this process ends soon after its parent does, whichever of the parent's threads has started it."""
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
