@@ -1,5 +1,5 @@
 """`python -m harness`: the `harness` command."""
 
-from harness.cli.main import main
+from harness.cli import main
 
 main()

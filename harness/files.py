@@ -111,11 +111,16 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read_json_lines(path: Path) -> list[Json]:
-    """The objects of a file that the harness wrote itself; a line cut short by a kill is left out."""
+def read_json_lines(path: Path, skip_broken: bool = False) -> list[Json]:
+    """The objects of a file that the harness wrote itself, none where there is no file.
+
+    `skip_broken` is for logs, of which a kill may have cut a line short; else such a line is a ValueError.
+    """
     if not path.exists():
         return []
     with path.open("rb") as file:
+        if not skip_broken:
+            return [json.loads(line) for line in file]
         return [row for line in file if (row := _object(line)) is not None]
 
 

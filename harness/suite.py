@@ -118,7 +118,8 @@ Ask = Generate | Perplexity | Choices | LmEval | LmEvalTask | Probe | Parity | T
 ASKS: tuple[type, ...] = get_args(Ask)
 MODEL_FREE = (TrainingRecord, Overlap)  # asks that need no model
 OWN_ITEMS = (TrainingRecord, Overlap, LmEvalTask)  # asks that bring their own samples
-Output = Mapping[str, Any]  # what the model worker answered for one sample
+Answer = dict[str, Any]  # what was answered to one sample, by name: each ask says which names
+Output = Mapping[str, Any]  # the same, as a scorer reads it
 Scores = dict[str, Any]  # metric -> score of one sample; lists hold counts that a corpus metric sums
 Scorer = Callable[[Sample, Output], Scores]
 

@@ -6,8 +6,8 @@ import pytest
 
 from harness.report import load, write_html
 from harness.report.browser_data import browsable
-from harness.report.drawing import most_ids
-from harness.report.packing import FIRST_BYTES, coded, packed
+from harness.report.sampling import most_ids
+from harness.report.letters import FIRST_BYTES, coded, packed
 from tests.report_rows import build_large_warehouse, texts_of, unpacked
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.shared import AsJson, print_json, show
+from harness.cli.shared import AsJson, DataRoot, print_json, show
 from harness.errors import DataError, HarnessError
+from harness.files import Json
 
 if TYPE_CHECKING:
-    from harness.data.tools.checking import Items
-    from harness.suite import Suite
+    from harness.data.reading.rows import Access
+    from harness.data.tools.checking import Findings, Items
+    from harness.suite import Sample, Suite
 
 data_app = typer.Typer(no_args_is_help=True, help="Files of training rows: chunks, mixes, splits, checks.")
 
@@ -64,13 +67,9 @@ def mix(
     with tokens(tokenizer) as counts:
         mixed = mixing.mix(parts, output, counts or characters, seed, rows)
     if as_json:
-        return print_json([{**part, "unit": by} for part in mixed])
-    _table(
-        [
-            {("of" if name == "rows_of" else by if name == "size" else name): v for name, v in part.items()}
-            for part in mixed
-        ]
-    )
+        return print_json([{**asdict(part), "unit": by} for part in mixed])
+    columns = {"rows_of": "of", "size": by}
+    _table([{columns.get(name, name): value for name, value in asdict(part).items()} for part in mixed])
 
 
 @data_app.command()
@@ -98,7 +97,7 @@ def check(
     tokenizer: Tokenizer = None,
     suites: Annotated[bool, typer.Option(help="look for the project's evaluation items among the rows")] = True,
     scale: Annotated[str, typer.Option(help="of the suites: mini, small or full")] = "mini",
-    data_root: Annotated[Path | None, typer.Option(help="where the suites' real data files lie")] = None,
+    data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is in a file. Exit status 1 where rows are bad or contain whole evaluation items."""
@@ -107,85 +106,81 @@ def check(
 
     if max_length < 1:
         raise DataError(f"--max-length {max_length}: a row has at least one token.", "Give 1 or more.")
-    items, absent = _items_of_suites(scale, data_root) if suites else ({}, [])
+    items, absent = _items_of_suites(scale, data_root) if suites else ({}, {})
     with tokens(tokenizer) as counts:
         found = checked(file, items, counts, max_length)
-    found["suites"] += absent
     if as_json:
-        print_json(found)
+        unchecked = [{"suite": name, "not_checked": problem} for name, problem in absent.items()]
+        print_json({**asdict(found), "suites": [*(asdict(suite) for suite in found.suites), *unchecked]})
     else:
-        _tell(found, suites)
-    raise typer.Exit(1 if found["bad"] or any(suite.get("contained") for suite in found["suites"]) else 0)
+        _print_findings(found, absent, suites)
+    raise typer.Exit(1 if found.bad or any(suite.contained for suite in found.suites) else 0)
 
 
 # ---- suites -------------------------------------------------------------------------------------------
 
 
-def _items_of_suites(scale: str, data_root: Path | None) -> tuple[dict[str, Items], list[dict[str, Any]]]:
-    """Items of every suite with rows of its own, and those whose data is not at hand, with the reason."""
-    from harness.project.declared import find_root, load_suites
-    from harness.data.tools.checking import Items
+def _items_of_suites(scale: str, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
+    """Items of every suite with rows of its own; and why those are not checked whose data is not at hand."""
     from harness.data.reading.rows import Access
-    from harness.data.sources import SCALES
+    from harness.data.tools.checking import Items
+    from harness.project import find_root
+    from harness.project.declared import load_suites
+    from harness.session.options import checked_data_root, checked_scale
+    from harness.session.setup import LOCK_FILE
 
-    if scale not in SCALES:
-        raise DataError(f"--scale {scale}: there is no such scale.", f"Choose {', '.join(SCALES)}.")
-    if data_root is not None and not data_root.is_dir():
-        raise DataError(f"--data-root {data_root}: no such folder.")
+    known_scale, folder = checked_scale(scale), checked_data_root(data_root)
     try:
         root = find_root(Path.cwd())
     except HarnessError as error:
         raise HarnessError(error.problem, "Change into the project's folder, or pass --no-suites.") from None
-    access = Access(scale, data_root, lock_file=root / "recipes" / "hub.lock.json")  # type: ignore[arg-type]
-    items, absent = {}, []
+    access = Access(known_scale, folder, lock_file=root / LOCK_FILE)
+    items, absent = {}, {}
     for name, suite in load_suites(root).items():
         if suite.dataset is None:
             continue
         try:
             samples = _samples(suite, access)
         except (DataError, ImportError) as error:
-            absent.append({"suite": name, "not_checked": error.problem if isinstance(error, DataError) else str(error)})
+            absent[name] = error.problem if isinstance(error, DataError) else str(error)
             continue
         texts = {sample.id: f"{sample.prompt} {sample.answer}" for sample in samples}
         items[name] = Items(texts, {sample.id: sample.whole for sample in samples})
     return items, absent
 
 
-def _samples(suite: Suite, access: Any) -> list[Any]:
-    from harness.data.reading.rows import load
-    from harness.suite import samples_of
+def _samples(suite: Suite, access: Access) -> list[Sample]:
+    from harness.evaluation.asking.rows import SuiteRows
 
-    assert suite.dataset is not None
-    return samples_of(suite, load(suite.dataset, access, raw=True).rows)
+    return SuiteRows(access).samples(suite)
 
 
 # ---- printing -----------------------------------------------------------------------------------------
 
 
-def _tell(found: dict[str, Any], with_suites: bool) -> None:
-    print(f"{found['file']}: {found['rows']:,} rows, {found['bad']:,} of them bad")
-    for bad in found["bad_rows"]:
+def _print_findings(found: Findings, absent: dict[str, str], with_suites: bool) -> None:
+    print(f"{found.file}: {found.rows:,} rows, {found.bad:,} of them bad")
+    for bad in found.bad_rows:
         print(f"  {bad}")
-    if found["bad"] > len(found["bad_rows"]):
-        print(f"  and {found['bad'] - len(found['bad_rows']):,} more")
-    print("formats: " + (", ".join(f"{name} {count:,}" for name, count in found["formats"].items()) or "none"))
-    print(f"duplicates: {found['duplicate_texts']:,} texts, {found['duplicate_ids']:,} ids")
-    lengths = [{"length": unit, **found[unit]} for unit in ("chars", "tokens") if found[unit]]
-    if lengths:
-        _table(lengths)
-    if found["truncated"] is not None:
-        print(f"longer than {found['max_length']:,} tokens: {found['truncated']:.2%} of rows (special tokens apart)")
+    if found.bad > len(found.bad_rows):
+        print(f"  and {found.bad - len(found.bad_rows):,} more")
+    print("formats: " + (", ".join(f"{name} {count:,}" for name, count in found.formats.items()) or "none"))
+    print(f"duplicates: {found.duplicate_texts:,} texts, {found.duplicate_ids:,} ids")
+    lengths = {"chars": found.chars, "tokens": found.tokens}
+    known = [{"length": unit, **asdict(of_unit)} for unit, of_unit in lengths.items() if of_unit]
+    if known:
+        _table(known)
+    if found.truncated is not None:
+        print(f"longer than {found.max_length:,} tokens: {found.truncated:.2%} of rows (special tokens apart)")
     if not with_suites:
         return print("suites: not asked for")
-    compared = [suite for suite in found["suites"] if "not_checked" not in suite]
-    if compared:
-        _table([{name: value for name, value in suite.items() if name != "where"} for suite in compared])
-    for place in [place for suite in compared for place in suite["where"]]:
+    if found.suites:
+        _table([{name: value for name, value in asdict(suite).items() if name != "where"} for suite in found.suites])
+    for place in [place for suite in found.suites for place in suite.where]:
         print(f"  {place}")
-    for suite in found["suites"]:
-        if "not_checked" in suite:
-            print(f"suite {suite['suite']}: not checked: {suite['not_checked']}")
+    for name, problem in absent.items():
+        print(f"suite {name}: not checked: {problem}")
 
 
-def _table(rows: list[dict[str, Any]]) -> None:
+def _table(rows: list[Json]) -> None:
     show(rows, {name: name for name in rows[0]}, as_json=False)

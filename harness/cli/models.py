@@ -1,4 +1,4 @@
-"""`harness chat`, `export` and `serve`: a checkpoint put to use. Thin; the work is in `harness.serving.using`."""
+"""`harness chat`, `export` and `serve`: a checkpoint put to use."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.serving import using
-from harness.session.bench import Bench, Checkpoint
-from harness.cli.shared import DataRoot, Scale, StoreDir, chosen, open_bench
+from harness.cli.shared import DataRoot, Scale, StoreDir, opened
 from harness.errors import HarnessError
+from harness.serving.trained import one_device, trained
 
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="a recipe, or one of its variants: wiki_only-mini")]
 Gpu = Annotated[str | None, typer.Option("--gpu", help="a CUDA device; default: the CPU")]
@@ -29,10 +28,11 @@ def chat(
     gpu: Gpu = None,
 ) -> None:
     """Ask a checkpoint, once or in a conversation."""
-    device = using.one_device(gpu)
-    bench, checkpoint = trained(recipe, scale, data_root, store)
-    asked = {"prompt": prompt, "system": system, "max_new_tokens": max_new_tokens, "temperature": temperature}
-    using.chat(bench, checkpoint, device, asked)
+    from harness.serving import chat as chatting
+
+    device = one_device(gpu)
+    model = trained(opened(scale, data_root, store), recipe)
+    chatting.chat(model, device, chatting.Question(prompt, system, max_new_tokens, temperature))
 
 
 def export(
@@ -47,10 +47,12 @@ def export(
     gpu: Gpu = None,
 ) -> None:
     """Write a checkpoint as a folder that plain transformers loads."""
-    form = using.Form(merge, one_of("--quantize", quantize, "4bit", "8bit"), one_of("--dtype", dtype, *DTYPES))
-    device = using.one_device(gpu)
-    bench, checkpoint = trained(recipe, scale, data_root, store)
-    print(using.told(bench, checkpoint, form, using.export(bench, checkpoint, form, out, device)))
+    from harness.serving import export as exporting
+
+    form = exporting.Form(merge, one_of("--quantize", quantize, "4bit", "8bit"), one_of("--dtype", dtype, *DTYPES))
+    device = one_device(gpu)
+    model = trained(opened(scale, data_root, store), recipe)
+    print(exporting.exported(model, form, exporting.export(model, form, out, device)))
 
 
 def serve(
@@ -63,21 +65,10 @@ def serve(
     gpu: Gpu = None,
 ) -> None:
     """Serve a checkpoint to clients of the OpenAI API, through `transformers serve`."""
-    device = using.one_device(gpu)
-    bench, checkpoint = trained(recipe, scale, data_root, store)
-    using.serve(bench, checkpoint, host, port, device)
+    from harness.serving import serve as serving
 
-
-def trained(name: str, scale: str, data_root: Path | None, store: Path | None) -> tuple[Bench, Checkpoint]:
-    """The one subject of that name and its checkpoint; HarnessError where the name means several."""
-    bench = open_bench(scale, data_root, store)
-    found = chosen(bench, name)
-    if len(found) > 1:
-        raise HarnessError(
-            f"{name!r} has {len(found)} variants at {scale} scale: {', '.join(s.id for s in found)}.",
-            "Name one of them.",
-        )
-    return bench, bench.checkpoint(found[0])
+    device = one_device(gpu)
+    serving.serve(trained(opened(scale, data_root, store), recipe), host, port, device)
 
 
 def one_of(option: str, given: str | None, *known: str) -> Any:

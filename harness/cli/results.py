@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from harness.project.declared import find_root
-from harness.cli.shared import AsJson, Baseline, DataRoot, Gpu, ManyResults, Results, Scale, StoreDir, chosen, open_bench, print_json, reading, results_file, show
+from harness.cli.shared import (
+    AsJson,
+    Baseline,
+    DataRoot,
+    Gpu,
+    ManyResults,
+    Results,
+    Scale,
+    StoreDir,
+    opened,
+    opened_store,
+    print_json,
+    reading,
+    reports_folder,
+    results_file,
+    show,
+)
 from harness.environment import commit_of
 from harness.errors import EvaluationMissing, HarnessError, WarehouseError
+from harness.store import baselines
 
 results_app = typer.Typer(no_args_is_help=True, help="The DuckDB file of all results.")
 baseline_app = typer.Typer(no_args_is_help=True, help="Blessed evaluations, which later ones must not fall behind.")
@@ -40,18 +56,19 @@ def compare(
     """
     from harness.gates import compare as comparing
 
-    rows = []
+    choice, rows = comparing.Choice(suite, metric, common), []
     if results or "@" in candidate + baseline:
         with reading(results) as connection:
             ours, theirs = (comparing.answered_in_results(connection, name, suite) for name in (candidate, baseline))
-            rows = comparing.compare(ours, theirs, metric, common)
+            rows = comparing.compare(ours, theirs, choice)
         if not rows:
             raise WarehouseError(f"the results hold no suite and metric that measured both {candidate} and {baseline}.")
     else:
-        bench = open_bench(scale, data_root, store, gpu)
-        for subject in chosen(bench, candidate):
-            for other in [s for s in chosen(bench, baseline) if s.variant.name == subject.variant.name]:
-                rows += comparing.compare_subjects(bench, subject, other, suite, metric, common)
+        setup = opened(scale, data_root, store, gpu)
+        suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
+        for subject in setup.project.named(candidate):
+            for other in [s for s in setup.project.named(baseline) if s.variant.name == subject.variant.name]:
+                rows += comparing.compare_subjects(setup.results, suites, subject, other, choice)
     columns = {
         "suite": "suite", "metric": "metric", "candidate_score": candidate, "baseline_score": baseline,
         "estimate": "difference", "low": "low", "high": "high", "p_value": "p", "p_adjusted": "after BH", "n": "n",
@@ -72,18 +89,14 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Judge the claims on what is stored, without pytest. Exit status 1 when one fails."""
-    from dataclasses import asdict
-
-    from harness.gates.gate import all_gates, judge
-
-    bench = open_bench(scale, data_root, store, gpu, baseline, seeds)
-    subjects = chosen(bench, recipe) if recipe else bench.subjects()
+    setup = opened(scale, data_root, store, gpu, baseline, seeds)
+    judge = setup.judge
     verdicts, errors = [], []
-    for one in all_gates(bench, subjects):
+    for one in setup.gates.of_all(setup.project.named(recipe) if recipe else setup.project.subjects()):
         try:
-            verdicts.append(judge(bench, one))
+            verdicts.append(judge.judge(one))
         except HarnessError as error:
-            errors.append(f"{one.id}: {error.told()}")
+            errors.append(f"{one.id}: {error.message}")
     if not errors and not any(v.verdict != "skipped" for v in verdicts):
         raise HarnessError(
             "no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}"
@@ -100,6 +113,9 @@ def gate(
     raise typer.Exit(1 if any(v.verdict in failing for v in verdicts) else 0)
 
 
+# ---- the report ---------------------------------------------------------------------------------------
+
+
 def report(
     recipes: Annotated[str | None, typer.Option(help="only these, a,b: the newest results of each, of any run")] = None,
     since: Annotated[str | None, typer.Option(help="only runs from this day on, 2026-03-01")] = None,
@@ -109,39 +125,36 @@ def report(
 ) -> None:
     """Write the report of the newest session again, or one over stored runs, as HTML and Markdown; print its tables."""
     if check:
-        return _check_newest(find_root(Path.cwd()) / ".bench" / "harness.report")
-    from rich.console import Console
+        return _check_newest(reports_folder())
+    from harness.project import find_root
+    from harness.project.declared import load_reports
+    from harness.report.declared import Report
+    from harness.report.write import write_chosen
 
-    import harness.report
-
-    folder = out or find_root(Path.cwd()) / ".bench" / "harness.report"
+    folder = out or reports_folder()
     names = [name.strip() for name in (recipes or "").split(",") if name.strip()] or None
+    declared = load_reports(find_root(Path.cwd()), Report) if out is None else []
     with reading(results) as connection:
         over_runs = names is not None or since is not None or len(results or ()) > 1
         begin = _moment(since) or (datetime.min if over_runs else None)
-        content = reports.load(connection, recipes=names, since=begin)
-    reports.write_html(content, folder / "report.html")
-    reports.write_markdown(content, folder / "report.md")
-    reports.print_terminal(content, Console())
-    print(f"report: {folder / 'report.html'}")
+        write_chosen(connection, declared, folder, recipes=names, since=begin)
 
 
-def _moment(told: str | None) -> datetime | None:
+def _moment(given: str | None) -> datetime | None:
     """The beginning of a day, or a moment, in UTC."""
     try:
-        return None if told is None else datetime.fromisoformat(told)
+        return None if given is None else datetime.fromisoformat(given)
     except ValueError:
-        raise HarnessError(f"--since {told}: this is no date.", "Write it as 2026-03-01.") from None
+        raise HarnessError(f"--since {given}: this is no date.", "Write it as 2026-03-01.") from None
 
 
 def _check_newest(folder: Path) -> None:
     """Exit status 0 where nothing but claims failed in the newest session, and its report is there."""
-    from harness.session.record import LATEST
+    from harness.session.record import read_latest
 
-    try:
-        newest = json.loads((folder / LATEST).read_text())
-    except (OSError, ValueError):
-        raise WarehouseError(f"no session has written a report to {folder}.") from None
+    newest = read_latest(folder)
+    if not newest:
+        raise WarehouseError(f"no session has written a report to {folder}.")
     if newest["broken"] or not newest["paths"] or not all(Path(path).exists() for path in newest["paths"]):
         raise WarehouseError(
             f"the newest session did not run through ({newest['broken']} failures that are no claims)."
@@ -149,14 +162,16 @@ def _check_newest(folder: Path) -> None:
     print(f"the session ran through; what failed are claims, and the report says which: {newest['paths'][0]}")
 
 
+# ---- the results file ---------------------------------------------------------------------------------
+
+
 @results_app.command("rebuild")
 def results_rebuild(results: Results = None, store: StoreDir = None) -> None:
     """Make the results file anew from the store."""
     from harness import warehouse
 
-    bench = open_bench(store=store)
     path = results_file(results)
-    print(f"{path}: {warehouse.rebuild(path, bench.store)} checkpoints, evaluations and sessions")
+    print(f"{path}: {warehouse.rebuild(path, opened_store(store))} checkpoints, evaluations and sessions")
 
 
 @results_app.command("query")
@@ -183,15 +198,14 @@ def baseline_set(
     as_json: AsJson = False,
 ) -> None:
     """Bless the latest evaluations under a name: `--baseline NAME` then asks that nothing got worse."""
-    from harness.store import baselines
-
-    bench = open_bench(scale, data_root, store, gpu)
-    measured = bench.measured(chosen(bench, recipe) if recipe else bench.subjects())
+    setup = opened(scale, data_root, store, gpu)
+    subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
+    measured = setup.results.measured(subjects, setup.project.suites.values())
     if not measured:
         raise EvaluationMissing(
             f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.", f"Run: pytest suites/ --scale {scale}"
         )
-    _show_baselines([baselines.bless(bench.store.root, name, measured, commit_of(bench.root))], as_json)
+    _show_baselines([baselines.bless(setup.store.root, name, measured, commit_of(setup.root))], as_json)
 
 
 @baseline_app.command("show")
@@ -201,16 +215,14 @@ def baseline_show(
     as_json: AsJson = False,
 ) -> None:
     """Which evaluations a baseline holds."""
-    from harness.store import baselines
-
-    bench = open_bench(store=store)
-    found = [baselines.read(bench.store.root, name)] if name else baselines.all_of(bench.store.root)
+    root = opened_store(store).root
+    found = [baselines.read(root, name)] if name else baselines.all_of(root)
     if not found and not as_json:
         return print("no baseline is set; harness baseline set NAME blesses what is measured now")
     _show_baselines(found, as_json)
 
 
-def _show_baselines(found: list[Any], as_json: bool) -> None:
+def _show_baselines(found: list[baselines.Baseline], as_json: bool) -> None:
     rows = [
         {"baseline": b.name, "subject": subject, "suites": sorted(suites), "set_at": b.set_at, "commit_id": b.commit_id,
          "evaluations": suites}

@@ -1,21 +1,22 @@
-"""What the commands share: the project's bench, subjects by name, options that mean the same, tables or JSON."""
+"""What several commands have: the project opened without training, options of one meaning, tables or JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from harness.session.bench import Bench, open_store
-from harness.project.declared import find_root
-from harness.errors import HarnessError
-from harness.session.options import Options
-from harness.recipe import Subject
+from harness.files import Json
+from harness.project import find_root
+from harness.session.options import Options, checked_data_root, checked_scale
+from harness.session.setup import Setup, open_setup
+from harness.store import Store, open_store
 
 Scale = Annotated[str, typer.Option("--scale", help="mini, small or full")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]
@@ -29,44 +30,44 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON value on stdout, 
 Gpu = Annotated[str | None, typer.Option("--gpu", help="the devices that evaluations were made on")]
 
 
-def open_bench(
+def opened(
     scale: str = "mini",
     data_root: Path | None = None,
     store: Path | None = None,
     gpu: str | None = None,
     baseline: str | None = None,
     seeds: int = 1,
-) -> Bench:
-    """The project's bench, without training."""
-    if scale not in ("mini", "small", "full"):
-        raise HarnessError(f"--scale {scale}: there is no such scale.", "Choose mini, small or full.")
-    if data_root is not None and not data_root.is_dir():
-        raise HarnessError(f"--data-root {data_root}: no such folder.")
-    root = find_root(Path.cwd())
+) -> Setup:
+    """The project around the current folder, where nothing is trained."""
     options = Options(
-        scale=scale,  # type: ignore[arg-type]
+        scale=checked_scale(scale),
         devices=("cuda:0",) if gpu is not None else ("cpu",),
-        data_root=data_root.resolve() if data_root else None,
+        data_root=checked_data_root(data_root),
         train=False,
         baseline=baseline,
         seeds=seeds,
     )
-    bench = Bench.open(root, open_store(store or root / ".bench" / "store"), options)
-    return bench
+    root = find_root(Path.cwd())
+    return open_setup(root, _store(root, store), options)
 
 
-def chosen(bench: Bench, name: str) -> list[Subject]:
-    """Subjects by recipe ('wiki_only') or id ('wiki_only-mini')."""
-    found = [s for s in bench.subjects() if name in (s.recipe.name, s.id)]
-    if not found:
-        known = ", ".join(s.id for s in bench.subjects())
-        raise HarnessError(f"there is no recipe or variant {name!r} at {bench.options.scale} scale (there: {known}).")
-    return found
+def opened_store(store: Path | None) -> Store:
+    """The store alone, for commands that ask for no recipe."""
+    return _store(find_root(Path.cwd()) if store is None else Path.cwd(), store)
+
+
+def _store(root: Path, given: Path | None) -> Store:
+    return open_store(given or root / ".bench" / "store")
 
 
 def results_file(results: Path | None) -> Path:
     """The results file, given or the project's own."""
     return results or find_root(Path.cwd()) / ".bench" / "results.duckdb"
+
+
+def reports_folder() -> Path:
+    """Where the project's sessions write their reports."""
+    return find_root(Path.cwd()) / ".bench" / "reports"
 
 
 @contextmanager
@@ -75,8 +76,8 @@ def reading(results: list[Path] | None) -> Iterator[Any]:
     from harness import warehouse
 
     paths = results or [results_file(None)]
-    opened = warehouse.connect(paths[0], read_only=True) if len(paths) == 1 else warehouse.combined(paths)
-    with opened as connection:
+    connected = warehouse.connect(paths[0], read_only=True) if len(paths) == 1 else warehouse.combined(paths)
+    with connected as connection:
         yield connection
 
 
@@ -84,11 +85,15 @@ def reading(results: list[Path] | None) -> Iterator[Any]:
 
 
 def show(
-    rows: list[dict[str, Any]], columns: dict[str, str], as_json: bool, shown: dict[str, Any] | None = None
+    rows: Iterable[Any],
+    columns: Mapping[str, str],
+    as_json: bool,
+    shown: Mapping[str, Callable[[Any], str]] | None = None,
 ) -> None:
-    """Rows as JSON, or as a table of the named columns."""
+    """Rows, dataclasses or objects, as JSON, or as a table of the named columns."""
+    found: list[Json] = [asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in rows]
     if as_json:
-        return print_json(rows)
+        return print_json(found)
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -96,7 +101,7 @@ def show(
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns.values():
         table.add_column(name, overflow="fold")
-    for row in rows:
+    for row in found:
         table.add_row(*(Text((shown or {}).get(name, _cell)(row.get(name))) for name in columns))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 

@@ -96,7 +96,7 @@ class Evaluation:
     @property
     def available(self) -> int:
         """Samples of the suite."""
-        return int(self.record.get("samples_available", self.record["samples"]))
+        return int(self.record.get("samples_available") or self.record["samples"])
 
     @property
     def spared(self) -> int:

@@ -6,7 +6,7 @@ pretraining, and new pretraining data changes everything after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,9 +106,12 @@ class StageKeys:
 
     def _fresh(self, subject: Subject, base: Fresh) -> PlannedStage:
         """The one stage of an untrained subject: the same architecture and tokenizer, no step taken."""
-        stage = None
-        start, data = (self._model(base.like), []) if isinstance(base.like, str) else (None, None)
-        if isinstance(base.like, Subject):
+        stage: Stage | None = None
+        start: Json = {}
+        data: list[Json] = []
+        if isinstance(base.like, str):
+            start = self._model(base.like)
+        else:
             first = self.chain(base.like)[0]
             if first.kind != "pretrain":
                 raise RecipeError(
@@ -137,3 +140,18 @@ class StageKeys:
         """One digest over the names and bytes of all files below a folder."""
         files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
         return digest({str(p.relative_to(folder)): self.data.files.of(p) for p in files})
+
+
+def outdated(specs: Mapping[str, Json], code: CodeDigests) -> set[str]:
+    """Of stored checkpoints, fingerprint -> spec, those that no recipe can lead to any more.
+
+    They were made by other training code than this harness holds, or stand on one that was.
+    """
+    current = {kind: code.of(*folders) for kind, folders in WEIGHTS.items()}
+    found = {key for key, spec in specs.items() if spec.get("code") != current.get(spec.get("stage", ""))}
+    for _ in specs:  # as deep as any chain
+        more = {key for key, spec in specs.items() if spec["base"].get("checkpoint") in found} - found
+        if not more:
+            break
+        found |= more
+    return found

@@ -21,7 +21,6 @@ from harness.environment import PACKAGE
 from harness.files import FileDigests, sha256
 from harness.fingerprint.values import digest
 
-
 # What of the harness's own code each kind of result depends on: folders, so that a file added to one counts at once.
 WEIGHTS = {  # by stage
     "pretrain": ("data/reading", "models/loading", "training/shared", "training/pretraining"),

@@ -147,7 +147,11 @@ def _subject_and_run(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[
         {"name": subject, "run": run},
     ).fetchall()
     if len(found) != 1:
-        what = f"several subjects of {subject!r}" if found else f"no subject {subject!r}{f' in a run {run}' if run else ''}"
+        what = (
+            f"several subjects of {subject!r}"
+            if found
+            else f"no subject {subject!r}{f' in a run {run}' if run else ''}"
+        )
         choices = sorted(row[0] for row in found) or known
         raise WarehouseError(f"the results hold {what}.", f"Name one of: {', '.join(choices) or 'none'}.")
     return found[0][0], run

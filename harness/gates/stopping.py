@@ -6,13 +6,11 @@ harness.gates.evidence.looks). The rule by which it may be stopped is part of th
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.claims import Claim, Regression
 from harness.evaluation import Evaluation
+from harness.evaluation.asking.batches import LOOKS
 from harness.files import Json
 from harness.fingerprint.keys import Keys
 from harness.fingerprint.values import plain
@@ -22,10 +20,7 @@ from harness.gates.gate import DeclaredGates, Gate
 from harness.gates.judge import Judge, outcome
 from harness.recipe import Subject
 from harness.scoring.metrics import Mean
-from harness.suite import Sample, Suite
-
-LOOKS = 10  # at most, over a whole suite
-LEAST_BATCH = 16  # samples: smaller ones would waste the model's time
+from harness.suite import Suite
 
 
 @dataclass(frozen=True)
@@ -65,35 +60,8 @@ class StoppingRules:
 
 def compared_with(gates: DeclaredGates, suite: Suite, subject: Subject) -> list[Subject]:
     """The references of the subject's gates on the suite."""
-    found = [
-        gates.project.other_side(subject, name) for gate in gates.on(suite, subject) for name in gate.references
-    ]
+    found = [gates.project.other_side(subject, name) for gate in gates.on(suite, subject) for name in gate.references]
     return [other for other in found if other is not None]
-
-
-def in_drawn_order(samples: Sequence[Sample]) -> list[int]:
-    """Positions of the samples by the digest of their cluster, or id: the same for every subject, clusters together."""
-
-    def drawn(i: int) -> tuple[str, int]:
-        name = samples[i].cluster or samples[i].id
-        return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest(), i
-
-    return sorted(range(len(samples)), key=drawn)
-
-
-def batches(samples: Sequence[Sample]) -> list[range]:
-    """Runs of positions in the drawn samples, one for each look; no cluster is cut in two."""
-    size = max(LEAST_BATCH, math.ceil(len(samples) / LOOKS))
-    found, start = [], 0
-    while start < len(samples):
-        end = min(start + size, len(samples))
-        while (
-            end < len(samples) and samples[end].cluster is not None and samples[end].cluster == samples[end - 1].cluster
-        ):
-            end += 1
-        found.append(range(start, end))
-        start = end
-    return found
 
 
 @dataclass(frozen=True)

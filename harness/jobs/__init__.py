@@ -1,0 +1,13 @@
+"""Who runs workers, knowing no verdict: jobs as a graph, their devices, their processes, what they report.
+
+missing     what is wanted and not stored -> jobs
+train       one checkpoint
+measure     one subject by its missing suites
+job         what an executor runs
+executor    a thread a job, devices leased
+process     a worker, from the session's side;  pool  all of a session's
+events      what jobs report;  display  running jobs for people
+devices     the CPU, or the CUDA devices named
+estimate    what training would take;  weights, published  sizes of models
+status      what runs on a store, in any session
+"""

@@ -3,69 +3,104 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from harness.session.bench import Bench
 from harness.data.reading.rows import load
 from harness.data.sources import Mix, Scale
-from harness.errors import DataError, HarnessError
-from harness.fingerprint.planning import PlannedStage, Planner
-from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Subject
+from harness.errors import DataError
+from harness.evaluation import StoredResults
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.jobs.published import PUBLISHED
+from harness.jobs.weights import parameters
+from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
 
 LENGTH_GUESS = 512  # tokens of a row in a memory estimate, where max_length allows more
+NF4_BYTES = 0.56  # a weight, with its share of doubly quantized scales
 
 
-def plan(bench: Bench, subjects: list[Subject]) -> list[dict[str, Any]]:
-    """One row per subject, with one entry per stage of its own; unknown numbers are None."""
-    bench.planner = Planner(bench.access, bench.store.digests, bench.root, without_data=True)
-    return [_subject(bench, subject) for subject in subjects]
+@dataclass(frozen=True, kw_only=True)
+class StagePlan:
+    """What one stage takes; None for what is not known beforehand."""
+
+    stage: str
+    rows: int | None  # all published ones, held-out rows among them
+    training_rows: int | None
+    optimizer_steps: int | None
+    trainable_parameters: int | None
+    total_parameters: int | None
+    memory_bytes: int | None
+    cached: bool
+    fingerprint: str
 
 
-def _subject(bench: Bench, subject: Subject) -> dict[str, Any]:
-    architecture = architecture_of(subject)
-    own = [p for p in bench.planner.chain(subject) if p.subject.id == subject.id and p.is_made]
-    stages = [_stage(bench, subject, planned, architecture) for planned in own if planned.trains]
+@dataclass(frozen=True, kw_only=True)
+class VariantPlan:
+    """What one variant takes: its stages, and their sums."""
+
+    id: str
+    rows: int | None
+    training_rows: int | None
+    optimizer_steps: int | None
+    trainable_parameters: int | None
+    total_parameters: int | None
+    memory_bytes: int | None
+    cached: bool
+    fingerprint: str
+    stages: tuple[StagePlan, ...]
+
+
+def plan(results: StoredResults, subjects: Iterable[Subject]) -> list[VariantPlan]:
+    """One entry per subject; the results' keys may be those of a project whose data is not at hand."""
+    return [_variant(results, subject) for subject in subjects]
+
+
+def _variant(results: StoredResults, subject: Subject) -> VariantPlan:
+    architecture, chain = architecture_of(subject), results.keys.chain(subject)
+    own = [planned for planned in chain if planned.subject.id == subject.id and planned.trains]
+    stages = tuple(_stage(results, subject, planned, architecture) for planned in own)
     trainable, total = _weights(architecture, subject.stages[-1] if subject.stages else None)
-    return {
-        "id": subject.id,
-        "rows": _sum(stage["rows"] for stage in stages),
-        "training_rows": _sum(stage["training_rows"] for stage in stages),
-        "optimizer_steps": _sum(stage["optimizer_steps"] for stage in stages),
-        "trainable_parameters": trainable if subject.stages else 0,
-        "total_parameters": total,
-        "memory_bytes": max((stage["memory_bytes"] or 0 for stage in stages), default=0) or None,
-        "cached": all(bench.is_there(planned) for planned in bench.planner.chain(subject)),
-        "fingerprint": bench.planner.fingerprint(subject),
-        "stages": stages,
-    }
+    return VariantPlan(
+        id=subject.id,
+        rows=_sum(stage.rows for stage in stages),
+        training_rows=_sum(stage.training_rows for stage in stages),
+        optimizer_steps=_sum(stage.optimizer_steps for stage in stages),
+        trainable_parameters=trainable if subject.stages else 0,
+        total_parameters=total,
+        memory_bytes=max((stage.memory_bytes or 0 for stage in stages), default=0) or None,
+        cached=all(results.is_there(planned) for planned in chain),
+        fingerprint=chain[-1].key,
+        stages=stages,
+    )
 
 
-def _stage(bench: Bench, subject: Subject, planned: PlannedStage, architecture: Architecture | None) -> dict[str, Any]:
+def _stage(
+    results: StoredResults, subject: Subject, planned: PlannedStage, architecture: Architecture | None
+) -> StagePlan:
     stage = planned.stage
     assert stage is not None
-    rows = _rows(bench, planned)
+    rows = _rows(results, planned)
     blocks = isinstance(stage, Pretrain) and stage.packing  # their number shows once the text is tokenized
     training = None if blocks or rows is None else rows - _held_out_of(stage.data, subject.scale)
-    stored = bench.artifact(planned)
+    stored = results.artifact(planned)
     if stored is not None:
-        training = stored.record["training_rows"]
+        training = int(stored.record["training_rows"])
     steps = None if training is None else math.ceil(math.ceil(training / stage.effective_batch_size) * stage.epochs)
     trainable, total = _weights(architecture, stage)
-    return {
-        "stage": planned.kind,
-        "rows": rows,
-        "training_rows": training,
-        "optimizer_steps": steps,
-        "trainable_parameters": trainable,
-        "total_parameters": total,
-        "memory_bytes": _memory(subject, stage, architecture, trainable, total),
-        "cached": stored is not None,
-        "fingerprint": planned.key,
-    }
+    return StagePlan(
+        stage=planned.kind,
+        rows=rows,
+        training_rows=training,
+        optimizer_steps=steps,
+        trainable_parameters=trainable,
+        total_parameters=total,
+        memory_bytes=_memory(subject, stage, architecture),
+        cached=stored is not None,
+        fingerprint=planned.key,
+    )
 
 
-def _rows(bench: Bench, planned: PlannedStage) -> int | None:
+def _rows(results: StoredResults, planned: PlannedStage) -> int | None:
     """All rows, those that the mix's own split holds out among them: as declared, else as read.
 
     None where they lie on the hub and their number is not declared.
@@ -76,7 +111,7 @@ def _rows(bench: Bench, planned: PlannedStage) -> int | None:
         return sum(count for count in counts if count)
     if planned.subject.scale == "full":
         return None
-    access = replace(bench.access, scale=planned.subject.scale)
+    access = replace(results.keys.access, scale=planned.subject.scale)
     try:
         read = len(load(planned.stage.data, access).rows)
     except DataError:
@@ -98,39 +133,32 @@ def architecture_of(subject: Subject) -> Architecture | None:
         return architecture_of(base)
     if isinstance(base, Architecture):
         return base
-    from harness.jobs.published import PUBLISHED
-
     return PUBLISHED.get(base)
 
 
-def _weights(architecture: Architecture | None, stage: Any) -> tuple[int | None, int | None]:
+def _weights(architecture: Architecture | None, stage: Stage | None) -> tuple[int | None, int | None]:
+    """(trainable, all) weights of a stage."""
     if architecture is None:
         return None, None
-    try:
-        from harness.models.tools.weights import parameters
-    except ImportError as error:
-        raise HarnessError(
-            f"plan counts weights with {error.name}, which is not installed.", "pip install 'harness[train]'"
-        ) from None
-
     adapter = stage.adapter if isinstance(stage, Finetune) else None
     return parameters(architecture, adapter.rank if adapter else None)
 
 
-def _memory(
-    subject: Subject, stage: Any, architecture: Architecture | None, trainable: int | None, total: int | None
-) -> int | None:
+def _memory(subject: Subject, stage: Stage, architecture: Architecture | None) -> int | None:
     """A rough sum in bytes for one GPU: weights, gradients and Adam's moments, activations, logits.
 
     Full training holds float32 weights, gradients and two moments (16 bytes a weight); an adapter's base is
-    bfloat16 (2 bytes), or 0.56 bytes in NF4. Activations: 34 bytes x tokens x width a layer without
+    bfloat16 (2 bytes), or NF4. Activations: 34 bytes x tokens x width a layer without
     checkpointing (Korthikanti et al. 2022, arXiv:2205.05198, without its attention term), logits 3 float32 copies.
     """
-    if architecture is None or trainable is None or total is None:
+    if architecture is None:
         return None
-    adapter = isinstance(stage, Finetune) and stage.adapter is not None
-    per_weight = 0.56 if adapter and stage.quantization else 2.0
-    weights = total * per_weight if adapter else 0
+    trainable, total = _weights(architecture, stage)
+    assert trainable is not None
+    assert total is not None
+    weights = 0.0
+    if isinstance(stage, Finetune) and stage.adapter is not None:
+        weights = total * (NF4_BYTES if stage.quantization else 2.0)
     longest = stage.max_length if isinstance(stage, Finetune) else stage.block_length or architecture.context_length
     tokens = subject.micro_batch_size(stage) * min(longest, architecture.context_length, LENGTH_GUESS)
     activations = 34 * tokens * architecture.hidden_size * architecture.layers
@@ -138,6 +166,6 @@ def _memory(
     return int(weights + 16 * trainable + activations + logits)
 
 
-def _sum(values: Any) -> int | None:
+def _sum(values: Iterable[int | None]) -> int | None:
     found = list(values)
-    return None if any(value is None for value in found) else sum(found)
+    return None if None in found else sum(value for value in found if value is not None)

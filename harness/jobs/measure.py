@@ -1,251 +1,332 @@
-"""One measuring job: the missing suites of one checkpoint, asked of one model worker, scored and stored."""
+"""One measuring job: the missing evaluations of one checkpoint, asked of one model worker, scored and stored.
+
+What a suite needs a model for is asked in one request, suite by suite, and each suite is scored as soon as it is
+answered. Answers that the store holds already are scored without a model.
+"""
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from harness.gates.stopping import batches, in_drawn_order, is_decided
-from harness.session.bench import Bench
-from harness.evaluation.contamination import shared_with_items
 from harness.data.reading.rows import load
-from harness.jobs.devices import threads
+from harness.data.sources import Row
+from harness.environment import threads
 from harness.errors import HarnessError, StatisticsError, SuiteError
-from harness.evaluation.evaluation import publish, questions, recorded, unpublished
-from harness.fingerprint.values import digest, plain
+from harness.evaluation.asking.answers import Answered, as_stored, store_answers, stored_answers
+from harness.evaluation.asking.batches import batches, in_drawn_order
+from harness.evaluation.asking.contamination import shared_with_items
+from harness.evaluation.asking.questions import questions
+from harness.evaluation.asking.record import recorded
+from harness.evaluation.scored.publish import publish, unpublished
+from harness.files import disk_errors_explained
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.fingerprint.evaluations import PlannedEvaluation, dtype_on
+from harness.fingerprint.values import digest
+from harness.jobs.context import JobContext, place_of
+from harness.jobs.devices import device_inside
+from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly
 from harness.jobs.job import Job, Progress
-from harness.fingerprint.planning import dtype_on
+from harness.jobs.process import Worker
 from harness.recipe import Subject
-from harness.store.artifacts import told_when_full
+from harness.store import Artifact
 from harness.suite import Overlap, Sample, Suite
-from harness.jobs.process import Worker, device_inside, told_error
+from harness.worker.messages import (
+    REQUEST,
+    Answers,
+    AnswersRecord,
+    AskedSuite,
+    MeasureRequest,
+    Question,
+    WorkerError,
+    read_answers,
+    send,
+    write_questions,
+)
 
-Wanted = tuple[Suite, str, dict[str, Any]]  # suite, key, spec
-Asked = tuple[Sample, dict[str, Any]]  # a sample, and what is sent of it to the worker
+
+@dataclass(frozen=True)
+class Asked:
+    """An evaluation with its samples, and what the worker is sent of each."""
+
+    planned: PlannedEvaluation
+    samples: Sequence[Sample]
+    questions: Sequence[Question]
+
+    def only(self, positions: Sequence[int]) -> Asked:
+        """The same over some of its samples, in that order."""
+        return Asked(self.planned, [self.samples[i] for i in positions], [self.questions[i] for i in positions])
 
 
-def measure(bench: Bench, subject: Subject, suites: list[Wanted], job: Job, device: str) -> None:
-    """Evaluate the checkpoint by each suite that no other session has measured meanwhile."""
-    planned = bench.planner.chain(subject)[-1]
-    who = f"{subject.id} measuring"
+@dataclass
+class MeasuringJob:
+    """Evaluations that the store lacks of one checkpoint; `subject` is the first one that wants it."""
 
-    def waiting(holder: str) -> None:
-        job.progress = lambda: Progress(words=f"waiting for {holder}")
+    context: JobContext
+    subject: Subject
+    planned: PlannedStage  # the checkpoint
+    suites: list[PlannedEvaluation]
+    suites_of_project: Sequence[Suite] = ()  # whose items are looked for in training rows
+    failed: bool = False
 
-    progress_of = job.progress
-    with bench.store.lock(f"measure-{planned.key}", who, waiting, lambda: bench.stopping):
-        job.progress = progress_of
-        suites = [w for w in suites if w[1] in bench.again or bench.store.get("evaluations", w[1]) is None]
-        for wanted in [w for w in suites if not w[0].needs_model]:
-            try:
-                _publish_known(bench, subject, *wanted)
-            except HarnessError as error:
-                bench.failed(wanted[1], error)
-        asked = [wanted for wanted in suites if wanted[0].needs_model]
-        if not asked:
-            return
-        at_once = [wanted for wanted in asked if not wanted[2].get("adaptive")]
-        folder = bench.store.root / "measuring" / planned.key
-        with told_when_full(f"{subject.id}: writing its samples"):
-            folder.mkdir(parents=True, exist_ok=True)
-            samples = {wanted[1]: _asked(bench, wanted[0]) for wanted in asked}
-            _write_request(bench, subject, folder, device, [(wanted, samples[wanted[1]]) for wanted in at_once])
+    @property
+    def name(self) -> str:
+        return f"{self.subject.id} measuring"
+
+    @property
+    def folder(self) -> Path:
+        """Where requests and answers lie while the job runs."""
+        return self.context.store.root / "measuring" / self.planned.key
+
+    def __call__(self, job: Job, device: str) -> None:
+        """Measure each suite that no other session has measured meanwhile."""
+        store, progress_of = self.context.store, job.progress
+
+        def waiting(holder: str) -> None:
+            job.progress = lambda: Progress(words=f"waiting for {holder}")
+
+        with store.lock(f"measure-{self.planned.key}", self.name, waiting, lambda: self.context.pool.stopping):
+            job.progress = progress_of
+            left = [planned for planned in self.suites if store.get("evaluations", planned.key) is None]
+            for planned in [planned for planned in left if not planned.suite.needs_model]:
+                with self._failures_of(planned):
+                    self._publish(planned, self._known(planned))
+            asked = [one for planned in left if planned.suite.needs_model and (one := self._to_ask(planned))]
+            if asked:
+                self._ask(asked, device)
+            if not self.failed:
+                shutil.rmtree(self.folder, ignore_errors=True)  # else the worker's log is of use
+
+    def progress(self) -> Progress:
+        """Suites done of all."""
+        left = [p.suite.name for p in self.suites if not self.context.store.holds("evaluations", p.key)]
+        return Progress(len(self.suites) - len(left), len(self.suites), f"on {left[0]}" if left else "")
+
+    # ---- asking -----------------------------------------------------------------------------------
+
+    def _to_ask(self, planned: PlannedEvaluation) -> Asked | None:
+        """The evaluation with its samples; None where the store holds the answers, and they are scored now."""
+        asked = questions(planned.suite, self.context.rows.rows(planned.suite))
+        samples = [sample for sample, _ in asked]
+        known = stored_answers(self.context.store, planned, samples)
+        if known is None:
+            return Asked(planned, samples, [question for _, question in asked])
+        with self._failures_of(planned):
+            self._publish(planned, known)
+        return None
+
+    def _ask(self, asked: list[Asked], device: str) -> None:
+        at_once = [one for one in asked if one.planned.rule is None]
+        with disk_errors_explained(f"{self.subject.id}: writing its samples"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write_request(self.folder, at_once, device)
         if at_once:
-            worker = bench.ask_model(folder, device, who)
-            _collect(bench, subject, folder, at_once, samples, worker)
+            worker = self.context.pool.ask_model(self.folder, device, self.name)
+            self._collect(at_once, worker)
             worker.wait()
-        for wanted in asked:
-            if wanted not in at_once:
-                _measure_until_decided(bench, subject, wanted, samples[wanted[1]], folder, device, who)
-        if not any(key in bench.suite_errors for _, key, _ in asked):
-            shutil.rmtree(folder, ignore_errors=True)  # else the worker's log is of use
+        for one in asked:
+            if one.planned.rule is not None:
+                self._ask_until_decided(one, device)
 
-
-def _asked(bench: Bench, suite: Suite) -> list[Asked]:
-    """The suite's samples with what is sent of them; none where the task brings its own."""
-    return questions(suite, bench.suite_data(suite).rows) if suite.dataset is not None else []
-
-
-def _write_request(
-    bench: Bench, subject: Subject, folder: Path, device: str, suites: list[tuple[Wanted, list[Asked]]]
-) -> None:
-    """What the worker reads: the model, and each suite's samples."""
-    for (_, key, _), asked in suites:
-        (folder / f"{key}.samples.jsonl").write_text("".join(json.dumps(sent) + "\n" for _, sent in asked))
-    request = {
-        "at": bench.place(bench.planner.chain(subject)[-1]),
-        "device": device_inside(device),
-        "dtype": dtype_on(device),
-        "threads": threads(),
-        "suites": [
-            {"key": key, "name": suite.name, "asks": plain(suite.asks), "system_prompt": suite.system_prompt}
-            for (suite, key, _), _ in suites
-        ],
-    }
-    (folder / "request.json").write_text(json.dumps(request))
-
-
-def _collect(
-    bench: Bench, subject: Subject, folder: Path, suites: list[Wanted], samples: dict[str, list[Asked]], worker: Worker
-) -> None:
-    """Score and publish each suite as soon as the worker has answered it."""
-    left = list(suites)
-    while left:
-        alive = worker.running()
-        for wanted in list(left):
-            answered = folder / f"{wanted[1]}.json"
-            if answered.exists():
-                result = json.loads(answered.read_text())
-                left.remove(wanted)
-                answered.unlink()  # the store has it, or the next session asks again
-                asked = [sample for sample, _ in samples[wanted[1]]]
-                _publish(bench, subject, wanted, asked, result)
-        if not alive:
-            return
-        time.sleep(0.05)
-
-
-def _measure_until_decided(
-    bench: Bench, subject: Subject, wanted: Wanted, asked: list[Asked], folder: Path, device: str, who: str
-) -> None:
-    """--adaptive: the suite in batches, in a drawn order, until its gates are decided; batches answered stay answered."""
-    suite, key, spec = wanted
-    subject = next(s for s in bench.subjects() if s.id == spec["adaptive"]["subject"])  # others may share its weights
-    asked = [asked[i] for i in in_drawn_order([sample for sample, _ in asked])]
-    everything = [sample for sample, _ in asked]
-    result: dict[str, Any] = {}
-    for number, batch in enumerate(batches(everything)):
-        place = folder / f"{key}-{number}"
-        answered = place / f"{key}.json"
-        if not answered.exists():
-            with told_when_full(f"{subject.id} {suite.name}: writing its samples"):
-                place.mkdir(exist_ok=True)
-                _write_request(bench, subject, place, device, [(wanted, [asked[i] for i in batch])])
-            bench.ask_model(place, device, who).wait()
-        result = _joined(result, json.loads(answered.read_text()))
-        if "error" in result:
-            answered.unlink()
-            break
-        if batch.stop == len(asked):
-            break
-        try:
-            answers, known = result["answers"], {"subject": subject.id}
-            if is_decided(
-                bench, suite, subject, unpublished(spec, suite, everything[: batch.stop], answers, known, everything)
-            ):
-                break
-        except StatisticsError:
-            continue  # a score that concerns none of the samples so far
-        except HarnessError as error:
-            return bench.failed(key, error)
-    _publish(bench, subject, wanted, everything[: len(result.get("answers", ()))], result, everything)
-    if key not in bench.suite_errors:
-        for place in folder.glob(f"{key}-*"):
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _joined(result: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """The answers to one batch after those to the batches before; times and energy add up."""
-    if not result or "error" in more:
-        return more
-    record, added = result["record"], more["record"]
-    sums = {name: added[name] + record[name] for name in ("seconds", "tokens")}
-    known = [one["energy_joules"] for one in (record, added)]
-    peaks = [one["peak_memory_bytes"] or 0 for one in (record, added)]
-    return {
-        "answers": result["answers"] + more["answers"],
-        "record": {
-            **added,
-            **sums,
-            "prompt_digest": digest([record["prompt_digest"], added["prompt_digest"]]),
-            "energy_joules": None if None in known else sum(known),
-            "peak_memory_bytes": max(peaks) or None,
-        },
-    }
-
-
-def _publish(
-    bench: Bench,
-    subject: Subject,
-    wanted: Wanted,
-    samples: list[Sample],
-    result: dict[str, Any],
-    everything: Sequence[Sample] = (),
-) -> None:
-    """Score and store what the worker has answered, or tell what went wrong with this suite alone."""
-    suite, key, spec = wanted
-    if "error" in result:
-        return bench.failed(key, told_error(f"{subject.id} {suite.name}", result["error"]))
-    record = {**result["record"], "subject": subject.id, "scale": subject.scale}
-    if suite.dataset is None:
-        samples = [Sample(**own) for own in result["samples"]]
-    drift = _prompt_drift(bench, spec, record)
-    try:
-        if key in bench.again:
-            bench.store.remove("evaluations", key)
-        with told_when_full(f"{subject.id} {suite.name}: storing its evaluation"):
-            publish(bench.store, key, spec, suite, samples, result["answers"], record, everything)
-    except HarnessError as error:
-        return bench.failed(key, error)
-    bench.notes += [drift] if drift else []
-    _, plain_path, reason = str(record.get("engine")).partition("plain: ")
-    note = f"{subject.id}: scored without sharing prefixes, since {reason}"
-    if plain_path and note not in bench.notes:
-        bench.notes.append(note)
-    if len(samples) < len(everything):
-        bench.spared.append((f"{subject.id} {suite.name}", len(everything) - len(samples), len(everything)))
-    bench.published(key, f"{subject.id} {suite.name}")
-
-
-def _prompt_drift(bench: Bench, spec: dict[str, Any], record: dict[str, Any]) -> str | None:
-    """The alarm where the same suite now renders other tokens for the same checkpoint."""
-    for earlier in bench.store.all("evaluations"):
-        same = all(earlier.spec.get(name) == spec.get(name) for name in ("checkpoint", "suite"))
-        stopped = earlier.spec.get("adaptive") or spec.get("adaptive")  # which asks fewer samples, in another order
-        if same and not stopped and earlier.record.get("prompt_digest") not in (None, record["prompt_digest"]):
-            return (
-                f"prompt drift: suite {spec['suite']['name']} on {record['subject']} renders other tokens than in "
-                f"evaluation {earlier.short}, though the suite is unchanged; the two do not compare"
+    def _write_request(self, folder: Path, asked: Sequence[Asked], device: str) -> None:
+        """What the worker reads: the model, and each suite's questions; suites that ask the same are asked once."""
+        suites: dict[str, AskedSuite] = {}
+        for one in asked:
+            suite, key = one.planned.suite, one.planned.answers_key
+            write_questions(folder / f"{key}.questions.jsonl", list(one.questions))
+            suites.setdefault(
+                key, AskedSuite(key=key, name=suite.name, asks=suite.asks, system_prompt=suite.system_prompt)
             )
-    return None
+        request = MeasureRequest(
+            measures=self.planned.key,
+            model=place_of(self.planned, self.context.results.keys.root),
+            device=device_inside(device),
+            dtype=dtype_on(device),
+            threads=threads(),
+            suites=tuple(suites.values()),
+        )
+        send(folder / REQUEST, request)
+
+    def _collect(self, asked: Sequence[Asked], worker: Worker) -> None:
+        """Score and publish each suite as soon as the worker has answered it."""
+        left: dict[str, list[Asked]] = {}
+        for one in asked:
+            left.setdefault(one.planned.answers_key, []).append(one)
+        while left:
+            alive = worker.running()
+            for key in list(left):
+                file = self.folder / f"{key}.json"
+                if file.exists():
+                    for one in left.pop(key):
+                        self._publish_answers(one, read_answers(file))
+                    file.unlink()  # the store has them, or the next session asks again
+            if not alive:
+                return
+            time.sleep(0.05)
+
+    def _publish_answers(self, one: Asked, answers: Answers | WorkerError) -> None:
+        with self._failures_of(one.planned):
+            if isinstance(answers, WorkerError):
+                raise answers.raised_for(one.planned.name)
+            self._publish(one.planned, Answered.all_of(one.samples, answers))
+
+    # ---- until decided ----------------------------------------------------------------------------
+
+    def _ask_until_decided(self, asked: Asked, device: str) -> None:
+        """--adaptive: the suite in batches, in a drawn order, until its gates are decided.
+
+        Batches that were answered stay answered: a session that is killed goes on behind them.
+        """
+        planned, failed_before = asked.planned, self.failed
+        asked = asked.only(in_drawn_order(asked.samples))
+        with self._failures_of(planned):
+            self._publish(planned, self._answered_batches(asked, device))
+        if self.failed == failed_before:
+            for folder in self.folder.parent.glob(f"{planned.answers_key}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _answered_batches(self, asked: Asked, device: str) -> Answered:
+        """The answers so far, once they decide the suite's gates or are all there."""
+        planned, everything = asked.planned, list(asked.samples)
+        found: Answers | None = None
+        for number, batch in enumerate(batches(everything)):
+            more = self._batch(asked.only(batch), number, device)
+            found = more if found is None else _joined(found, more)
+            answered = Answered(everything[: batch.stop], found.answers, found.record, everything)
+            if batch.stop == len(everything):
+                break
+            try:
+                if self.context.decided(planned, unpublished(planned, answered)):
+                    break
+            except StatisticsError:
+                continue  # a score that concerns none of the samples so far
+        return answered
+
+    def _batch(self, asked: Asked, number: int, device: str) -> Answers:
+        """The answers to one batch, asked unless an earlier session has."""
+        planned = asked.planned
+        folder = self.folder.with_name(f"{planned.answers_key}-{number}")
+        file = folder / f"{planned.answers_key}.json"
+        if not file.exists():
+            with disk_errors_explained(f"{planned.name}: writing its samples"):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._write_request(folder, [asked], device)
+            self.context.pool.ask_model(folder, device, self.name).wait()
+        answers = read_answers(file)
+        if isinstance(answers, WorkerError):
+            file.unlink()
+            raise answers.raised_for(planned.name)
+        return answers
+
+    # ---- without a model --------------------------------------------------------------------------
+
+    def _known(self, planned: PlannedEvaluation) -> Answered:
+        """The answers to what needs no model: the checkpoint's own record, or its training rows."""
+        suite, subject = planned.suite, planned.subject
+        checkpoint = self.context.results.artifact(self.planned)
+        stage, found = self.planned.stage, []
+        overlap = next((ask for ask in suite.asks if isinstance(ask, Overlap)), None)
+        if checkpoint is not None and overlap is not None:
+            items = {
+                one.name: self.context.rows.samples(one) for one in self.suites_of_project if one.dataset is not None
+            }
+            found = shared_with_items(self._training_rows(), items, overlap.n)
+        elif checkpoint is not None and stage is not None and stage.held_out is not None:
+            access = replace(self.context.results.keys.access, scale=self.planned.subject.scale)
+            kept = load(stage.held_out, access).rows
+            found = recorded(checkpoint, {row["id"]: row for row in kept})
+        if not found or checkpoint is None:
+            raise SuiteError(f"suite {suite.name}: {subject.id} has no training of its own to look at.")
+        samples = [sample for sample, _ in found]
+        return Answered(samples, [answer for _, answer in found], _record_of(checkpoint), samples)
+
+    def _training_rows(self) -> Iterator[Row]:
+        """The rows of every stage that led to the checkpoint."""
+        for stage in self.context.results.keys.chain(self.subject):
+            if stage.trains and stage.stage is not None:
+                access = replace(self.context.results.keys.access, scale=stage.subject.scale)
+                yield from load(stage.stage.data, access).rows
+
+    # ---- storing ----------------------------------------------------------------------------------
+
+    def _publish(self, planned: PlannedEvaluation, answered: Answered) -> None:
+        """Keep the answers, score them, store the evaluation, and say what is worth saying."""
+        context = self.context
+        answered = replace(answered, answers=as_stored(answered.answers))
+        drift = self._prompt_drift(planned, answered.record)
+        with disk_errors_explained(f"{planned.name}: storing its evaluation"):
+            if planned.suite.needs_model:
+                store_answers(context.store, planned, answered)
+            publish(context.store, planned, answered)
+        if drift:
+            context.report(Note(drift))
+        _, is_plain, reason = str(answered.record.engine).partition("plain: ")
+        if is_plain:
+            context.report(Note(f"{planned.subject.id}: scored without sharing prefixes, since {reason}"))
+        spared = len(answered.everything) - len(answered.samples)
+        if spared:
+            context.report(StoppedEarly(planned.name, spared, len(answered.everything)))
+        context.report(Measured(planned.key, planned.name))
+
+    def _prompt_drift(self, planned: PlannedEvaluation, record: AnswersRecord) -> str | None:
+        """The alarm where the same suite now renders other tokens for the same checkpoint."""
+        for earlier in self.context.store.all("evaluations"):
+            same = all(earlier.spec.get(name) == planned.spec[name] for name in ("checkpoint", "suite"))
+            stopped = earlier.spec.get("adaptive") or planned.rule  # which asks fewer samples, in another order
+            if same and not stopped and earlier.record.get("prompt_digest") not in (None, record.prompt_digest):
+                return (
+                    f"prompt drift: suite {planned.suite.name} on {planned.subject.id} renders other tokens than in "
+                    f"evaluation {earlier.short}, though the suite is unchanged; the two do not compare"
+                )
+        return None
+
+    def _failures_of(self, planned: PlannedEvaluation) -> _Failures:
+        return _Failures(self, planned)
 
 
-def _publish_known(bench: Bench, subject: Subject, suite: Suite, key: str, spec: dict[str, Any]) -> None:
-    """Score and publish what needs no model: the checkpoint's own record, or its training rows."""
-    planned = bench.planner.chain(subject)[-1]
-    checkpoint = bench.artifact(planned)
-    found = []
-    if checkpoint is not None and any(isinstance(ask, Overlap) for ask in suite.asks):
-        found = shared_with_items(bench, subject, suite)
-    elif checkpoint is not None and planned.stage is not None and planned.stage.held_out is not None:
-        kept = load(planned.stage.held_out, replace(bench.access, scale=planned.subject.scale)).rows
-        found = recorded(checkpoint, {row["id"]: row for row in kept})
-    if not found or checkpoint is None:
-        raise SuiteError(f"suite {suite.name}: {subject.id} has no training of its own to look at.")
+class _Failures:
+    """What goes wrong with one suite is reported, and its subject's other suites go on."""
+
+    def __init__(self, job: MeasuringJob, planned: PlannedEvaluation) -> None:
+        self.job, self.planned = job, planned
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, HarnessError):
+            return False
+        self.job.failed = True
+        self.job.context.report(MeasuringFailed(self.planned.key, error))
+        return True
+
+
+def _record_of(checkpoint: Artifact) -> AnswersRecord:
+    """Where answers come from that no model was asked for: the training of the checkpoint."""
+    return AnswersRecord(
+        seconds=0.0,
+        tokens=0,
+        prompt_digest=None,
+        peak_memory_bytes=None,
+        energy_joules=None,
+        device=checkpoint.record["device"],
+        environment=checkpoint.record["environment"],
+    )
+
+
+def _joined(first: Answers, more: Answers) -> Answers:
+    """The answers to one batch after those to the batches before; times and energy add up."""
+    a, b = first.record, more.record
+    known = [a.energy_joules, b.energy_joules]
     record = {
-        "seconds": 0.0,
-        "tokens": 0,
-        "prompt_digest": None,
-        "peak_memory_bytes": None,
-        "energy_joules": None,
-        "device": checkpoint.record["device"],
-        "environment": checkpoint.record["environment"],
-        "subject": subject.id,
-        "scale": subject.scale,
+        **asdict(b),
+        "seconds": a.seconds + b.seconds,
+        "tokens": a.tokens + b.tokens,
+        "prompt_digest": digest([a.prompt_digest, b.prompt_digest]),
+        "energy_joules": None if None in known else sum(joules for joules in known if joules is not None),
+        "peak_memory_bytes": max(a.peak_memory_bytes or 0, b.peak_memory_bytes or 0) or None,
     }
-    if key in bench.again:
-        bench.store.remove("evaluations", key)
-    publish(bench.store, key, spec, suite, [sample for sample, _ in found], [answer for _, answer in found], record)
-    bench.published(key, f"{subject.id} {suite.name}")
-
-
-def progress(bench: Bench, suites: list[Wanted]) -> Progress:
-    """Suites done of all."""
-    done = [suite.name for suite, key, _ in suites if (bench.store.root / "evaluations" / key).exists()]
-    left = [suite.name for suite, key, _ in suites if suite.name not in done]
-    return Progress(len(done), len(suites), f"on {left[0]}" if left else "")
+    return Answers(first.answers + more.answers, AnswersRecord(**record))

@@ -2,132 +2,156 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
 
-from harness.jobs import measure as measuring, train as training_jobs
-from harness.gates.stopping import compared_with
-from harness.session.bench import Bench
 from harness.data.overlap.ngrams import check_contained
-from harness.jobs.devices import slots
 from harness.errors import HarnessError
-from harness.jobs.job import Job, LocalExecutor, in_order, waits_for
-from harness.fingerprint.planning import PlannedStage
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.fingerprint.evaluations import PlannedEvaluation
+from harness.jobs.context import JobContext
+from harness.jobs.job import Job, in_order, waits_for
+from harness.jobs.measure import MeasuringJob
+from harness.jobs.train import TrainingJob, TrainingRows, read_rows
 from harness.recipe import Subject
-from harness.suite import Suite, samples_of
+from harness.suite import Suite
 
 NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval")  # by the workers
 
 
-def missing_jobs(
-    bench: Bench,
-    selected: list[Subject],
-    evaluations: list[tuple[Suite, Subject]],
-    references: list[tuple[Suite, Subject]],
-) -> list[Job]:
-    """Jobs for all that is missing, parents first; none where training is switched off.
+@dataclass(frozen=True)
+class Wanted:
+    """What the tests of a session ask for, and what their gates and floors want beside it."""
 
-    `references` are evaluations that gates and floors want beside those selected: made if missing, never anew.
+    subjects: Sequence[Subject] = ()
+    evaluations: Sequence[PlannedEvaluation] = ()
+    references: Sequence[PlannedEvaluation] = ()  # measured if missing, never again
+    retrain: bool = False
+    reevaluate: bool = False
+
+
+@dataclass
+class Jobs:
+    """The jobs of a session by what they make, and the keys of what has to be discarded before they start."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    discarded: set[str] = field(default_factory=set)
+
+    def of_checkpoint(self, fingerprint: str) -> Job | None:
+        """The job that makes a checkpoint."""
+        return self.jobs.get(fingerprint)
+
+    def of_evaluations(self, fingerprint: str) -> Job | None:
+        """The job that measures a checkpoint."""
+        return self.jobs.get(f"measure {fingerprint}")
+
+    @property
+    def in_order(self) -> list[Job]:
+        """All jobs, parents before children."""
+        return in_order(self.jobs.values())
+
+
+def missing_jobs(wanted: Wanted, context: JobContext, suites: Sequence[Suite]) -> Jobs:
+    """Jobs for all that is wanted and missing; `suites` are all of the project.
+
     Raises the error of the first data that cannot be used.
     """
-    if not bench.options.train:
-        return []
-    if bench.options.retrain:
-        _again(bench, selected)
-    if bench.options.reevaluate:
-        bench.again |= {bench.evaluation_key(suite, subject) for suite, subject in evaluations}
-    evaluations = [*evaluations, *references]
-    subjects = {subject.id: subject for subject in [*selected, *(s for _, s in evaluations)]}
-    missing: dict[str, dict[str, measuring.Wanted]] = {}
-    owners: dict[str, Subject] = {}
-    for suite, subject in evaluations:
-        key, spec = bench.evaluation_spec(suite, subject)
-        last = bench.planner.fingerprint(subject)
-        if key in bench.again or bench.store.get("evaluations", key) is None:
-            missing.setdefault(last, {})[key] = (suite, key, spec)
-            owners.setdefault(last, subject)
-    for subject in subjects.values():
-        for planned in bench.planner.chain(subject):
-            _training_job(bench, planned)
-    _check_overlap(bench, evaluations)
-    for fingerprint, suites in missing.items():
-        _measuring_job(bench, owners[fingerprint], list(suites.values()))
-    for fingerprint, suites in missing.items():
-        _after_references(bench, owners[fingerprint], list(suites.values()))
-    return in_order(bench.jobs)
+    return _Graph(wanted, context, suites).made()
 
 
-def start(bench: Bench, jobs: list[Job]) -> None:
-    """Run the jobs beside the session; HarnessError where what they need is not installed."""
-    if not jobs:
-        return
+def check_installed() -> None:
+    """HarnessError where what jobs need is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise HarnessError(
             f"to train and measure, {', '.join(missing)} must be installed.",
             "Install them: pip install 'harness[train]'. To judge what is stored, pass --no-train.",
         )
-    bench.executor = LocalExecutor(slots(bench.options.devices), bench.stop_workers)
-    bench.executor.start(jobs)
 
 
-def _again(bench: Bench, selected: list[Subject]) -> None:
-    """--retrain: the selected subjects' own stages are made anew, with all in the store that stands on them."""
-    again = {p.key for s in selected for p in bench.planner.chain(s) if p.subject.id == s.id and p.trains}
-    stored = list(bench.store.all("checkpoints"))
-    for _ in stored:
-        again |= {a.key for a in stored if a.spec["base"].get("checkpoint") in again}
-    again |= {a.key for a in bench.store.all("evaluations") if a.spec["checkpoint"] in again}
-    bench.again |= again
+class _Graph:
+    """The graph while it is made."""
 
+    def __init__(self, wanted: Wanted, context: JobContext, suites: Sequence[Suite]) -> None:
+        self.wanted, self.context, self.suites = wanted, context, suites
+        self.keys, self.store = context.results.keys, context.store
+        self.found = Jobs(discarded=self._again())
+        self.rows: dict[str, TrainingRows] = {}  # by fingerprint
 
-def _training_job(bench: Bench, planned: PlannedStage) -> None:
-    if planned.key in bench.jobs or bench.is_there(planned):
-        return
-    bench.rows[planned.key] = training_jobs.read_rows(bench, planned)
-    parent = bench.jobs.get(planned.parent.key) if planned.parent else None
-    bench.jobs[planned.key] = Job(
-        planned.name,
-        partial(training_jobs.train, bench, planned),
-        needs=[parent] if parent else [],
-        urgency=0,
-        progress=partial(training_jobs.progress, bench, planned),
-    )
+    def made(self) -> Jobs:
+        evaluations = [*self.wanted.evaluations, *self.wanted.references]
+        subjects = {s.id: s for s in [*self.wanted.subjects, *(planned.subject for planned in evaluations)]}
+        for subject in subjects.values():
+            for planned in self.keys.chain(subject):
+                self._training_job(planned)
+        self._check_overlap(evaluations)
+        missing: dict[str, dict[str, PlannedEvaluation]] = {}
+        for one in evaluations:
+            if one.key in self.found.discarded or self.store.get("evaluations", one.key) is None:
+                missing.setdefault(one.checkpoint.key, {}).setdefault(one.key, one)
+        for of_checkpoint in missing.values():
+            self._measuring_job(list(of_checkpoint.values()))
+        for of_checkpoint in missing.values():
+            self._after_references(list(of_checkpoint.values()))
+        return self.found
 
+    def _again(self) -> set[str]:
+        """--retrain, --reevaluate: keys of what is made anew, and of all in the store that stands on it."""
+        again: set[str] = set()
+        if self.wanted.retrain:
+            chains = [(s, planned) for s in self.wanted.subjects for planned in self.keys.chain(s)]
+            again = {planned.key for s, planned in chains if planned.subject.id == s.id and planned.trains}
+            stored = list(self.store.all("checkpoints"))
+            for _ in stored:  # as deep as any chain
+                again |= {a.key for a in stored if a.spec["base"].get("checkpoint") in again}
+            for kind in ("answers", "evaluations"):
+                again |= {a.key for a in self.store.all(kind) if a.spec["checkpoint"] in again}  # type: ignore[arg-type]
+        if self.wanted.reevaluate:
+            again |= {key for one in self.wanted.evaluations for key in (one.key, one.answers_key)}
+        return again
 
-def _measuring_job(bench: Bench, subject: Subject, suites: list[measuring.Wanted]) -> None:
-    planned = bench.planner.chain(subject)[-1]
-    for suite, _, _ in suites:
-        if suite.dataset is not None:
-            bench.suite_data(suite)
-    parent = bench.jobs.get(planned.key)
-    bench.jobs[f"measure {planned.key}"] = Job(
-        f"{subject.id} measuring",
-        partial(measuring.measure, bench, subject, suites),
-        needs=[parent] if parent else [],
-        urgency=1,
-        progress=partial(measuring.progress, bench, suites),
-    )
+    def _training_job(self, planned: PlannedStage) -> None:
+        again = planned.key in self.found.discarded
+        if planned.key in self.found.jobs or not planned.is_made:
+            return
+        if not again and self.store.get("checkpoints", planned.key) is not None:
+            return
+        self.rows[planned.key] = read_rows(planned, self.context)
+        run = TrainingJob(self.context, planned, self.rows[planned.key], again)
+        parent = self.found.jobs.get(planned.parent.key) if planned.parent else None
+        self.found.jobs[planned.key] = Job(
+            planned.key, planned.name, "train", run, needs=[parent] if parent else [], progress=run.progress
+        )
 
+    def _measuring_job(self, evaluations: list[PlannedEvaluation]) -> None:
+        for one in evaluations:
+            self.context.rows.rows(one.suite)  # what is wrong with them is an error now
+        first = evaluations[0]
+        run = MeasuringJob(self.context, first.subject, first.checkpoint, evaluations, self.suites)
+        parent = self.found.of_checkpoint(first.checkpoint.key)
+        key = f"measure {first.checkpoint.key}"
+        self.found.jobs[key] = Job(
+            key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress
+        )
 
-def _after_references(bench: Bench, subject: Subject, suites: list[measuring.Wanted]) -> None:
-    """What --adaptive may stop early is measured after what its claims compare it with."""
-    job = bench.jobs[f"measure {bench.planner.fingerprint(subject)}"]
-    for suite, _, spec in suites:
-        for other in compared_with(bench, suite, subject) if spec.get("adaptive") else ():
-            earlier = bench.jobs.get(f"measure {bench.planner.fingerprint(other)}")
-            if earlier is not None and earlier is not job and not waits_for(earlier, job):
-                job.after.append(earlier)
+    def _after_references(self, evaluations: list[PlannedEvaluation]) -> None:
+        """What --adaptive may stop early is measured after what its claims compare it with."""
+        job = self.found.of_evaluations(evaluations[0].checkpoint.key)
+        assert job is not None
+        by_key = {one.key: one.checkpoint.key for one in [*self.wanted.evaluations, *self.wanted.references]}
+        for one in evaluations:
+            for key in one.rule["against"] if one.rule else ():
+                earlier = self.found.of_evaluations(by_key.get(key, ""))
+                if earlier is not None and earlier is not job and not waits_for(earlier, job):
+                    job.after.append(earlier)
 
-
-def _check_overlap(bench: Bench, evaluations: list[tuple[Suite, Subject]]) -> None:
-    """Whole evaluation items within the rows about to be trained on are an error."""
-    for key, (loaded, _) in bench.rows.items():
-        items: dict[str, Any] = {}
-        for suite, subject in evaluations:
-            if suite.dataset is None or key not in [p.key for p in bench.planner.chain(subject)]:
-                continue
-            rows = bench.suite_data(suite).rows
-            items.update({f"{suite.name}: {sample.id}": sample.whole for sample in samples_of(suite, rows)})
-        check_contained(loaded.rows, items, bench.jobs[key].name)
+    def _check_overlap(self, evaluations: Sequence[PlannedEvaluation]) -> None:
+        """Whole evaluation items within the rows about to be trained on are an error."""
+        for key, rows in self.rows.items():
+            items: dict[str, str] = {}
+            for one in evaluations:
+                if one.suite.dataset is None or key not in [p.key for p in self.keys.chain(one.subject)]:
+                    continue
+                items.update({f"{one.suite.name}: {s.id}": s.whole for s in self.context.rows.samples(one.suite)})
+            check_contained(rows.rows, items, self.found.jobs[key].name)

@@ -1,159 +1,165 @@
-"""One training job: rows and spec into a folder, a worker over it, a checkpoint out of it."""
+"""One training job: rows and task into a folder, a worker over it, a checkpoint out of it."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from harness.session.bench import Bench
 from harness.data.reading.formats import row_text
-from harness.data.reading.rows import Loaded, load
-from harness.jobs.devices import threads
+from harness.data.reading.rows import Access, Loaded, load
+from harness.data.sources import Row
+from harness.environment import threads
 from harness.errors import DataError
+from harness.files import disk_errors_explained, last_json_line, write_json_lines
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.fingerprint.values import rebuilt
+from harness.jobs.context import JobContext, model_place, note_left_out, place_of
+from harness.jobs.devices import device_inside
+from harness.jobs.events import Note, Trained
 from harness.jobs.job import Job, Progress
-from harness.fingerprint.planning import PlannedStage
-from harness.store.artifacts import told_when_full
-from harness.jobs.process import device_inside
+from harness.worker.messages import HELD_OUT, KINDS, RECORD, ROWS, TASK, TrainingTask, receive, send
+
+WORKER = "harness.training"
+ASKED_FOR = "asked for by --retrain"
 
 
-def read_rows(bench: Bench, planned: PlannedStage) -> tuple[Loaded, Loaded | None]:
-    """The stage's training rows and its held-out rows, checked: held-out rows are not among those trained on."""
-    if planned.stage is None:
-        return Loaded(), None
-    access = replace(bench.access, scale=planned.subject.scale)  # a base may be of another scale than the session
-    loaded = load(planned.stage.data, access)
-    bench.note_left_out(planned.name, loaded)
-    held_out = None
-    if planned.stage.held_out is not None and planned.trains:
-        held_out = load(planned.stage.held_out, access)
-        trained = {row_text(row) for row in loaded.rows}
-        both = [row["origin"] for row in held_out.rows if row_text(row) in trained]
-        if both:
-            raise DataError(
-                f"{planned.name}: {len(both)} held-out rows are trained on (first: {both[0]}).",
-                "Declare held_out rows beyond the training rows: Rows.held_out(n).",
-            )
-    if planned.kind != "finetune":
-        plain = [row for row in loaded.rows if "text" not in row]
-        if plain:
-            raise DataError(
-                f"{planned.name}: {plain[0]['origin']} is a conversation; pretraining wants text.", "Use text=."
-            )
-    return loaded, held_out
+@dataclass(frozen=True)
+class TrainingRows:
+    """What a stage trains on, and what its loss is watched on."""
+
+    rows: list[Row] = field(default_factory=list)
+    held_out: list[Row] | None = None
 
 
-def train(bench: Bench, planned: PlannedStage, job: Job, device: str) -> None:
-    """Make the stage's checkpoint, unless another session has made it meanwhile."""
+@dataclass
+class TrainingJob:
+    """A stage to be trained; its rows are read and checked beforehand, and let go of once it is."""
 
-    def waiting(holder: str) -> None:
-        bench.notes.append(f"{planned.name}: waited for {holder}, which was training it")
-        job.progress = lambda: Progress(words=f"waiting for {holder}")
+    context: JobContext
+    planned: PlannedStage
+    rows: TrainingRows
+    again: bool = False  # --retrain: what there was is gone
 
-    progress_of = job.progress
-    with bench.store.lock(planned.key, planned.name, waiting, lambda: bench.stopping):
-        job.progress = progress_of
-        again = planned.key in bench.again
-        if again:
-            bench.store.remove("checkpoints", planned.key)
-            bench.again.discard(planned.key)
-            for stale in list(bench.again):  # stands on what is made anew; other jobs remove their own
-                if stale not in bench.jobs:
-                    bench.store.remove("checkpoints", stale)
-                    bench.store.remove("evaluations", stale)
-        if bench.store.get("checkpoints", planned.key) is not None:
-            return
-        why = "asked for by --retrain" if again else bench.why_missing(planned)
-        with told_when_full(f"{planned.name}: writing its rows"):
-            folder = bench.store.work("checkpoints", planned.key)
-            if not (folder / "made").exists() or not (folder / "record.json").exists():
-                _write_task(bench, planned, folder, device)
-        if not (folder / "record.json").exists():
-            bench.run_worker("harness.training", folder, device, planned.name).wait()
-        record = {**json.loads((folder / "record.json").read_text()), "why": why}
-        bench.store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
-        bench.trained.append(planned.name)
-    bench.rows.pop(planned.key, None)
+    def __call__(self, job: Job, device: str) -> None:
+        """Make the stage's checkpoint, unless another session has made it meanwhile."""
+        context, planned, store = self.context, self.planned, self.context.store
+        progress_of = job.progress
+
+        def waiting(holder: str) -> None:
+            context.report(Note(f"{planned.name}: waited for {holder}, which was training it"))
+            job.progress = lambda: Progress(words=f"waiting for {holder}")
+
+        with store.lock(planned.key, planned.name, waiting, lambda: context.pool.stopping):
+            job.progress = progress_of
+            if store.get("checkpoints", planned.key) is not None:
+                return
+            why = ASKED_FOR if self.again else self._why()
+            with disk_errors_explained(f"{planned.name}: writing its rows"):
+                folder = store.work("checkpoints", planned.key)
+                if not (folder / "made").exists() or not (folder / RECORD).exists():
+                    self._write_task(folder, device)
+            if not (folder / RECORD).exists():
+                context.pool.run(WORKER, folder, device, planned.name).wait()
+            record = {**json.loads((folder / RECORD).read_text()), "why": why}
+            store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
+            context.report(Trained(planned.name))
+        self.rows = TrainingRows()
+
+    def progress(self) -> Progress:
+        """Step, loss, tokens per second and time left, from the last line of the training log."""
+        log = self.context.store.root / "checkpoints" / f"{self.planned.key}.partial" / "log.jsonl"
+        line = last_json_line(log)
+        if line is None:
+            return Progress(words="starting")
+        seconds = max(line["seconds"], 1e-3)
+        left = (line["steps"] - line["step"]) * seconds / max(line["step"], 1)
+        loss = f"loss {line['loss']:.3f}, " if "loss" in line else ""
+        words = f"{loss}{line['tokens'] / seconds:,.0f} tokens/s, {_clock(left)} left"
+        return Progress(line["step"], line["steps"], words)
+
+    def _why(self) -> str:
+        specs = self.context.results.specs
+        first = not any(spec.get("stage") == self.planned.kind for spec in specs.values())
+        return "the first of its kind" if first else self.context.results.why_missing(self.planned)
+
+    def _write_task(self, folder: Path, device: str) -> None:
+        """Rows, then the task; what an earlier run left is kept where it trained the same."""
+        kept = tuple(row["id"] for row in self.rows.held_out or ())
+        earlier: TrainingTask | None = receive(folder / TASK) if (folder / TASK).exists() else None
+        if earlier and (earlier.device != device_inside(device) or earlier.held_out != kept):
+            shutil.rmtree(folder)  # begun on another kind of device, or watched on other rows: not the same training
+            folder.mkdir()
+            earlier = None
+        write_json_lines(folder / ROWS, self.rows.rows)
+        if self.rows.held_out is not None:
+            write_json_lines(folder / HELD_OUT, self.rows.held_out)
+        task = training_task(self.planned, self.context.results.keys.root)
+        task = replace(
+            task,
+            device=device_inside(device),
+            threads=earlier.threads if earlier else threads(),
+            held_out=kept,
+            track=self.context.track,
+        )
+        send(folder / TASK, task)
 
 
-def _write_task(bench: Bench, planned: PlannedStage, folder: Path, device: str) -> None:
-    """Rows, then the spec; what an earlier run left is kept where it says the same."""
-    loaded, held_out = bench.rows[planned.key]
-    kept = [] if held_out is None else [row["id"] for row in held_out.rows]
-    spec_path = folder / "spec.json"
-    earlier = json.loads(spec_path.read_text()) if spec_path.exists() else {}
-    if earlier and (earlier["device"] != device_inside(device) or earlier["held_out"] != kept):
-        shutil.rmtree(folder)  # begun on another kind of device, or watched on other rows: not the same training
-        folder.mkdir()
-        earlier = {}
-    _write_rows(folder / "rows.jsonl", loaded.rows)
-    if held_out is not None:
-        _write_rows(folder / "held_out.jsonl", held_out.rows)
-    parent = planned.parent
-    task: dict[str, Any] = {
-        **planned.spec,
-        "name": planned.name,
-        "device": device_inside(device),
-        "threads": earlier.get("threads", threads()),  # the sum of a matrix product depends on it
-        "held_out": kept,
-        "eval_steps": planned.stage.eval_steps if planned.stage else None,
-        "save_steps": planned.subject.variant.save_steps,
-        "track": bench.options.track,
-        "base_at": bench.place(parent) if parent else _model_place(bench, planned),
-        "base_name": _base_name(planned),
-    }
-    temporary = spec_path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(task, indent=1))
-    temporary.replace(spec_path)
-
-
-def _model_place(bench: Bench, planned: PlannedStage) -> dict[str, Any] | None:
-    """Where `Fresh(...)` finds the configuration and tokenizer it is like."""
-    return None if "architecture" in planned.spec["base"] else bench.place_of_model(planned)
-
-
-def _base_name(planned: PlannedStage) -> str:
+def training_task(planned: PlannedStage, root: Path) -> TrainingTask:
+    """All that a worker has to know of a stage, but for the machine it runs on."""
     base = planned.spec["base"]
-    return str(base.get("model") or base.get("checkpoint") or base.get("directory") or "architecture")
+    stage = planned.stage if planned.trains else None
+    architecture = rebuilt(base["architecture"], KINDS) if "architecture" in base else None
+    place = place_of(planned.parent, root) if planned.parent else None
+    return TrainingTask(
+        makes=planned.key,
+        name=planned.name,
+        kind=planned.kind,  # type: ignore[arg-type]
+        architecture=architecture,
+        base=place if place or architecture else model_place(planned, root),
+        base_name=str(base.get("model") or base.get("checkpoint") or base.get("directory") or "architecture"),
+        settings=stage.settings if stage else None,
+        micro_batch_size=planned.spec.get("micro_batch_size", 1),
+        seed=planned.spec["seed"],
+        eval_steps=stage.eval_steps if stage else None,
+        save_steps=planned.subject.variant.save_steps,
+    )
 
 
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    temporary.replace(path)
+def read_rows(planned: PlannedStage, context: JobContext) -> TrainingRows:
+    """The stage's training rows and held-out rows, checked: held-out rows are not among those trained on."""
+    if planned.stage is None:
+        return TrainingRows()
+    # a base may be of another scale than the session
+    access = replace(context.results.keys.access, scale=planned.subject.scale)
+    loaded = load(planned.stage.data, access)
+    note_left_out(context.store.root, context.report, planned.name, loaded)
+    if planned.kind != "finetune":
+        _check_text(planned, loaded)
+    return TrainingRows(loaded.rows, _held_out(planned, loaded, access))
 
 
-def progress(bench: Bench, planned: PlannedStage) -> Progress:
-    """Step, loss, tokens per second and time left, from the last line of the training log."""
-    line = last_line(bench.store.root / "checkpoints" / f"{planned.key}.partial" / "log.jsonl")
-    if line is None:
-        return Progress(words="starting")
-    seconds = max(line["seconds"], 1e-3)
-    left = (line["steps"] - line["step"]) * seconds / max(line["step"], 1)
-    loss = f"loss {line['loss']:.3f}, " if "loss" in line else ""
-    return Progress(line["step"], line["steps"], f"{loss}{line['tokens'] / seconds:,.0f} tokens/s, {_clock(left)} left")
-
-
-def last_line(path: Path) -> dict[str, Any] | None:
-    """The last whole line of a log of JSON lines."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
+def _held_out(planned: PlannedStage, loaded: Loaded, access: Access) -> list[Row] | None:
+    if planned.stage is None or planned.stage.held_out is None or not planned.trains:
         return None
-    for line in reversed(lines):
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            return found
-    return None
+    held_out = load(planned.stage.held_out, access).rows
+    trained = {row_text(row) for row in loaded.rows}
+    both = [row["origin"] for row in held_out if row_text(row) in trained]
+    if both:
+        raise DataError(
+            f"{planned.name}: {len(both)} held-out rows are trained on (first: {both[0]}).",
+            "Declare held_out rows beyond the training rows: Rows.held_out(n).",
+        )
+    return held_out
+
+
+def _check_text(planned: PlannedStage, loaded: Loaded) -> None:
+    conversation = next((row for row in loaded.rows if "text" not in row), None)
+    if conversation is not None:
+        raise DataError(
+            f"{planned.name}: {conversation['origin']} is a conversation; pretraining wants text.", "Use text=."
+        )
 
 
 def _clock(seconds: float) -> str:

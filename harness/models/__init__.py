@@ -1,5 +1,9 @@
 """The model worker: `python -m harness.models` holds one model on one device and answers request after request.
 
+loading/     a place -> model and tokenizer      } all that can change an answer: hashed into the keys
+answering/   asks -> answers                     } of evaluations, folder by folder
+tools/       what cannot: chat, export, token counts, memory, energy
+
 Only worker processes import this folder's modules; they may import torch.
 """
 

@@ -1,15 +1,43 @@
 """The last step of the road: what the warehouse holds, as a page, a comment and a table.
 
-content = load(connection)  # or load(connection, recipes=["wiki_only"], since=...)
-write_html(content, folder / "report.html")
-write_markdown(content, folder / "report.md")
-print_terminal(content, console)
+declared   what a project shows: a Report of sections          write    all of it, written
+load       the warehouse -> content, by the queries in sql/    custom   sections with a query of their own
+content    what a report is about, as frozen values            sampling which samples are loaded
+tables, cost, history, versions, words   content arranged and put in words
+page, markdown, terminal                 content -> HTML, Markdown, text
+charts, trends                           content -> SVG;       browser_data, letters   samples -> the page
 """
 
-from harness.report.content import Content
-from harness.report.load import load
-from harness.report.markdown import summary_markdown, write_markdown
-from harness.report.render import write_html
-from harness.report.terminal import print_terminal
+from harness.report.declared import (
+    Chart,
+    Contamination,
+    Cost,
+    FirstLook,
+    History,
+    Lineage,
+    Matrix,
+    Report,
+    Samples,
+    Section,
+    Seeds,
+    Table,
+    Training,
+    Verdicts,
+)
 
-__all__ = ["Content", "load", "print_terminal", "summary_markdown", "write_html", "write_markdown"]
+__all__ = [
+    "Chart",
+    "Contamination",
+    "Cost",
+    "FirstLook",
+    "History",
+    "Lineage",
+    "Matrix",
+    "Report",
+    "Samples",
+    "Section",
+    "Seeds",
+    "Table",
+    "Training",
+    "Verdicts",
+]

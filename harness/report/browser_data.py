@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.report.content import Content, Evaluation, Gate, Sample, Text
-from harness.report.packing import Packed, coded, packed
+from harness.report.letters import Packed, coded, packed
 from harness.report.words import LOWER_IS_BETTER, visible
 
 TEXT_LIMITS = (1_200, 800, 600, 500, 400, 300)  # characters, the longest that should fit is tried first

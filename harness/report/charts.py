@@ -6,23 +6,24 @@ and replaces it, so that the same drawing serves light, dark and print.
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import altair
 import vl_convert
 
+from harness.errors import ReportError
 from harness.report.content import Checkpoint, Content, Gate
 from harness.report.words import floor_name, number, signed
 
 INK, PAPER, MUTED, RULE, ACCENT = "#1f2328", "#fcfbf8", "#5c6370", "#dedad2", "#1f5f8b"
 PASS, FAIL, UNDECIDED = "#1b6e53", "#a8361c", "#7a5b00"
-VERDICT_COLOURS = {"pass": PASS, "fail": FAIL, "inconclusive": UNDECIDED}
-VERDICT_SHAPES = {"pass": "circle", "fail": "cross", "inconclusive": "circle"}
 ANGLES = {"circle": 0, "cross": 45}
 WIDTH = 330  # of the plot, in pixels
 ROW = 40  # height of one subject: its name, and its interval below
 MOST_POINTS = 160  # of one training curve
+OWN_HEIGHT = 180  # of a chart that a project declares
 DROPPED = r' (?:class|role|aria-[a-z]+|pointer-events|opacity|stroke-miterlimit|font-family)="[^"]*"'  # of the SVG
 
 CONFIG = {
@@ -38,12 +39,23 @@ CONFIG = {
 }  # fmt: skip
 
 
+class Look(NamedTuple):
+    """How a dot is drawn."""
+
+    colour: str
+    shape: str = "circle"
+    hollow: bool = False
+
+
+VERDICT_LOOKS = {"pass": Look(PASS), "fail": Look(FAIL, "cross"), "inconclusive": Look(UNDECIDED, hollow=True)}
+
+
 def metric_chart(content: Content, suite: str, metric: str) -> str | None:
     """Dot and interval for every subject, a line for every floor; None without a finite estimate."""
     measured = {name: e.metrics[metric] for name, e in content.of_suite(suite).items() if metric in e.metrics}
     references = {s.name for s in content.subjects if s.recipe in ("base", "untrained")}
     rows = [
-        _interval_row(name, m.estimate, m.low, m.high, number, MUTED if name in references else ACCENT, "circle")
+        _interval_row(name, (m.estimate, m.low, m.high), number, Look(MUTED if name in references else ACCENT))
         for name, m in measured.items()
         if finite(m.estimate)
     ]
@@ -51,7 +63,7 @@ def metric_chart(content: Content, suite: str, metric: str) -> str | None:
         return None
     floors = {name: value for name, value in content.floors_of(suite, metric).items() if finite(value)}
     lines = [
-        {"name": floor_name(name), "value": value, "told": number(value)}
+        {"name": floor_name(name), "value": value, "label": number(value)}
         for name, value in sorted(floors.items(), key=lambda floor: floor[1])
         if name not in measured
     ]
@@ -67,11 +79,10 @@ def forest_chart(gates: list[Gate]) -> str | None:
     rows = [
         _interval_row(
             f"{gate.subject} − {gate.reference}" if gate.reference else f"{gate.subject} − {number(gate.baseline)}",
-            gate.estimate, gate.low, gate.high, signed, VERDICT_COLOURS[gate.verdict], VERDICT_SHAPES[gate.verdict],
-            hollow=gate.verdict == "inconclusive",
+            (gate.estimate, gate.low, gate.high), signed, VERDICT_LOOKS[gate.verdict],
         )
         for gate in gates
-        if gate.verdict in VERDICT_COLOURS and finite(gate.estimate)
+        if gate.verdict in VERDICT_LOOKS and finite(gate.estimate)
     ]  # fmt: skip
     if all(row["low"] == row["high"] for row in rows):
         return None  # nothing varies
@@ -98,12 +109,16 @@ def curve_chart(checkpoint: Checkpoint) -> str | None:
 
 
 def _interval_row(
-    name: str, estimate: float | None, low: float | None, high: float | None, show: Callable[[float | None], str],
-    colour: str, shape: str, hollow: bool = False,
-) -> dict:  # fmt: skip
+    name: str,
+    interval: tuple[float | None, float | None, float | None],
+    show: Callable[[float | None], str],
+    look: Look,
+) -> dict:
+    """A dot with its estimate, low and high end; without an interval, the dot alone."""
+    estimate, low, high = interval
     whole = finite(low) and finite(high)
     return {
-        "name": name, "told": show(estimate), "value": estimate, "colour": colour, "shape": shape, "hollow": hollow,
+        "name": name, "label": show(estimate), "value": estimate, "look": look,
         "low": low if whole else estimate, "high": high if whole else estimate,
     }  # fmt: skip
 
@@ -124,11 +139,10 @@ def _dots(rows: list[dict], lines: list[dict], thresholds: list[float]) -> str:
 
     ends = [(value, len(rows) - 1) for value in thresholds] + [(line["value"], line["row"]) for line in lines]
     layers = _lines(ends, len(rows), x, y)
-    for look in dict.fromkeys((row["colour"], row["shape"], row["hollow"]) for row in rows):
-        alike = [row for row in rows if (row["colour"], row["shape"], row["hollow"]) == look]
-        chart = altair.Chart(table(alike))
-        layers.append(chart.mark_rule(color=look[0], strokeWidth=2).encode(x=x_low, x2="high:Q", y=y))
-        layers.append(_marked(chart, *look).encode(x=x, y=y))
+    for look in dict.fromkeys(row["look"] for row in rows):
+        chart = altair.Chart(table([row for row in rows if row["look"] == look]))
+        layers.append(chart.mark_rule(color=look.colour, strokeWidth=2).encode(x=x_low, x2="high:Q", y=y))
+        layers.append(_marked(chart, look).encode(x=x, y=y))
     layers += _labels(altair.Chart(table(rows)), y, INK)
     layers += _labels(altair.Chart(table(lines)), y, MUTED) if lines else []
     return svg(altair.layer(*layers).properties(width=WIDTH, height=ROW * (last + 0.3)))
@@ -149,11 +163,11 @@ def _lines(ends: list[tuple[float, int]], row_count: int, x: Any, y: Any) -> lis
     ]
 
 
-def _marked(chart: Any, colour: str, shape: str, hollow: bool) -> Any:
-    if hollow:
-        return chart.mark_point(stroke=colour, fill=PAPER, size=90, strokeWidth=2, opacity=1)
-    size = 180 if shape == "cross" else 90
-    return chart.mark_point(filled=True, color=colour, shape=shape, angle=ANGLES[shape], size=size, opacity=1)
+def _marked(chart: Any, look: Look) -> Any:
+    if look.hollow:
+        return chart.mark_point(stroke=look.colour, fill=PAPER, size=90, strokeWidth=2, opacity=1)
+    angle, size = ANGLES[look.shape], 180 if look.shape == "cross" else 90
+    return chart.mark_point(filled=True, color=look.colour, shape=look.shape, angle=angle, size=size, opacity=1)
 
 
 def _labels(chart: Any, y: Any, colour: str) -> list:
@@ -162,9 +176,31 @@ def _labels(chart: Any, y: Any, colour: str) -> list:
             x=altair.value(0), y=y, text="name:N"
         ),
         chart.mark_text(align="right", dy=-17, fontSize=13, color=colour).encode(
-            x=altair.value(WIDTH), y=y, text="told:N"
+            x=altair.value(WIDTH), y=y, text="label:N"
         ),
     ]
+
+
+def own_chart(mark: str, encode: Mapping[str, str], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A chart of a query's rows; ReportError where a channel names no column, or Altair refuses it."""
+    used = {channel: re.split(r"[:(]", column.split("(")[-1])[0].strip(" )") for channel, column in encode.items()}
+    missing = next((name for name in used.values() if name and name not in columns), None)
+    if missing is not None:
+        raise ReportError(f"the query has no column {missing!r} (it has: {', '.join(columns)}).")
+    values = [{name: _json(value) for name, value in zip(columns, row, strict=True)} for row in rows]
+    try:
+        chart = altair.Chart(altair.Data(values=values))
+        chart = getattr(chart, f"mark_{mark}")(**({} if "color" in encode else {"color": ACCENT})).encode(**encode)
+        return svg(chart.properties(width=WIDTH - 24, height=OWN_HEIGHT))
+    except Exception as error:  # whatever Altair and vl-convert say of the user's encoding
+        raise ReportError(str(error).strip().split("\n")[0]) from None
+
+
+def _json(value: Any) -> Any:
+    """A value as JSON has it: moments and decimals as text and number."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def _thinned(points: list[dict]) -> list[dict]:

@@ -8,9 +8,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import WarehouseError
-from harness.report.content import Baseline, Checkpoint, Content, Evaluation, Floor, Gate, LogPoint, Loud, Metric, PastScore, Run, Subject, Touched
-from harness.report.drawing import draw
+from harness.report.content import (
+    Baseline,
+    Checkpoint,
+    Content,
+    Evaluation,
+    Floor,
+    Gate,
+    LogPoint,
+    Loud,
+    Metric,
+    PastScore,
+    Run,
+    Subject,
+    Touched,
+)
 from harness.report.query import parsed, rows
+from harness.report.sampling import draw
 
 if TYPE_CHECKING:
     import duckdb

@@ -1,12 +1,18 @@
 """Content -> Markdown for a pull request: verdicts, metrics and a shortened first look, nothing that runs or pings."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
 
+from harness.files import Json
 from harness.report import cost, history, tables, words
 from harness.report.content import Content, Text
+from harness.report.custom import Queried
+from harness.report.declared import DEFAULT, Chart, Report, Table
+
+Found = Mapping[str, Queried]  # by title of the section
 
 TEMPLATES = Path(__file__).parent / "templates"
 ANSWER_CHARACTERS = 240
@@ -15,16 +21,17 @@ MOST_CHARACTERS = 65_000  # a comment on GitHub may have 65,536
 LEFT_OUT_FIRST = ("A first look", "History", "Seeds", "Contamination", "Cost")  # where all is too long
 SHORTENED = "\n\nShortened here; the page has everything.\n"
 LAST_RUNS = 5  # of the history
+OWN_ROWS = 30  # of a table that a project declares
 SPECIAL = re.compile(r"[\\`*\[\]<>#|~@$&]|(?<!\w)_|_(?!\w)|:(?=//)")
 
 
-def write_markdown(content: Content, path: Path, *, title: str = "Fine-tuning report") -> None:
-    """Write the comment to path."""
+def write_markdown(content: Content, path: Path, report: Report = DEFAULT, found: Found | None = None) -> None:
+    """Write the comment to path; `found` are the rows of the report's own queries."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(summary_markdown(content, title=title), encoding="utf-8")
+    path.write_text(summary_markdown(content, report, found), encoding="utf-8")
 
 
-def summary_markdown(content: Content, *, title: str = "Fine-tuning report") -> str:
+def summary_markdown(content: Content, report: Report = DEFAULT, found: Found | None = None) -> str:
     """The comment: at most MOST_CHARACTERS, for which whole sections are left out, and said so."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=False, undefined=jinja2.StrictUndefined,
@@ -34,11 +41,22 @@ def summary_markdown(content: Content, *, title: str = "Fine-tuning report") -> 
     environment.globals |= {"words": words, "tables": tables, "cost": cost}
     template = environment.get_template("report.md")
     look = tables.first_look(content)
-    values = {"content": content, "title": title, "look": look, "shown": look[: _fitting(look)], "last_runs": LAST_RUNS}
     histories = history.histories(content)
-    values |= {"histories": histories, "unchanged_line": history.unchanged_line(histories)}
+    values: Json = {
+        "content": content,
+        "title": report.title,
+        "sections": [section.label for section in report.sections if not isinstance(section, Table | Chart)],
+        "own": [(section.title, (found or {})[section.title]) for section in report.queries],
+        "own_rows": OWN_ROWS,
+        "look": look,
+        "shown": look[: _fitting(look)],
+        "last_runs": LAST_RUNS,
+        "histories": histories,
+        "unchanged_line": history.unchanged_line(histories),
+    }
     for place in range(len(LEFT_OUT_FIRST) + 1):
-        text = re.sub(r"\n{3,}", "\n\n", template.render(values, left_out=LEFT_OUT_FIRST[:place]))
+        left_out = [name for name in LEFT_OUT_FIRST[:place] if name in values["sections"]]
+        text = re.sub(r"\n{3,}", "\n\n", template.render(values, left_out=left_out))
         if len(text) <= MOST_CHARACTERS:
             return text
     whole_lines = text[: MOST_CHARACTERS - len(SHORTENED)].rpartition("\n")[0]

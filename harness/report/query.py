@@ -1,4 +1,4 @@
-"""The queries beside this file, run as they stand: rows out, nothing written."""
+"""The queries in `sql/`, run as they stand: rows out, nothing written."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-HERE = Path(__file__).parent
+SQL = Path(__file__).parent / "sql"
 
 
 def rows(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[dict]:
     """The rows of `<query>.sql` by column name."""
-    cursor = connection.execute((HERE / f"{query}.sql").read_text(encoding="utf-8"), parameters)
+    cursor = connection.execute((SQL / f"{query}.sql").read_text(encoding="utf-8"), parameters)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -7,7 +7,17 @@ from statistics import mean, stdev
 from typing import Any
 from urllib.parse import urlencode
 
-from harness.report.content import FIRST_LOOK, FIRST_LOOK_IMPROVED, Checkpoint, Content, Gate, Loud, Metric, Subject, Text
+from harness.report.content import (
+    FIRST_LOOK,
+    FIRST_LOOK_IMPROVED,
+    Checkpoint,
+    Content,
+    Gate,
+    Loud,
+    Metric,
+    Subject,
+    Text,
+)
 from harness.report.words import commit_name, count, day, duration, energy, memory, plural, short
 
 MOST_PROMPTS = 40  # of the first look

@@ -1,12 +1,17 @@
 """Content -> the terminal: verdicts first, then every metric of every subject, in any width."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.report import cost, tables, words
 from harness.report.content import Content, Gate, Metric
+from harness.report.custom import Queried
+from harness.report.declared import DEFAULT, Cost, Matrix, Report, Seeds, Verdicts
 
+OWN_ROWS = 12  # of a table that a project declares
 STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "skipped": "dim"}
 NARROW = 90  # columns, below which claims stand as paragraphs
 CELL_WIDTH = 18  # columns of one subject
@@ -17,36 +22,64 @@ MATTER_MOST = (
 )  # fmt: skip
 
 
-def print_terminal(content: Content, console: Console) -> None:
-    """Print the report's first sentence, its claims, its metrics and its run line."""
+def print_terminal(
+    content: Content, console: Console, report: Report = DEFAULT, found: Mapping[str, Queried] | None = None
+) -> None:
+    """Print the report's first sentence, then of its sections those that a terminal can show, and its run line."""
     console.print(Text(words.verdict_line(content.gates), style="bold"))
-    if content.gates and console.width >= NARROW:
-        console.print(_claims(content.gates))
-    elif content.gates:
-        for gate in content.gates:
-            console.print(_paragraph(gate))
-    for gate in content.gates:
-        if gate.verdict in ("fail", "inconclusive") and gate.message:
+    if report.has(Verdicts):
+        _print_claims(content.gates, console)
+    if report.has(Matrix):
+        _print_matrix(content, console)
+    titled = [
+        ("cost", _costs(content, console.width) if report.has(Cost) else None),
+        ("seeds", _seeds(content) if report.has(Seeds) else None),
+        *((section.title, _own(found, section.title)) for section in report.queries),
+    ]
+    for title, table in titled:
+        if table is not None and table.row_count:
             console.print()
-            console.print(_text(f"{gate.gate}: {gate.message}"))
-    rows = tables.matrix(content)
-    if rows:
-        fitting = max(1, (console.width - METRIC_WIDTH) // (CELL_WIDTH + 2))
-        for first in range(0, len(content.subjects), fitting):
-            console.print()
-            console.print(_metrics(content, rows, first, fitting))
-    else:
-        console.print(Text("Nothing was measured.", style="dim"))
-    for title, table in (("cost", _costs(content, console.width)), ("seeds", _seeds(content))):
-        if table.row_count:
-            console.print()
-            console.print(Text(title, style="bold"))
+            console.print(_text(title, style="bold"))
             console.print(table)
-    if cost.spared_line(content):
+    if report.has(Cost) and cost.spared_line(content):
         console.print()
         console.print(_text(cost.spared_line(content)))
     console.print()
     console.print(_text(words.run_line(content.runs), style="dim"))
+
+
+def _print_claims(gates: tuple[Gate, ...], console: Console) -> None:
+    if gates and console.width >= NARROW:
+        console.print(_claims(gates))
+    else:
+        for gate in gates:
+            console.print(_paragraph(gate))
+    for gate in gates:
+        if gate.verdict in ("fail", "inconclusive") and gate.message:
+            console.print()
+            console.print(_text(f"{gate.gate}: {gate.message}"))
+
+
+def _print_matrix(content: Content, console: Console) -> None:
+    rows = tables.matrix(content)
+    if not rows:
+        console.print(Text("Nothing was measured.", style="dim"))
+        return
+    fitting = max(1, (console.width - METRIC_WIDTH) // (CELL_WIDTH + 2))
+    for first in range(0, len(content.subjects), fitting):
+        console.print()
+        console.print(_metrics(content, rows, first, fitting))
+
+
+def _own(found: Mapping[str, Queried] | None, title: str) -> Table | None:
+    """The first rows of a section with a query of its own."""
+    one = (found or {}).get(title)
+    if one is None or one.problem:
+        return None
+    table = _table(list(one.columns))
+    for row in one.rows[:OWN_ROWS]:
+        table.add_row(*(_text(words.cell(value)) for value in row))
+    return table
 
 
 def _text(text: str, style: str = "") -> Text:

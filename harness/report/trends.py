@@ -34,7 +34,7 @@ def history_chart(history: History) -> str:
         chart = altair.Chart(table(points))
         layers.append(chart.mark_line(color=colour, strokeWidth=1.75).encode(x=x, y=_y()))
         layers.append(_mark(chart, colour, shape).encode(x=x, y=_y()))
-        rows.append({"name": name, "told": number(points[-1]["value"]), "colour": colour, "shape": shape})
+        rows.append({"name": name, "label": number(points[-1]["value"]), "colour": colour, "shape": shape})
     return _above(layers, rows)
 
 
@@ -52,9 +52,9 @@ def pareto_chart(pareto: Pareto) -> str:
     layers.append(hollow.mark_point(stroke=MUTED, fill=PAPER, size=70, strokeWidth=1.75, opacity=1).encode(x=x, y=_y()))
     filled = altair.Chart(table(_plotted(best, size)))
     layers.append(_mark(filled, ACCENT, "circle").encode(x=x, y=_y()))
-    layers.append(filled.mark_text(dy=-13, fontSize=13, color=INK).encode(x=x, y=_y(), text="told:N"))
+    layers.append(filled.mark_text(dy=-13, fontSize=13, color=INK).encode(x=x, y=_y(), text="label:N"))
     rows = [
-        {"name": f"{place}  {point.subject}", "told": f"{number(point.metric.estimate)} · {duration(point.seconds)}"}
+        {"name": f"{place}  {point.subject}", "label": f"{number(point.metric.estimate)} · {duration(point.seconds)}"}
         for place, point in enumerate(best, start=1)
     ]
     return _above(layers, [row | {"colour": ACCENT, "shape": "circle"} for row in rows])
@@ -62,7 +62,7 @@ def pareto_chart(pareto: Pareto) -> str:
 
 def _plotted(points: list[Point], size: float) -> list[dict]:
     return [
-        {"cost": point.seconds / size, "value": point.metric.estimate, "told": str(place)}
+        {"cost": point.seconds / size, "value": point.metric.estimate, "label": str(place)}
         for place, point in enumerate(points, start=1)
     ]
 
@@ -92,7 +92,7 @@ def _above(layers: list[Any], rows: list[dict]) -> str:
     left = texts.mark_text(align="left", fontSize=13, color=INK, limit=PLOT_WIDTH - 116)
     right = texts.mark_text(align="right", fontSize=13, color=INK)
     legend.append(left.encode(x=altair.value(18), y=y, text="name:N"))
-    legend.append(right.encode(x=altair.value(PLOT_WIDTH), y=y, text="told:N"))
+    legend.append(right.encode(x=altair.value(PLOT_WIDTH), y=y, text="label:N"))
     named = altair.layer(*legend).properties(width=PLOT_WIDTH, height=ROW * len(rows))
     both = altair.vconcat(plot, named, spacing=12).resolve_scale(y="independent")
     return svg(both.properties(padding={"left": 6, "right": 2, "top": 2, "bottom": 2}))

@@ -4,11 +4,12 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from harness.report.content import Content, Gate, Metric, Run
+from harness.statistics.interval import LEAST_SHOWN
 
 MISSING = "–"
-LEAST_TOLD = 1e-10  # a p-value below this is told as this
 VERDICTS = {  # verdict -> symbol and word; never told by colour alone
     "pass": ("✓", "holds"),
     "fail": ("✕", "fails"),
@@ -103,6 +104,17 @@ def metric_cell(metric: Metric | None) -> str:
         return MISSING
     span = interval(metric.low, metric.high)
     return f"{number(metric.estimate)} ({span})" if span else number(metric.estimate)
+
+
+def cell(value: object) -> str:
+    """A value of a project's own table: numbers as everywhere, nothing as a dash."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count(value)
+    return number(float(value)) if isinstance(value, float | Decimal) else str(value)
 
 
 def count(value: int | None) -> str:
@@ -233,7 +245,7 @@ def adjusted(gate: Gate) -> str:
 
 def p_value(value: float) -> str:
     """'= 0.0012', or '< 1e-10' where digits would only boast."""
-    return f"= {number(value)}" if value >= LEAST_TOLD else f"< {LEAST_TOLD:g}"
+    return f"= {number(value)}" if value >= LEAST_SHOWN else f"< {LEAST_SHOWN:g}"
 
 
 def floor_name(floor: str) -> str:

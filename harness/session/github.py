@@ -6,23 +6,23 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from harness.session.record import Session
 from harness.gates.verdict import Verdict
+from harness.session.record import Record
 
 MOST_SUMMARY = 1_000_000  # bytes of a step's summary: GitHub drops a step's whole summary beyond 1 MiB
 LEVELS = {"fail": "error", "inconclusive": "warning"}
 
 
-def tell(session: Session, write_line: Callable[[str], None]) -> None:
+def show(record: Record, write_line: Callable[[str], None]) -> None:
     """Annotations and a summary, where GitHub runs the session; nothing elsewhere."""
+    setup = record.run.setup
     if os.environ.get("GITHUB_ACTIONS"):
-        root = session.bench.root
-        places = {s.id: Path("recipes") / f"{s.recipe.name}.py" for s in session.subjects.values()}
-        files = {subject: str(place) for subject, place in places.items() if (root / place).exists()}
-        for line in annotated(session.verdicts.values(), files, session.bench.options.strict_gates):
+        places = {s.id: Path("recipes") / f"{s.recipe.name}.py" for s in record.subjects.values()}
+        files = {subject: str(place) for subject, place in places.items() if (setup.root / place).exists()}
+        for line in annotated(record.verdicts.values(), files, setup.options.strict_gates):
             write_line(line)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    written = [path for path in session.paths if path.suffix == ".md" and path.exists()]
+    written = [path for path in record.paths if path.suffix == ".md" and path.exists()]
     if summary and written:
         add_to_summary(Path(summary), written[0])
 

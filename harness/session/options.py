@@ -8,9 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.jobs import devices
 from harness.data.sources import SCALES, Scale
 from harness.errors import HarnessError, RecipeError
+from harness.jobs.devices import parse
+
+TRACKERS = ("wandb", "tensorboard", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -34,23 +36,18 @@ class Options:
 
 
 def read_options(given: Callable[[str], Any]) -> Options:
-    """The options as typed, `given("--scale")`, checked; the error of the first that cannot be."""
-    gpu, scale, root = (given(name) for name in ("--gpu", "--scale", "--data-root"))
-    if scale not in (None, *SCALES):
-        raise RecipeError(f"--scale {scale}: there is no such scale.", "Choose mini, small or full.")
-    if root is not None and not Path(root).is_dir():
-        raise HarnessError(f"--data-root {root}: no such folder.")
+    """pytest's options as typed, `given("--scale")`, checked; the error of the first that cannot be."""
+    gpu, scale, track = (given(name) for name in ("--gpu", "--scale", "--track"))
     if given("--seeds") < 1:
         raise HarnessError(f"--seeds {given('--seeds')}: at least one seed is needed.")
-    track = given("--track")
-    if track not in (None, "wandb", "tensorboard", "mlflow"):
+    if track not in (None, *TRACKERS):
         raise HarnessError(f"--track {track}: there is no such tracker.", "Choose wandb, tensorboard or mlflow.")
     if track is not None and find_spec(track) is None:
         raise HarnessError(f"--track {track}: {track} is not installed.", f"pip install {track}")
     return Options(
-        scale=scale or ("full" if gpu is not None else "mini"),
-        devices=tuple(devices.parse(gpu, use=not given("--no-train"))),
-        data_root=Path(root).resolve() if root else None,
+        scale=checked_scale(scale or ("full" if gpu is not None else "mini")),
+        devices=tuple(parse(gpu, use=not given("--no-train"))),
+        data_root=checked_data_root(given("--data-root")),
         skip_bad_rows=given("--skip-bad-rows"),
         train=not given("--no-train"),
         retrain=given("--retrain"),
@@ -63,3 +60,20 @@ def read_options(given: Callable[[str], Any]) -> Options:
         models=tuple(given("--model")),
         tasks=tuple(dict.fromkeys(part.strip() for part in (given("--tasks") or "").split(",") if part.strip())),
     )
+
+
+def checked_scale(scale: str) -> Scale:
+    """The scale; RecipeError where there is no such one."""
+    for known in SCALES:
+        if scale == known:
+            return known
+    raise RecipeError(f"--scale {scale}: there is no such scale.", f"Choose {', '.join(SCALES[:-1])} or {SCALES[-1]}.")
+
+
+def checked_data_root(folder: str | Path | None) -> Path | None:
+    """The folder of real data, whole; HarnessError where there is no such one."""
+    if folder is None:
+        return None
+    if not Path(folder).is_dir():
+        raise HarnessError(f"--data-root {folder}: no such folder.")
+    return Path(folder).resolve()

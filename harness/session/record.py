@@ -1,39 +1,48 @@
-"""One session's own record: what it used, what it judged; the last steps of the road, warehouse and report."""
+"""What a session came to: its rows for the warehouse, its report, and what the newest session left behind."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from harness.store.baselines import all_of
-from harness.session.bench import Bench
-from harness.environment import commit_of
+from harness.environment import MATTERS, commit_of, environment, threads
 from harness.errors import HarnessError
-from harness.fingerprint.values import digest, plain
+from harness.files import Json, disk_errors_explained, write_whole
+from harness.fingerprint.checkpoints import outdated
+from harness.fingerprint.values import digest, fields_of, plain
 from harness.gates.gate import Gate
-from harness.jobs.job import Job
-from harness.recipe import Subject
-from harness.store.artifacts import told_when_full
 from harness.gates.verdict import Verdict
+from harness.jobs.missing import Wanted
+from harness.recipe import Stage, Subject
+from harness.report.declared import Report
+from harness.session.run import Run
+from harness.store.baselines import all_of
+from harness.store.sessions import SessionRows, write_session
 
-MATTERS = ("torch", "transformers", "trl", "peft")  # libraries whose minor version is said when it differs
 LATEST = "latest.json"  # beside the reports: what the newest session came to
 
 
-@dataclass
-class Session:
-    """What a pytest session adds to the results."""
+@dataclass(frozen=True)
+class Outputs:
+    """Where a session's results go."""
 
-    bench: Bench
-    outputs: dict[str, Path]  # results, reports
-    arguments: list[str]
-    write_report: Callable[[Any, str, Path], tuple[str, list[Path]]]  # connection, run, folder -> text, files
+    results: Path  # the DuckDB file
+    reports: Path  # a folder
+
+
+@dataclass
+class Record:
+    """What one session adds to the results; `reports` are what its project declares to show."""
+
+    run: Run
+    outputs: Outputs
+    command: str  # as typed
+    reports: list[Report]
     subjects: dict[str, Subject] = field(default_factory=dict)
     wanted: list[tuple[str, str, str]] = field(default_factory=list)  # subject, suite and key of all asked for
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -43,165 +52,174 @@ class Session:
     broken: int = 0  # tests that failed and are no gates
     begun: float = field(default_factory=time.time)
 
-    def forecast(self, gates: list[Gate], jobs: list[Job]) -> list[str]:
-        """Lines said before anything runs: what is missing, and what each gate could detect."""
-        lines = []
+    # ---- before anything runs ---------------------------------------------------------------------
+
+    def note_wanted(self, wanted: Wanted) -> None:
+        """Keep what the session is about; from now until it finishes, no session has come to anything."""
+        evaluations = [*wanted.evaluations, *wanted.references]
+        self.subjects = {s.id: s for s in [*wanted.subjects, *(planned.subject for planned in evaluations)]}
+        self.wanted = [(planned.subject.id, planned.suite.name, planned.key) for planned in evaluations]
+        known = read_latest(self.outputs.reports)
+        if known:
+            write_whole(self.outputs.reports / LATEST, json.dumps({**known, "broken": 1}))
+
+    def opening(self, gates: Iterable[Gate]) -> list[str]:
+        """Lines said before anything runs: what does not fit, what is missing, what each gate could detect."""
+        lines = [*self._other_versions(), *self._left_behind()]
+        jobs = self.run.jobs.in_order
         if jobs:
-            trained = [job.name for job in jobs if "measuring" not in job.name]
+            trained = [job.name for job in jobs if job.kind == "train"]
             lines.append(
                 f"to train: {', '.join(trained) or 'nothing'}; to measure: {len(jobs) - len(trained)} checkpoints"
             )
-        if jobs and gates:
-            from harness.gates.forecast import Forecast
-
-            forecast = Forecast(self.bench)
+            forecast = self.run.forecast()
             lines += [f"  {gate.id}: {forecast.detectable(gate)}" for gate in gates]
         return lines
 
-    def other_versions(self) -> list[str]:
+    def _other_versions(self) -> list[str]:
         """Lines on stored checkpoints that were made under other minor versions than are installed now."""
-        from harness.environment import environment
-
         here, lines = environment(), []
         for subject in self.subjects.values():
-            artifact = self.bench.artifact(self.bench.planner.chain(subject)[-1])
+            artifact = self.run.results.artifact(self.run.keys.last(subject))
             made = artifact.record["environment"] if artifact else {}
             differing = [
                 f"{name} {made[name]} (here {here[name]})"
                 for name in MATTERS
-                if name in made and name in here and made[name].split(".")[:2] != here[name].split(".")[:2]
+                if name in made and name in here and made[name].split(".")[:2] != str(here[name]).split(".")[:2]
             ]
             if differing:
                 lines.append(f"{subject.id}: its checkpoint was made with {', '.join(differing)}; it is used as it is")
         return lines
 
-    def judged_or_measured(self) -> bool:
-        """Whether the session came to any result."""
-        return bool(self.verdicts or self.bench.evaluated or any(self._stored(key) for *_, key in self.wanted))
+    def _left_behind(self) -> list[str]:
+        """A line on stored checkpoints that this version of the training code can never use again."""
+        unused = len(outdated(self.run.results.specs, self.run.keys.code))
+        if not unused:
+            return []
+        what = "1 checkpoint lies" if unused == 1 else f"{unused} checkpoints lie"
+        return [f"{what} unused in the store: made by other training code; harness store prune removes such"]
+
+    # ---- at the end -------------------------------------------------------------------------------
+
+    def came_to_something(self) -> bool:
+        """Whether the session has any result to show."""
+        return bool(self.verdicts or self.run.log.measured or any(self._stored(key) for *_, key in self.wanted))
 
     def _stored(self, key: str) -> bool:
-        return (self.bench.store.root / "evaluations" / key / "manifest.json").exists()
-
-    def forget_latest(self) -> None:
-        """From now until it finishes, no session has come to anything: see `harness report --check`."""
-        latest = self.outputs["harness.report"] / LATEST
-        known = _latest(latest)
-        if known:
-            latest.write_text(json.dumps({**known, "broken": 1}))
+        return self.run.setup.store.holds("evaluations", key)
 
     def note_failures(self) -> None:
         """Say what failed beside the tests: floors and references that no test waits for."""
-        failed = [(job.name, job.error) for job in self.bench.jobs.values() if job.error is not None]
-        failed += [(key[:8], error) for key, error in self.bench.suite_errors.items()]
+        failed = [(job.name, job.error) for job in self.run.jobs.jobs.values() if job.error is not None]
+        failed += [(key[:8], error) for key, error in self.run.log.failed.items()]
         for name, error in failed:
-            told = error.told() if isinstance(error, HarnessError) else repr(error)
+            words = error.message if isinstance(error, HarnessError) else repr(error)
             if not self.broken:
-                self.bench.notes.append(f"{name} failed: {told}")
+                self.run.log.notes.append(f"{name} failed: {words}")
 
     def finish(self) -> None:
-        """Ingest, write the report; where nothing changed since the last session, point to what is there."""
-        key = digest(
-            [
-                sorted(key for *_, key in self.wanted if self._stored(key)),
-                {s.id: self.bench.planner.fingerprint(s) for s in self.subjects.values()},
-                [plain(asdict(v)) for v in self.verdicts.values()],
-                str(self.outputs["results"].resolve()),
-                [[baseline.name, baseline.set_at] for baseline in all_of(self.bench.store.root)],
-            ]
-        )
-        latest = self.outputs["harness.report"] / LATEST
-        known = _latest(latest)
+        """Ingest and write the report; where nothing changed since the newest session, point to what is there."""
+        key = self._key()
+        known = read_latest(self.outputs.reports)
         paths = [Path(path) for path in known.get("paths", [])]
-        if (
-            known.get("key") == key
-            and not self.bench.trained
-            and not self.bench.evaluated
-            and all(p.exists() for p in (*paths, self.outputs["results"]))
-        ):
+        if known.get("key") == key and all(path.exists() for path in (*paths, self.outputs.results)):
             self.text, self.paths = known["text"], paths
         else:
             self._publish()
-        latest.parent.mkdir(parents=True, exist_ok=True)
-        written = {"key": None if self.trouble else key, "text": self.text, "paths": [str(p) for p in self.paths]}
-        temporary = latest.with_suffix(".tmp")
-        temporary.write_text(json.dumps({**written, "broken": self.broken + len(self.trouble)}))
-        temporary.replace(latest)
+        self.outputs.reports.mkdir(parents=True, exist_ok=True)
+        latest = {"key": None if self.trouble else key, "text": self.text, "paths": [str(path) for path in self.paths]}
+        write_whole(self.outputs.reports / LATEST, json.dumps({**latest, "broken": self.broken + len(self.trouble)}))
+
+    def _key(self) -> str | None:
+        """A digest of all that the report shows; None where something was made anew in this session."""
+        if self.run.log.trained or self.run.log.measured:
+            return None
+        return digest(
+            [
+                sorted(key for *_, key in self.wanted if self._stored(key)),
+                {s.id: self.run.keys.fingerprint(s) for s in self.subjects.values()},
+                [plain(verdict) for verdict in self.verdicts.values()],
+                str(self.outputs.results.resolve()),
+                [[baseline.name, baseline.set_at] for baseline in all_of(self.run.setup.store.root)],
+                [plain(report) for report in self.reports],
+            ]
+        )
 
     def _publish(self) -> None:
         """The session's rows into the store, the store's into the warehouse, the warehouse into the report."""
         from harness import warehouse
+        from harness.report.write import write_reports
 
-        run = self._run()
+        session = self._rows()
+        try:
+            with disk_errors_explained("writing the session's results"):
+                write_session(self.run.setup.store.root, session)
+                with warehouse.connect(self.outputs.results) as connection:
+                    warehouse.ingest(connection, self.run.setup.store)
+                    written = write_reports(connection, session.run_id, self.reports, self.outputs.reports)
+                    self.text, self.paths, self.trouble = written.text, written.paths, written.trouble
+        except HarnessError as error:
+            self.trouble.append(f"{error.message}\n      The results are in the store; the next session ingests them.")
+
+    # ---- rows of the warehouse --------------------------------------------------------------------
+
+    def _rows(self) -> SessionRows:
+        run = self._run_row()
+        run_id = run["run_id"]
         measured = {
-            (subject, suite): {"run_id": run["run_id"], "subject": subject, "suite": suite, "evaluation": key}
+            (subject, suite): {"run_id": run_id, "subject": subject, "suite": suite, "evaluation": key}
             for subject, suite, key in self.wanted
             if self._stored(key)
         }
-        rows = self._subject_rows(run["run_id"]), self._gate_rows(run["run_id"]), list(measured.values())
-        try:
-            with told_when_full("writing the session's results"):
-                warehouse.write_session(self.bench.store.root, run, *rows)
-                with warehouse.connect(self.outputs["results"]) as connection:
-                    warehouse.ingest(connection, self.bench.store)
-                    self.text, self.paths = self.write_report(connection, run["run_id"], self.outputs["harness.report"])
-        except HarnessError as error:
-            self.trouble.append(f"{error.told()}\n      The results are in the store; the next session ingests them.")
+        gates = [verdict.row(run_id) for verdict in self.verdicts.values()]
+        subjects = [self._subject_row(run_id, subject) for subject in self.subjects.values()]
+        return SessionRows(run, subjects, gates, list(measured.values()))
 
-    def _run(self) -> dict[str, Any]:
-        from harness.jobs.devices import threads
-        from harness.environment import environment
-
-        started = datetime.fromtimestamp(self.begun, UTC)
+    def _run_row(self) -> Json:
+        started, options = datetime.fromtimestamp(self.begun, UTC), self.run.setup.options
         return {
             "run_id": f"{started:%Y%m%dT%H%M%S}-{os.urandom(3).hex()}",
             "started_at": started.replace(tzinfo=None).isoformat(timespec="milliseconds"),
             "seconds": round(time.time() - self.begun, 3),
-            "command": " ".join(["pytest", *map(_quoted, self.arguments)]),
-            "scale": self.bench.options.scale,
-            "devices": ",".join(self.bench.options.devices),
-            "commit_id": commit_of(self.bench.root),
-            "trained": len(self.bench.trained),
-            "evaluated": len(self.bench.evaluated),
+            "command": self.command,
+            "scale": options.scale,
+            "devices": ",".join(options.devices),
+            "commit_id": commit_of(self.run.setup.root),
+            "trained": len(self.run.log.trained),
+            "evaluated": len(self.run.log.measured),
             "environment": json.dumps(environment(threads())),
         }
 
-    def _subject_rows(self, run_id: str) -> list[dict[str, Any]]:
-        rows = []
-        for subject in self.subjects.values():
-            stages = []
-            for stage in subject.stages:
-                settings = {
-                    k: v for k, v in plain(stage).items() if k not in ("is", "data", "held_out") and v is not None
-                }
-                data = [part.dataset.name for part in stage.data.parts]
-                stages.append({"stage": type(stage).__name__.lower(), "data": data, **settings})
-            rows.append(
-                {
-                    "run_id": run_id,
-                    "subject": subject.id,
-                    "recipe": subject.recipe.name,
-                    "variant": subject.variant.name,
-                    "seed": subject.seed,
-                    "hypothesis": subject.recipe.hypothesis,
-                    "settings": json.dumps(stages),
-                    "fingerprint": self.bench.planner.fingerprint(subject),
-                }
-            )
-        return rows
-
-    def _gate_rows(self, run_id: str) -> list[dict[str, Any]]:
-        rows = [{"run_id": run_id, **asdict(verdict)} for verdict in self.verdicts.values()]
-        return [{**row, "loudest": json.dumps(row["loudest"])} for row in rows]
+    def _subject_row(self, run_id: str, subject: Subject) -> Json:
+        return {
+            "run_id": run_id,
+            "subject": subject.id,
+            "recipe": subject.recipe.name,
+            "variant": subject.variant.name,
+            "seed": subject.seed,
+            "hypothesis": subject.recipe.hypothesis,
+            "settings": json.dumps([_stage_settings(stage) for stage in subject.stages]),
+            "fingerprint": self.run.keys.fingerprint(subject),
+        }
 
 
-def _latest(path: Path) -> dict[str, Any]:
+def _stage_settings(stage: Stage) -> Json:
+    """A stage as people read it: its datasets by name, its settings without those left at None."""
+    data = [part.dataset.name for part in stage.data.parts]
+    settings = {name: value for name, value in fields_of(stage.settings).items() if value is not None}
+    more = {} if stage.eval_steps is None else {"eval_steps": stage.eval_steps}
+    return {"stage": type(stage).__name__.lower(), "data": data, **settings, **more}
+
+
+def read_latest(folder: Path) -> Json:
     """What the newest session came to; nothing where that is not known."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads((folder / LATEST).read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _quoted(argument: str) -> str:
-    return f'"{argument}"' if " " in argument else argument
+def as_typed(arguments: Iterable[str]) -> str:
+    """The command line of a pytest session."""
+    return " ".join(["pytest", *(f'"{argument}"' if " " in argument else argument for argument in arguments)])

@@ -50,8 +50,8 @@ def confidence_sequence(
     estimate, wanted = float(x.mean()), math.log(2 / error_rate(level))
     p = None if against is None else min(1.0, 2 * math.exp(-min(evidence.against(against), 700.0)))
     name = f"confidence sequence (empirical Bernstein, scores in {low:g} to {high:g})"
-    ends = (evidence.edge(estimate, bound, wanted) for bound in (low, high))
-    return Interval(estimate, *ends, p, x.size, name, level)
+    ends = [evidence.edge(estimate, bound, wanted) for bound in (low, high)]
+    return Interval(estimate, ends[0], ends[1], p, x.size, name, level)
 
 
 def _checked_bounds(x: np.ndarray, bounds: tuple[float, float]) -> tuple[float, float]:

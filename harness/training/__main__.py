@@ -1,54 +1,45 @@
-"""The training worker. Reads top to bottom: spec, rows, tokenizer, model, training, the folder to publish."""
+"""The training worker. Reads top to bottom: task, rows, tokenizer, model, training, the folder to publish."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from harness.errors import HarnessError
 from harness.models.tools.energy import EnergyMeter
-from harness.jobs.process import INTERRUPTED, settle
+from harness.worker.child import INTERRUPTED, work_in
+from harness.worker.messages import TASK, TrainingTask, receive
+from harness.worker.places import located, store_of
 
 
 def main(folder: Path) -> int:
     """Train in `folder`; exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json)."""
-    lock = settle(folder)
-    try:
-        spec = json.loads((folder / "spec.json").read_text())
-        return train(folder, spec)
-    except HarnessError as error:
-        told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
-        (folder / "error.json").write_text(json.dumps(told))
-        print(error.told(), file=sys.stderr)
-        return 1
-    finally:
-        lock.release()
+    return work_in(folder, lambda: train(folder, receive(folder / TASK)))
 
 
-def train(folder: Path, spec: dict[str, Any]) -> int:
+def train(folder: Path, task: TrainingTask) -> int:
     """One stage, from rows to the folder `made`."""
     started = time.perf_counter()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if task.base is not None:
+        task = replace(task, base=located(task.base, store_of(folder)))
     import torch
 
-    torch.set_num_threads(spec["threads"])  # the sum of a matrix product depends on it
+    torch.set_num_threads(task.threads)  # the sum of a matrix product depends on it
     from transformers import set_seed
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    set_seed(spec["seed"])
-    meter = EnergyMeter(spec["device"])
-    if spec["stage"] == "finetune":
+    set_seed(task.seed)
+    meter = EnergyMeter(task.device)
+    if task.kind == "finetune":
         from harness.training.finetuning.finetune import prepare
     else:
         from harness.training.pretraining.pretrain import prepare
-    trainer, counts = prepare(folder, spec)
+    prepared = prepare(folder, task)
 
-    finished = True
+    trainer, finished = prepared.trainer, True
     if trainer is not None:
         from harness.training.watching.resume import latest_complete
 
@@ -61,7 +52,7 @@ def train(folder: Path, spec: dict[str, Any]) -> int:
 
     from harness.training.watching.publish import write_checkpoint
 
-    write_checkpoint(folder, spec, trainer, counts, time.perf_counter() - started, joules)
+    write_checkpoint(folder, task, prepared, time.perf_counter() - started, joules)
     return 0
 
 

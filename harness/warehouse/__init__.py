@@ -8,7 +8,6 @@ store's `sessions/` as JSON, one file each, for that reason.
 from harness.warehouse.combined import combined
 from harness.warehouse.file import SCHEMA, VERSION, Foreign, Locked, connect, query
 from harness.warehouse.ingest import ingest, rebuild
-from harness.store.sessions import read_sessions, write_session
 
 __all__ = [
     "SCHEMA",
@@ -19,7 +18,5 @@ __all__ = [
     "connect",
     "ingest",
     "query",
-    "read_sessions",
     "rebuild",
-    "write_session",
 ]

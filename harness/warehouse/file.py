@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from harness.errors import WarehouseError
+from harness.files import Json
 
-SCHEMA = Path(__file__).parents[1] / "schema.sql"
+SCHEMA = Path(__file__).parent / "schema.sql"
 VERSION = 3
 TABLES = (
     "runs", "checkpoints", "subjects", "measured", "baselines", "training_log", "evaluations", "samples", "metrics",
@@ -74,7 +74,7 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         connection.close()
 
 
-def query(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, Any]]]:
+def query(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Json]]:
     """Column names and rows of one statement; WarehouseError with DuckDB's words where it fails."""
     try:
         found = connection.execute(sql)

@@ -39,6 +39,11 @@ class Adapted:
 Place = HubModel | Directory | Published | Adapted
 
 
+def store_of(folder: Path) -> Path:
+    """The store that a worker's folder lies in: two levels up, from `checkpoints/KEY.partial` or `measuring/KEY`."""
+    return folder.resolve().parents[1]
+
+
 def located(place: Place, store: Path) -> Place:
     """The same place with folders instead of keys."""
     if isinstance(place, Adapted):

@@ -13,7 +13,8 @@ import numpy as np
 from harness.data.overlap.ngrams import WORD, N, shared_ngrams
 from harness.data.reading.formats import CHATML, BadRow, row_text
 from harness.data.reading.groups import rank
-from harness.data.reading.jsonl import lines, trainable
+from harness.data.reading.lines import lines, trainable
+from harness.data.sources import Row
 from harness.data.tools.sizes import Sizes, characters, sized
 
 LISTED = 20  # bad rows told one by one
@@ -40,42 +41,80 @@ class Seen:
     tokens: list[int] = field(default_factory=list)
 
 
-def check(path: Path, suites: Mapping[str, Items], token_counts: Sizes | None, max_length: int) -> dict[str, Any]:
-    """All that `harness data check` tells of a file; reads it once, and again where items may be contained whole."""
+@dataclass(frozen=True)
+class Lengths:
+    """How long rows are: quantiles."""
+
+    min: int
+    median: int
+    p95: int
+    max: int
+
+
+@dataclass(frozen=True)
+class SuiteFindings:
+    """What rows share with one suite's items."""
+
+    suite: str
+    items: int
+    touched: int  # share some n-gram with a row
+    contained: int  # stand whole in a row
+    where: list[str]  # the first of these
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that `harness data check` says of a file."""
+
+    file: str
+    rows: int
+    formats: dict[str, int]
+    bad: int
+    bad_rows: list[str]  # the first of them, "file:line: reason"
+    duplicate_texts: int
+    duplicate_ids: int
+    chars: Lengths | None
+    tokens: Lengths | None
+    max_length: int | None
+    truncated: float | None  # share of rows
+    suites: list[SuiteFindings]
+
+
+def check(path: Path, suites: Mapping[str, Items], token_counts: Sizes | None, max_length: int) -> Findings:
+    """What is in a file; reads it once, and again where items may be contained whole."""
     seen = Seen()
     names = {f"{suite}: {name}": (suite, name) for suite, items in suites.items() for name in items.texts}
-    texts = {told: suites[suite].texts[name] for told, (suite, name) in names.items()}
-    wholes = {told: suites[suite].wholes[name] for told, (suite, name) in names.items()}
+    texts = {label: suites[suite].texts[name] for label, (suite, name) in names.items()}
+    wholes = {label: suites[suite].wholes[name] for label, (suite, name) in names.items()}
     # Items and what must not be contained of them are looked for at once, under names of their own.
     shared = shared_ngrams(_read(path, seen, token_counts), {**texts, **{f"{n} whole": t for n, t in wholes.items()}})
-    likely = {name: text for name, text in wholes.items() if shared[f"{name} whole"] == 1.0}
-    contained = _contained(path, likely)
-    return {
-        "file": str(path),
-        "rows": seen.formats.total() + seen.bad,
-        "formats": dict(seen.formats.most_common()),
-        "bad": seen.bad,
-        "bad_rows": seen.bad_rows,
-        "duplicate_texts": sum(count - 1 for count in seen.texts.values()),
-        "duplicate_ids": sum(count - 1 for count in seen.ids.values()),
-        "chars": _distribution(seen.chars),
-        "tokens": _distribution(seen.tokens),
-        "max_length": max_length if seen.tokens else None,
-        "truncated": sum(count > max_length for count in seen.tokens) / len(seen.tokens) if seen.tokens else None,
-        "suites": [
-            {
-                "suite": suite,
-                "items": len(items.texts),
-                "touched": sum(shared[f"{suite}: {name}"] > 0 for name in items.texts),
-                "contained": sum(f"{suite}: {name}" in contained for name in items.texts),
-                "where": [contained[f"{suite}: {name}"] for name in items.texts if f"{suite}: {name}" in contained][:3],
-            }
-            for suite, items in suites.items()
-        ],
-    }
+    contained = _contained(path, {name: text for name, text in wholes.items() if shared[f"{name} whole"] == 1.0})
+    return Findings(
+        file=str(path),
+        rows=seen.formats.total() + seen.bad,
+        formats=dict(seen.formats.most_common()),
+        bad=seen.bad,
+        bad_rows=seen.bad_rows,
+        duplicate_texts=sum(count - 1 for count in seen.texts.values()),
+        duplicate_ids=sum(count - 1 for count in seen.ids.values()),
+        chars=_lengths(seen.chars),
+        tokens=_lengths(seen.tokens),
+        max_length=max_length if seen.tokens else None,
+        truncated=sum(count > max_length for count in seen.tokens) / len(seen.tokens) if seen.tokens else None,
+        suites=[_suite_findings(suite, items, shared, contained) for suite, items in suites.items()],
+    )
 
 
-def _read(path: Path, seen: Seen, token_counts: Sizes | None) -> Iterator[dict[str, Any]]:
+def _suite_findings(
+    suite: str, items: Items, shared: Mapping[str, float], contained: Mapping[str, str]
+) -> SuiteFindings:
+    labels = [f"{suite}: {name}" for name in items.texts]
+    where = [contained[label] for label in labels if label in contained]
+    touched = sum(shared[label] > 0 for label in labels)
+    return SuiteFindings(suite, len(labels), touched, len(where), where[:3])
+
+
+def _read(path: Path, seen: Seen, token_counts: Sizes | None) -> Iterator[Row]:
     """The training rows of a file, noting what is seen on the way."""
     for row, text, tokens in sized(_trainable(path, seen), token_counts or characters):
         seen.texts[rank(text)] += 1
@@ -85,7 +124,7 @@ def _read(path: Path, seen: Seen, token_counts: Sizes | None) -> Iterator[dict[s
         yield row
 
 
-def _trainable(path: Path, seen: Seen) -> Iterator[tuple[dict[str, Any], str]]:
+def _trainable(path: Path, seen: Seen) -> Iterator[tuple[Row, str]]:
     for line in lines(path):
         if isinstance(line.row.get("id"), str | int):
             seen.ids[str(line.row["id"])] += 1
@@ -130,8 +169,7 @@ def _worded(text: str) -> str:
     return f" {' '.join(WORD.findall(text.lower()))} "
 
 
-def _distribution(sizes: list[int]) -> dict[str, int] | None:
+def _lengths(sizes: list[int]) -> Lengths | None:
     if not sizes:
         return None
-    low, median, high, most = np.quantile(sizes, [0, 0.5, 0.95, 1], method="lower")
-    return {"min": int(low), "median": int(median), "p95": int(high), "max": int(most)}
+    return Lengths(*(int(size) for size in np.quantile(sizes, [0, 0.5, 0.95, 1], method="lower")))

@@ -14,12 +14,12 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.data.tools.crawled import MAX_ROW_BYTES, file_format, first_problem, input_files
 from harness.data.tools.cutting import cut
 from harness.errors import DataError
-from harness.files import moved_into
+from harness.files import Json, moved_into
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,7 +55,7 @@ class Settings:
             raise DataError(f"--eval-ratio {self.eval_ratio} is not between 0 and 1.", "Give a share such as 0.02.")
 
 
-def make_chunks(given: Path, folder: Path, settings: Settings) -> dict[str, Any]:
+def make_chunks(given: Path, folder: Path, settings: Settings) -> Json:
     """Write train.jsonl, eval.jsonl and chunks.json below `folder`; what chunks.json holds.
 
     Raises DataError at the first bad line, or where nothing is left; `folder` is then as it was.
@@ -141,7 +141,7 @@ def _read(
     raise first_problem(path) or DataError(f"{path.name}: {told}.", "Mend or remove that row.")
 
 
-def _write(shuffle: Shuffle, work: Path) -> dict[str, dict[str, Any]]:
+def _write(shuffle: Shuffle, work: Path) -> dict[str, Json]:
     from harness.data.tools.shuffle import content, where
 
     rows, digests = Counter[str](), {name: hashlib.sha256() for name in ("train.jsonl", "eval.jsonl")}

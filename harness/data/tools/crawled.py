@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.reading.jsonl import Line, lines
+from harness.data.reading.lines import Line, lines
 from harness.errors import DataError
 
 FORMATS = {  # the field with the text -> what a row of it is; a row is of the first that it has

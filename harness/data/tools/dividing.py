@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.data.reading.formats import row_text
 from harness.data.reading.groups import held_out_groups, rank
-from harness.data.reading.jsonl import Line, checked, lines
+from harness.data.reading.lines import Line, checked, lines
 from harness.errors import DataError
 from harness.files import moved_into
 

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from harness.data.reading.formats import row_text
-from harness.data.reading.jsonl import checked, lines
+from harness.data.reading.lines import checked, lines
 from harness.data.tools.sizes import Sizes, sized
 from harness.errors import DataError
 from harness.files import moved_into
@@ -29,8 +29,20 @@ class Part(NamedTuple):
     share: float
 
 
+@dataclass(frozen=True)
+class MixedPart:
+    """What came of one file in a mix."""
+
+    file: str
+    rows: int
+    rows_of: int  # in the file
+    size: int  # characters or tokens
+    asked: float  # share of the mix
+    share: float  # share reached
+
+
 @dataclass
-class Measured:
+class SizedRows:
     """A part's rows, in the file's order."""
 
     offsets: np.ndarray  # bytes before each line
@@ -59,10 +71,8 @@ def parts_of(given: Sequence[str]) -> list[Part]:
     return parts
 
 
-def mix(
-    parts: Sequence[Part], output: Path, sizes: Sizes, seed: int = 0, rows: int | None = None
-) -> list[dict[str, Any]]:
-    """Write the mix; for each part its rows and size in it, the share asked for and the share reached.
+def mix(parts: Sequence[Part], output: Path, sizes: Sizes, seed: int = 0, rows: int | None = None) -> list[MixedPart]:
+    """Write the mix; what came of each part.
 
     The file that is scarcest for its share sets the total; `rows` is the number of rows wanted of that.
     """
@@ -85,15 +95,12 @@ def mix(
             file.write(_with_source(sources[number].readline(), names[number]))
     totals = [int(one.sizes[picked].sum()) for one, picked in zip(measured, chosen, strict=True)]
     return [
-        {
-            "file": str(part.path), "rows": len(picked), "rows_of": len(one.sizes), "size": size,
-            "asked": part.share, "share": size / sum(totals),
-        }
+        MixedPart(str(part.path), len(picked), len(one.sizes), size, part.share, size / sum(totals))
         for part, one, picked, size in zip(parts, measured, chosen, totals, strict=True)
-    ]  # fmt: skip
+    ]
 
 
-def _measured(path: Path, sizes: Sizes, seed: int) -> Measured:
+def _measured(path: Path, sizes: Sizes, seed: int) -> SizedRows:
     offsets, found, ranks = [], [], []
     texts = ((line, row_text(checked(line))) for line in lines(path))
     for line, text, size in sized(texts, sizes):
@@ -102,10 +109,10 @@ def _measured(path: Path, sizes: Sizes, seed: int) -> Measured:
         offsets.append(line.offset)
         found.append(size)
         ranks.append(_rank(seed, text))
-    return Measured(np.array(offsets, np.int64), np.array(found, np.int64), np.array(ranks, np.uint64))
+    return SizedRows(np.array(offsets, np.int64), np.array(found, np.int64), np.array(ranks, np.uint64))
 
 
-def _within_shares(measured: list[Measured], shares: list[float], rows: int | None) -> list[np.ndarray]:
+def _within_shares(measured: list[SizedRows], shares: list[float], rows: int | None) -> list[np.ndarray]:
     """Row numbers of each part: by rank, as many as its share of the total holds, and at least one."""
     total = min(one.sizes.sum() / share for one, share in zip(measured, shares, strict=True))
     picked, ends = [], []

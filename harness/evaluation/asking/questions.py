@@ -13,7 +13,12 @@ PLACES = ("source", "origin")  # of a row: where it comes from is no part of the
 
 
 def questions(suite: Suite, rows: Sequence[Row]) -> list[tuple[Sample, Question]]:
-    """Each sample with its question; where a suite compares copies of the model, once for each copy."""
+    """Each sample with its question; where a suite compares copies of the model, once for each copy.
+
+    None where what is asked brings its own samples.
+    """
+    if suite.dataset is None:
+        return []
     asked = []
     wants_row = any(isinstance(ask, LmEval) for ask in suite.asks)
     wants_choices = any(isinstance(ask, Choices) for ask in suite.asks)

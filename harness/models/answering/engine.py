@@ -11,9 +11,11 @@ import torch
 from harness.errors import SuiteError
 from harness.models.answering.generation import Completion, Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
-from harness.models.loading.load import load_model, load_tokenizer
 from harness.models.answering.prompts import Prompts
 from harness.models.answering.trie import Request
+from harness.models.loading.load import Quantized, load_model, load_tokenizer
+from harness.suite import Answer
+from harness.worker.places import Place
 
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>")
 
@@ -23,10 +25,10 @@ class Engine:
 
     def __init__(
         self,
-        at: dict[str, Any],
+        at: Place,
         device: str,
         dtype: str,
-        quantization: dict[str, Any] | None = None,
+        quantization: Quantized = None,
         model: Any = None,
         prompts: Prompts | None = None,
     ) -> None:
@@ -72,7 +74,7 @@ class Engine:
         max_new_tokens: int,
         temperature: float = 0.0,
         seed: int = 0,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Answer]:
         """Per prompt its `completion`, `completion_tokens` and whether the model ended it (`ended`).
 
         Greedy at temperature 0. Raises SuiteError naming a prompt that leaves no room in the context.
@@ -98,7 +100,7 @@ class Engine:
 
     def choice_loglikelihoods(
         self, names: Sequence[str], prompts: Sequence[str], choices: Sequence[Sequence[str]], system: str | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[Answer]:
         """Per sample the log-probability of each choice after its prompt, in nats, summed over tokens: `loglikelihoods`.
 
         `chosen` is the choice with the highest log-probability per character. Follows Brown et al. 2020
@@ -120,14 +122,14 @@ class Engine:
 
     def answer_loglikelihoods(
         self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[Answer]:
         """Per sample the log-likelihood of its answer after its prompt: `nll` in nats, `tokens`, `words`, `bytes`."""
         return [
             sized(answer, -found["total"], found["tokens"])
             for answer, found in zip(answers, self._answers(names, prompts, answers, system), strict=True)
         ]
 
-    def document_loglikelihoods(self, names: Sequence[str], texts: Sequence[str]) -> list[dict[str, Any]]:
+    def document_loglikelihoods(self, names: Sequence[str], texts: Sequence[str]) -> list[Answer]:
         """Per document its log-likelihood: `nll` in nats, with `tokens`, `words`, `bytes`.
 
         Every token is scored once, in windows of the context length, the first after the begin-of-text token and the
@@ -153,7 +155,7 @@ class Engine:
 
     def _answers(
         self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None
-    ) -> list[dict[str, Any]]:
+    ) -> list[Answer]:
         """Per answer its log-likelihood (`total`, in nats) after its prompt, and its `tokens`."""
         rendered = [self.prompts.render(prompt, system) for prompt in prompts]
         contexts, targets = self.prompts.ids(rendered), self.prompts.answer_ids(rendered, answers)
@@ -180,7 +182,7 @@ class Engine:
         self.rendered.update((",".join(map(str, ids)) + ";").encode())
 
 
-def sized(text: str, nll: float, tokens: int) -> dict[str, Any]:
+def sized(text: str, nll: float, tokens: int) -> Answer:
     """A negative log-likelihood with what it can be divided by."""
     return {"nll": nll, "tokens": tokens, "words": len(text.split()), "bytes": len(text.encode())}
 

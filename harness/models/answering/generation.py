@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from harness.errors import DeviceError, SuiteError
+from harness.files import Json
 from harness.models.answering.likelihood import out_of_memory
+from harness.models.answering.slots import Slots, bytes_per_token
 from harness.models.answering.tree import TreeModel
-from harness.models.answering.trie import Row
 
 CPU_CACHE = 2**30  # bytes of keys and values held on a CPU
 GPU_CACHE = 0.4  # share of a GPU's free memory for them
@@ -25,7 +26,7 @@ PREFILL_TOKENS = {"cpu": 1024, "cuda": 2**15}  # prompt tokens of one forward pa
 
 
 class NotFinite(SuiteError):
-    """A next token was to be chosen from numbers that are none."""
+    """The logits from which the next token is chosen contain NaN or inf."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,16 @@ class _Sequence:
         return [*self.prompt.ids, *self.new]
 
 
+@dataclass
+class _Asked:
+    """One call's sequences: those that wait for a slot, and what became of the others."""
+
+    waiting: list[_Sequence]
+    ended: dict[int, Completion]
+    stops: frozenset[int]
+    temperature: float
+
+
 class Generator:
     """Completes prompts on one model; greedy at temperature 0, else each prompt draws from a generator of its own."""
 
@@ -94,74 +105,78 @@ class Generator:
             ended[sequence.number] = Completion([], "", False)
             waiting.remove(sequence)
         waiting.sort(key=lambda one: -_room(one))
-        stops = frozenset(stop_ids)
+        asked = _Asked(waiting, ended, frozenset(stop_ids), temperature)
         if self.tree is None:
-            self._without_slots(waiting, ended, stops, temperature)
+            self._without_slots(asked)
         else:
             with self.tree.linears:
-                self._in_slots(self.tree, waiting, ended, stops, temperature)
+                self._in_slots(self.tree, asked)
         return [ended[number] for number in range(len(prompts))]
 
-    def _in_slots(
-        self,
-        tree: TreeModel,
-        waiting: list[_Sequence],
-        ended: dict[int, Completion],
-        stops: frozenset[int],
-        temperature: float,
-    ) -> None:
+    def _in_slots(self, tree: TreeModel, asked: _Asked) -> None:
+        """Sequences enter free slots, all in slots grow by a token at a time, and those that ended make room.
+
+        Where memory runs out, half as many slots are tried, and the sequences go on with the tokens they have.
+        """
         running: list[_Sequence] = []
-        cache: _Slots | None = None
-        while waiting or running:
+        cache: Slots | None = None
+        while asked.waiting or running:
+            failed: BaseException | None = None
             try:
-                if cache is None or (not running and self._has_outgrown(cache, waiting)):
+                if cache is None or (not running and self._has_outgrown(cache, asked.waiting)):
                     cache = None  # before the next is made
-                    cache = self._new_slots(waiting)
-                free = cache.size - len(running)
-                enter = free >= max(1, cache.size // 16) and not self._has_outgrown(cache, waiting)
-                if waiting and (not running or enter):
-                    entering = self._entering(waiting, free)
-                    first = cache.fill(tree, [one.tokens for one in entering], len(running))
-                    del waiting[: len(entering)]
-                    running += entering
-                    states, chosen_for = first, entering
-                else:
-                    states, chosen_for = cache.step(tree, [one.tokens[-1] for one in running]), running
-                for one, token in zip(chosen_for, self._choose(tree, states, chosen_for, temperature), strict=True):
-                    one.new.append(token)
-                grown = set(chosen_for)
-                for slot in reversed(range(len(running))):
-                    done = self._ended(running[slot], stops) if running[slot] in grown else None
-                    if done is not None:
-                        ended[running[slot].number] = done
-                        cache.free(slot, len(running) - 1)
-                        running[slot] = running[-1]
-                        running.pop()
+                    cache = self._new_slots(asked.waiting)
+                self._grow(tree, cache, running, asked)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
+                failed = error.with_traceback(None)  # which would hold tensors
+            if failed is not None:
                 size = cache.size if cache else self.slots
                 if size == 1:
-                    name = (running or waiting)[0].prompt.name
+                    name = (running or asked.waiting)[0].prompt.name
                     raise DeviceError(
                         f"sample {name}: memory of {self.device} runs out on this sample alone.",
                         "Use a device with more memory, a smaller model, or lower max_new_tokens.",
-                    ) from error
+                    ) from failed
                 self.slots = size // 2
-                waiting[:0] = running  # they enter again with the tokens they have
+                asked.waiting[:0] = running
                 running, cache = [], None
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
 
-    def _new_slots(self, waiting: Sequence[_Sequence]) -> _Slots:
+    def _grow(self, tree: TreeModel, cache: Slots, running: list[_Sequence], asked: _Asked) -> None:
+        """One more token: of the sequences that enter now, where enough slots are free, else of all in slots."""
+        free = cache.size - len(running)
+        enter = free >= max(1, cache.size // 16) and not self._has_outgrown(cache, asked.waiting)
+        if asked.waiting and (not running or enter):
+            grown = self._entering(asked.waiting, free)
+            states = cache.fill(tree, [one.tokens for one in grown], len(running))
+            del asked.waiting[: len(grown)]
+            running += grown
+        else:
+            grown = list(running)
+            states = cache.step(tree, [one.tokens[-1] for one in running])
+        for one, token in zip(grown, self._choose(tree, states, grown, asked.temperature), strict=True):
+            one.new.append(token)
+        has_grown = set(grown)
+        for slot in reversed(range(len(running))):
+            done = self._ended(running[slot], asked.stops) if running[slot] in has_grown else None
+            if done is not None:
+                asked.ended[running[slot].number] = done
+                cache.free(slot, len(running) - 1)
+                running[slot] = running[-1]
+                running.pop()
+
+    def _new_slots(self, waiting: Sequence[_Sequence]) -> Slots:
         capacity = max(map(_room, waiting))
         held = CPU_CACHE
         if self.device.type == "cuda":
             held = int(torch.cuda.mem_get_info(self.device)[0] * GPU_CACHE)
         fit = held // (capacity * bytes_per_token(self.model))
-        return _Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity)
+        return Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity)
 
-    def _has_outgrown(self, cache: _Slots, waiting: Sequence[_Sequence]) -> bool:
+    def _has_outgrown(self, cache: Slots, waiting: Sequence[_Sequence]) -> bool:
         """Whether slots of half the length, and so more of them, would do for all that still waits."""
         return bool(waiting) and cache.size < self.slots and max(map(_room, waiting)) * 2 <= cache.capacity
 
@@ -218,53 +233,45 @@ class Generator:
             text = text.split(stop)[0]
         return Completion(list(ids), text, ended)
 
-    def _without_slots(
-        self, waiting: list[_Sequence], ended: dict[int, Completion], stops: frozenset[int], temperature: float
-    ) -> None:
+    def _without_slots(self, asked: _Asked) -> None:
         """By the model's own generate, prompts of equal length together: nothing is padded, whatever it attends by."""
-        waiting.sort(key=lambda one: (-len(one.prompt.ids), -one.prompt.max_new_tokens))
-        for (_, new), group in groupby(waiting, key=lambda one: (len(one.prompt.ids), one.prompt.max_new_tokens)):
+        asked.waiting.sort(key=lambda one: (-len(one.prompt.ids), -one.prompt.max_new_tokens))
+        for _, group in groupby(asked.waiting, key=lambda one: (len(one.prompt.ids), one.prompt.max_new_tokens)):
             alike = list(group)
-            size = 1 if temperature else self.slots
+            size = 1 if asked.temperature else self.slots
             for start in range(0, len(alike), size):
                 batch = alike[start : start + size]
-                ids = torch.tensor([one.prompt.ids for one in batch], device=self.device)
-                if temperature and batch[0].random is not None:
-                    torch.manual_seed(batch[0].random.initial_seed())
-                sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-                out = self.model.generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    max_new_tokens=new,
-                    eos_token_id=sorted(stops),
-                    pad_token_id=self.tokenizer.pad_token_id,
-                    logits_processor=[_Finite(batch)],
-                    **(
-                        sampling
-                        if temperature
-                        else {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
-                    ),
-                )[:, ids.shape[1] :].tolist()
-                for one, row in zip(batch, out, strict=True):
+                for one, row in zip(batch, self._generated(batch, asked), strict=True):
                     for token in row:
                         one.new.append(token)
-                        done = self._ended(one, stops)
+                        done = self._ended(one, asked.stops)
                         if done is not None:
-                            ended[one.number] = done
+                            asked.ended[one.number] = done
                             break
+
+    def _generated(self, batch: Sequence[_Sequence], asked: _Asked) -> list[list[int]]:
+        """New tokens of prompts of one length, as the model's own generate gives them."""
+        ids = torch.tensor([one.prompt.ids for one in batch], device=self.device)
+        sampling: Json = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
+        if asked.temperature and batch[0].random is not None:
+            torch.manual_seed(batch[0].random.initial_seed())
+            sampling = {"do_sample": True, "temperature": asked.temperature, "top_k": 0, "top_p": 1.0}
+        found = self.model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=batch[0].prompt.max_new_tokens,
+            eos_token_id=sorted(asked.stops),
+            pad_token_id=self.tokenizer.pad_token_id,
+            logits_processor=[_Finite(batch)],
+            **sampling,
+        )
+        new: list[list[int]] = found[:, ids.shape[1] :].tolist()
+        return new
 
 
 def _room(one: _Sequence) -> int:
     """Tokens that the sequence may come to hold."""
     return len(one.prompt.ids) + one.prompt.max_new_tokens
-
-
-def bytes_per_token(model: Any) -> int:
-    """Of the keys and values of one token, in all layers."""
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)
 
 
 class _Finite:
@@ -279,80 +286,3 @@ class _Finite:
             name = self.batch[int(bad.int().argmax())].prompt.name
             raise NotFinite(f"sample {name}: next-token scores hold nan or inf.")
         return scores
-
-
-class _Slots:
-    """Keys and values of up to `size` sequences of up to `capacity` tokens, per layer (size, H, capacity, D).
-
-    The sequences in use are slots 0..n-1; `lengths` says how many tokens each has computed.
-    """
-
-    def __init__(self, model: Any, size: int, capacity: int) -> None:
-        from transformers.cache_utils import Cache
-
-        self.size, self.capacity = size, capacity
-        self.lengths: list[int] = []
-        count = model.config.get_text_config().num_hidden_layers
-        self.layers = [_layer(self) for _ in range(count)]
-        self.cache = Cache(layers=self.layers)
-        self.filling: range | None = None  # slots whose prompts are computed now; None: one token for each in use
-
-    def fill(self, tree: TreeModel, sequences: Sequence[list[int]], at: int) -> torch.Tensor:
-        """Compute the sequences into the slots from `at` on; last hidden states at each one's last token (n, C)."""
-        self.filling = range(at, at + len(sequences))
-        rows = [Row([], list(ids), list(range(len(ids))), [len(ids)] * len(ids)) for ids in sequences]
-        width = max(map(len, sequences))
-        places = torch.tensor([i * width + len(ids) - 1 for i, ids in enumerate(sequences)], device=tree.device)
-        states = tree.states(rows, places, cache=self.cache)
-        self.lengths += [len(ids) for ids in sequences]
-        return states
-
-    def step(self, tree: TreeModel, tokens: Sequence[int]) -> torch.Tensor:
-        """Compute one more token of each sequence in use; its last hidden states (n, C)."""
-        self.filling = None
-        lengths = torch.tensor(self.lengths, device=tree.device)
-        self.at, self.width = lengths, max(self.lengths) + 1
-        states = tree.next_states(torch.tensor(tokens, device=tree.device), lengths, self.width, self.cache)
-        self.lengths = [length + 1 for length in self.lengths]
-        return states
-
-    def free(self, slot: int, last: int) -> None:
-        """Give the slot up; the last one in use moves there."""
-        if slot != last:
-            length = self.lengths[last]
-            for layer in self.layers:
-                layer.keys[slot, :, :length] = layer.keys[last, :, :length]
-                layer.values[slot, :, :length] = layer.values[last, :, :length]
-            self.lengths[slot] = self.lengths[last]
-        self.lengths.pop()
-
-
-def _layer(slots: _Slots) -> Any:
-    """One layer's share of the slots, as transformers' cache wants it."""
-    from transformers.cache_utils import DynamicLayer
-
-    class Layer(DynamicLayer):
-        keys: Any
-        values: Any
-
-        def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
-            if self.keys is None:
-                _, heads, _, width = key_states.shape
-                self.keys = key_states.new_zeros((slots.size, heads, slots.capacity, width))
-                self.values = value_states.new_zeros((slots.size, heads, slots.capacity, value_states.shape[-1]))
-                self.is_initialized = True
-            if slots.filling is not None:
-                where = slice(slots.filling.start, slots.filling.stop)
-                self.keys[where, :, : key_states.shape[2]] = key_states
-                self.values[where, :, : value_states.shape[2]] = value_states
-                return key_states, value_states
-            n = len(key_states)
-            every = torch.arange(n, device=key_states.device)
-            self.keys[every, :, slots.at] = key_states[:, :, 0]
-            self.values[every, :, slots.at] = value_states[:, :, 0]
-            return self.keys[:n, :, : slots.width], self.values[:n, :, : slots.width]
-
-        def get_seq_length(self) -> int:
-            return 0 if slots.filling is not None else slots.width - 1
-
-    return Layer()

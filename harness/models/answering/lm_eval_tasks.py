@@ -1,33 +1,59 @@
-"""Tasks of lm-evaluation-harness on local rows, sample by sample."""
+"""Tasks of lm-evaluation-harness, sample by sample: on a suite's own rows, or on the task's own data."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.data.sources import Row
 from harness.errors import SuiteError
+from harness.files import Json, write_json_lines
 from harness.models.answering.engine import Engine
+from harness.suite import Answer, LmEval
+
+LONGEST_COMPLETION = 2_000  # characters kept of a task's own answer
 
 
-def run_task(
-    engine: Engine, task: str, metrics: list[str], rows: list[dict[str, Any]], folder: Path
-) -> list[dict[str, Any]]:
+# ---- on a suite's rows --------------------------------------------------------------------------------
+
+
+def run_task(engine: Engine, ask: LmEval, rows: Sequence[Row], folder: Path) -> list[Answer]:
     """Per row what lm-eval scored: the metrics, `loglikelihoods` of the choices in nats, and `chosen`.
 
     The prompt and the choices come from lm-eval's own task file; its data is replaced by `rows`. The two
     probabilities of acc_mutual_info's unconditional pass are not among the log-likelihoods.
     """
+    data = folder / f"{ask.task}.rows.jsonl"
+    write_json_lines(data, ({k: v for k, v in row.items() if k != "origin"} for row in rows))
+    # indexing every task of lm-eval takes seconds
+    samples = _samples_of(engine, _on_rows(ask, data), _task_manager(include_defaults=False))
+    if len(samples) != len(rows):
+        raise SuiteError(f"lm-eval task {ask.task} scored {len(samples)} of {len(rows)} rows.")
+    answers = []
+    for sample in samples:
+        choices = sample["doc"]["choices"]["text"]
+        loglikelihoods = [float(r[0]) for r in sample["filtered_resps"]][: len(choices)]
+        _note_prompts(engine, sample)
+        normed = [value / len(choice) for value, choice in zip(loglikelihoods, choices, strict=True)]
+        answers.append(
+            {
+                **{name: float(sample[name]) for name in ask.metrics},
+                "loglikelihoods": loglikelihoods,
+                "chosen": max(range(len(choices)), key=normed.__getitem__),
+            }
+        )
+    return answers
+
+
+def _on_rows(ask: LmEval, data: Path) -> Json:
+    """lm-eval's own task, with the rows of a file as its only data."""
     import lm_eval
-    from lm_eval.tasks import TaskManager
     from lm_eval.tasks._yaml_loader import load_yaml
 
-    definition = Path(lm_eval.__file__).parent / "tasks" / task / f"{task}.yaml"
+    definition = Path(lm_eval.__file__).parent / "tasks" / ask.task / f"{ask.task}.yaml"
     if not definition.exists():
-        raise SuiteError(f"lm-eval task {task!r} has no folder of its own in this lm-eval.", "Check its name.")
-    data = folder / f"{task}.rows.jsonl"
-    data.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "origin"}) + "\n" for row in rows))
-    model = as_lm(engine)
+        raise SuiteError(f"lm-eval task {ask.task!r} has no folder of its own in this lm-eval.", "Check its name.")
     config = {
         **load_yaml(definition),
         "dataset_path": "json",
@@ -36,95 +62,52 @@ def run_task(
         "training_split": None,
         "validation_split": None,
         "test_split": "test",
-        "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics],
+        "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in ask.metrics],
     }
     config.pop("tag", None)
-    results = lm_eval.simple_evaluate(
-        model=model,
-        tasks=[config],
-        task_manager=TaskManager(include_defaults=False),  # indexing every task of lm-eval takes seconds
-        bootstrap_iters=0,
-        log_samples=True,
-    )
-    assert results is not None
-    samples = sorted(next(iter(results["samples"].values())), key=lambda s: s["doc_id"])
-    if len(samples) != len(rows):
-        raise SuiteError(f"lm-eval task {task} scored {len(samples)} of {len(rows)} rows.")
-    engine.tokens += model.scorer.work.asked
-    answers = []
-    for sample in samples:
-        choices = sample["doc"]["choices"]["text"]
-        loglikelihoods = [float(r[0]) for r in sample["filtered_resps"]][: len(choices)]
-        for argument in sample["arguments"]:
-            engine.rendered.update(repr(argument).encode())
-        normed = [value / len(choice) for value, choice in zip(loglikelihoods, choices, strict=True)]
-        answers.append(
-            {
-                **{name: float(sample[name]) for name in metrics},
-                "loglikelihoods": loglikelihoods,
-                "chosen": max(range(len(choices)), key=normed.__getitem__),
-            }
-        )
-    return answers
+    return config
 
 
-def run_own_task(engine: Engine, task: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+# ---- on the task's own data ---------------------------------------------------------------------------
+
+
+def run_own_task(engine: Engine, task: str) -> tuple[list[Answer], list[Answer]]:
     """A task of lm-eval on its own data: its samples (id, prompt, target), and per sample its metrics and answer.
 
     `task` is a name that lm-eval knows, or the path of a task file, whose relative data files lie beside it. Where a
     task filters answers in several ways, its metrics are named as lm-eval names them: `exact_match,strict-match`.
     """
-    import lm_eval
-    from lm_eval.tasks import TaskManager
-
     own_file = Path(task).is_file()
-    manager = TaskManager(include_defaults=not own_file)
+    manager = _task_manager(include_defaults=not own_file)
     if not own_file and task not in manager.all_subtasks:
         raise SuiteError(
             f"lm-eval has no single task {task!r}.", "`lm_eval ls tasks` lists them; a group is given by its tasks."
         )
-    model = as_lm(engine)
     try:
-        results = lm_eval.simple_evaluate(
-            model=model,
-            tasks=[_config(Path(task)) if own_file else task],
-            task_manager=manager,
-            bootstrap_iters=0,
-            log_samples=True,
-        )
+        logged = _samples_of(engine, _with_own_files(Path(task)) if own_file else task, manager)
     except (OSError, ValueError) as error:
         raise SuiteError(
             f"lm-eval task {task}: its data cannot be loaded: {str(error).splitlines()[0]}",
             "Run once with the network, or write a task file with local data_files.",
         ) from error
-    assert results is not None
-    engine.tokens += model.scorer.work.asked
-    logged = next(iter(results["samples"].values()))
-    filters = list(dict.fromkeys(sample["filter"] for sample in logged))
-    samples: dict[int, dict[str, Any]] = {}
-    answers: dict[int, dict[str, Any]] = {}
-    for sample in sorted(logged, key=lambda s: s["doc_id"]):
+    several = len({sample["filter"] for sample in logged}) > 1
+    samples: dict[int, Answer] = {}
+    answers: dict[int, Answer] = {}
+    for sample in logged:
         number = sample["doc_id"]
         if number not in samples:
-            for argument in sample["arguments"]:
-                engine.rendered.update(repr(argument).encode())
+            _note_prompts(engine, sample)
             prompt, target = str(sample["arguments"][0][0]), str(sample["target"])
             samples[number] = {"id": str(number), "prompt": prompt, "target": target}
-            answers[number] = {"scores": {}, "completion": str(sample["filtered_resps"][0])[:2000]}
+            completion = str(sample["filtered_resps"][0])[:LONGEST_COMPLETION]
+            answers[number] = {"scores": {}, "completion": completion}
         for metric in sample["metrics"]:
-            name = metric if len(filters) == 1 else f"{metric},{sample['filter']}"
+            name = f"{metric},{sample['filter']}" if several else metric
             answers[number]["scores"][name] = _number(task, metric, sample[metric])
     return list(samples.values()), list(answers.values())
 
 
-def as_lm(engine: Engine) -> Any:
-    """The loaded model as one of lm-eval's."""
-    from harness.models.answering.lm import HarnessLM
-
-    return HarnessLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
-
-
-def _config(file: Path) -> dict[str, Any]:
+def _with_own_files(file: Path) -> Json:
     """A task file's settings, with its relative data files as absolute paths."""
     from lm_eval.tasks._yaml_loader import load_yaml
 
@@ -143,3 +126,38 @@ def _number(task: str, metric: str, score: Any) -> float:
             "Corpus metrics of lm-eval cannot be stored by sample; use retention or holdout for perplexity.",
         )
     return float(score)
+
+
+# ---- what both share ----------------------------------------------------------------------------------
+
+
+def _task_manager(include_defaults: bool) -> Any:
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(include_defaults=include_defaults)
+
+
+def _samples_of(engine: Engine, task: str | Json, manager: Any) -> list[Json]:
+    """What lm-eval logged of each sample of one task, in the order of its documents."""
+    import lm_eval
+
+    model = as_lm(engine)
+    results = lm_eval.simple_evaluate(
+        model=model, tasks=[task], task_manager=manager, bootstrap_iters=0, log_samples=True
+    )
+    assert results is not None
+    engine.tokens += model.scorer.work.asked
+    return sorted(next(iter(results["samples"].values())), key=lambda sample: sample["doc_id"])
+
+
+def as_lm(engine: Engine) -> Any:
+    """The loaded model as one of lm-eval's."""
+    from harness.models.answering.lm import HarnessLM
+
+    return HarnessLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
+
+
+def _note_prompts(engine: Engine, sample: Mapping[str, Any]) -> None:
+    """Add what the model was asked to the digest of rendered prompts."""
+    for argument in sample["arguments"]:
+        engine.rendered.update(repr(argument).encode())

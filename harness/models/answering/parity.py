@@ -10,18 +10,17 @@ from typing import Any
 import torch
 
 from harness.models.answering.engine import Engine
-from harness.models.loading.load import load_model
+from harness.models.loading.load import INT8, Quantized, load_model
+from harness.recipe import Quantization
+from harness.suite import Answer
+from harness.worker.places import Adapted, Directory, Place
 
-COPIES: dict[str, dict[str, Any] | None] = {  # form -> how it is quantized
-    "bfloat16": None,
-    "int8": {"bits": 8},
-    "nf4": {"bits": 4, "double": True, "compute": "bfloat16"},
-}
+COPIES: dict[str, Quantized] = {"bfloat16": None, "int8": INT8, "nf4": Quantization(compute="bfloat16")}
 
 
 def compare_copies(
     engine: Engine, names: Sequence[str], prompts: Sequence[list[int]], forms: Sequence[str], max_new_tokens: int
-) -> list[dict[str, Any]]:
+) -> list[Answer]:
     """Per prompt and form: how the copy in that form predicts the checkpoint's own greedy completion.
 
     `agreement` is the share of tokens that would be the copy's choice as well, `divergence` the mean
@@ -35,7 +34,7 @@ def compare_copies(
         )
     }
     reference = {ids: next_token_logprobs(engine, ids, completions[ids]) for ids in wanted}
-    found: dict[tuple[str, tuple[int, ...]], dict[str, Any]] = {}
+    found: dict[tuple[str, tuple[int, ...]], Answer] = {}
     at, device, tokenizer = engine.at, engine.device, engine.tokenizer
     engine.release()  # the copies take its place in memory
     with tempfile.TemporaryDirectory() as folder:
@@ -64,14 +63,14 @@ def next_token_logprobs(engine: Engine, prompt: Sequence[int], completion: Seque
     return logits.float().log_softmax(-1).cpu()
 
 
-def merged(at: dict[str, Any], device: str, folder: Path, tokenizer: Any) -> dict[str, Any]:
+def merged(at: Place, device: str, folder: Path, tokenizer: Any) -> Place:
     """The place of the checkpoint's whole weights: its own, or `folder` with the adapter merged into its base.
 
     Merging is done in the base's own precision, never in 4 bits.
     """
-    if "adapter" not in at:
+    if not isinstance(at, Adapted):
         return at
     model = load_model(at, device=device, dtype="float32" if device == "cpu" else "bfloat16").merge_and_unload()
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
-    return {"path": str(folder)}
+    return Directory(str(folder))

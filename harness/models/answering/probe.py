@@ -10,10 +10,11 @@ import torch
 
 from harness.models.answering.engine import Engine
 from harness.models.answering.generation import NotFinite
+from harness.suite import Answer
 
 
 @torch.inference_mode()
-def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_tokens: int) -> list[dict[str, Any]]:
+def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_tokens: int) -> list[Answer]:
     """Per prompt: `finite_logits`, `sampled` (no inf or nan probability met at temperature 1) and the completion;
     `finite_weights` is the model's, the same on every row. `largest_activation` is the largest magnitude that any
     layer put out on the prompt: beyond 65,504 float16 overflows."""
@@ -23,7 +24,7 @@ def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_to
         with largest_output(engine.model) as seen:
             logits = engine.model(torch.tensor([ids], device=engine.device), use_cache=False).logits
         finite = bool(torch.isfinite(logits).all())
-        answer: dict[str, Any] = {"completion": "", "completion_tokens": 0, "ended": False}
+        answer: Answer = {"completion": "", "completion_tokens": 0, "ended": False}
         problem = ""
         if finite:
             try:

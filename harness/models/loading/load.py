@@ -1,45 +1,47 @@
-"""A model's place -> the model and its tokenizer, in the dtype asked for.
-
-A place is plain data: {"path": DIR}, {"model": ID, "revision": SHA}, or {"adapter": DIR, "base": place}.
-"""
+"""A model's place -> the model and its tokenizer, in the dtype asked for; safetensors only, no remote code."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import StoreError
+from harness.recipe import Quantization
+from harness.worker.places import Adapted, HubModel, Place, name_of
+
+INT8: Literal["int8"] = "int8"  # LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339)
+Quantized = Quantization | Literal["int8"] | None  # NF4 as a recipe declares it, INT8, or not at all
 
 
-def load_tokenizer(at: dict[str, Any]) -> Any:
+def load_tokenizer(at: Place) -> Any:
     """The tokenizer saved with the weights; an adapter's own comes before its base's."""
     from transformers import AutoTokenizer
 
-    name, revision = _name(at if "adapter" not in at else {"path": at["adapter"]})
-    with _told(name):
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+    own = at.adapter if isinstance(at, Adapted) else at
+    with _failures_explained(name_of(own)):
+        tokenizer = AutoTokenizer.from_pretrained(name_of(own), revision=_revision(own), trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dict[str, Any] | None = None) -> Any:
-    """The causal language model in evaluation mode on `device`; safetensors only, no remote code."""
+def load_model(at: Place, *, device: str, dtype: str, quantization: Quantized = None) -> Any:
+    """The causal language model in evaluation mode on `device`."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    if "adapter" in at:
-        base = load_model(at["base"], device=device, dtype=dtype, quantization=quantization)
+    if isinstance(at, Adapted):
+        base = load_model(at.base, device=device, dtype=dtype, quantization=quantization)
         return add_adapter(base, at, device, dtype if quantization is None else None)
-    name, revision = _name(at)
     options: dict[str, Any] = {}
     if quantization is not None:
-        options["quantization_config"] = bitsandbytes_config(quantization)
-        options["device_map"] = {"": device}
-    with _told(name):
+        options = {"quantization_config": _bitsandbytes_config(quantization), "device_map": {"": device}}
+    with _failures_explained(name_of(at)):
         model = AutoModelForCausalLM.from_pretrained(  # type: ignore[assignment]
-            name,
-            revision=revision,
+            name_of(at),
+            revision=_revision(at),
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             trust_remote_code=False,
@@ -55,53 +57,48 @@ def load_model(at: dict[str, Any], *, device: str, dtype: str, quantization: dic
     return model.eval()
 
 
-def add_adapter(base: Any, at: dict[str, Any], device: str, dtype: str | None) -> Any:
+def add_adapter(base: Any, at: Adapted, device: str, dtype: str | None) -> Any:
     """The adapter at that place over its loaded base, in evaluation mode; in `dtype` unless it is None."""
     import torch
     from peft import PeftModel
 
-    with _told(at["adapter"]):
-        model = PeftModel.from_pretrained(base, at["adapter"], torch_device=device)
+    with _failures_explained(name_of(at.adapter)):
+        model = PeftModel.from_pretrained(base, name_of(at.adapter), torch_device=device)
     if dtype is not None:
         torch.nn.Module.to(model, getattr(torch, dtype))
     return model.eval()
 
 
-def bitsandbytes_config(quantization: dict[str, Any]) -> Any:
-    """NF4 (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339)."""
+def _bitsandbytes_config(quantization: Quantization | Literal["int8"]) -> Any:
+    """NF4 (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8."""
     import torch
     from transformers import BitsAndBytesConfig
 
-    if quantization["bits"] == 8:
+    if not isinstance(quantization, Quantization):
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=quantization["double"],
-        bnb_4bit_compute_dtype=getattr(torch, quantization["compute"]),
+        bnb_4bit_use_double_quant=quantization.double,
+        bnb_4bit_compute_dtype=getattr(torch, quantization.compute),
     )
 
 
-def _name(at: dict[str, Any]) -> tuple[str, str | None]:
-    return (at["path"], None) if "path" in at else (at["model"], at["revision"])
+def _revision(at: Place) -> str | None:
+    return at.revision if isinstance(at, HubModel) else None
 
 
-class _told:
+@contextmanager
+def _failures_explained(name: str) -> Iterator[None]:
     """Turns a library's failure to load into one StoreError that names the model."""
+    from safetensors import SafetensorError
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        from safetensors import SafetensorError
-
-        if isinstance(error, OSError | ValueError | SafetensorError | KeyError | RuntimeError):
-            where = "directory" if Path(self.name).exists() else "model"
-            first = str(error).strip().split("\n")[0][:300]
-            raise StoreError(
-                f"{where} {self.name} cannot be loaded: {first}",
-                "Check that it holds config.json, tokenizer files and whole safetensors weights.",
-            ) from error
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError, KeyError, RuntimeError) as error:
+        where = "directory" if Path(name).exists() else "model"
+        first = str(error).strip().split("\n")[0][:300]
+        raise StoreError(
+            f"{where} {name} cannot be loaded: {first}",
+            "Check that it holds config.json, tokenizer files and whole safetensors weights.",
+        ) from error

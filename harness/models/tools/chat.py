@@ -5,7 +5,6 @@ The request is JSON; questions come from its `prompt` or line by line from stdin
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import warnings
@@ -17,30 +16,32 @@ from jinja2 import TemplateError
 from transformers import TextStreamer
 
 from harness.errors import HarnessError, SuiteError
+from harness.files import Json
 from harness.models.answering.engine import Engine
 from harness.models.answering.prompts import FROZEN_DATE
+from harness.worker.messages import ChatRequest, decoded
 
 Messages = list[dict[str, str]]
 
 
-def main(request: dict[str, Any]) -> int:
+def main(request: ChatRequest) -> int:
     """Exit status 0; 2 for an input that cannot be answered."""
     from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-    torch.set_num_threads(request["threads"])
+    torch.set_num_threads(request.threads)
     disable_progress_bar()
     set_verbosity_error()
     warnings.simplefilter("ignore")  # of libraries to their authors; here they would stand between the answers
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
-        engine = Engine(request["at"], request["device"], request["dtype"])
+        engine = Engine(request.model, request.device, request.dtype)
         conversation = Conversation(engine, request)
-        if request["prompt"] is None:
+        if request.prompt is None:
             converse(conversation)
         else:
-            print(conversation.ask(request["prompt"]))
+            print(conversation.ask(request.prompt))
     except HarnessError as error:
-        print(error.told(), file=sys.stderr)
+        print(error.message, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print()
@@ -51,31 +52,31 @@ def main(request: dict[str, Any]) -> int:
 class Conversation:
     """The turns so far; every question is asked with all of them before it."""
 
-    def __init__(self, engine: Engine, request: dict[str, Any]) -> None:
+    def __init__(self, engine: Engine, request: ChatRequest) -> None:
         self.engine, self.request = engine, request
         self.turns: Messages = []
         self.clear()
 
     def clear(self) -> None:
         """Forget all but the system prompt."""
-        self.turns = [{"role": "system", "content": self.request["system"]}] if self.request["system"] else []
+        self.turns = [{"role": "system", "content": self.request.system}] if self.request.system else []
 
     def ask(self, prompt: str, streamer: Any = None) -> str:
         """The answer, kept with its question. Raises SuiteError where the conversation fills the context."""
         turns = [*self.turns, {"role": "user", "content": prompt}]
         ids, context = prompt_ids(self.engine, turns), self.engine.context_length
         if len(ids) >= context:
-            earlier = len(turns) - 1 - bool(self.request["system"])
+            earlier = len(turns) - 1 - bool(self.request.system)
             raise SuiteError(
-                f"{self.request['name']}: the prompt has {len(ids)} tokens"
+                f"{self.request.name}: the prompt has {len(ids)} tokens"
                 + (f" with the {earlier} turns before it" if earlier else "")
                 + f", and the model's context is {context}.",
                 "Shorten it; a prompt is never cut." if not earlier else "Forget the turns before with /clear.",
             )
-        room = min(self.request["max_new_tokens"], context - len(ids))
-        new, ended = complete(self.engine, ids, room, self.request["temperature"], streamer)
+        room = min(self.request.max_new_tokens, context - len(ids))
+        new, ended = complete(self.engine, ids, room, self.request.temperature, streamer)
         if not ended:
-            reached = "--max-new-tokens" if room == self.request["max_new_tokens"] else f"the context of {context}"
+            reached = "--max-new-tokens" if room == self.request.max_new_tokens else f"the context of {context}"
             print(f"(not ended: {len(new)} new tokens reach {reached})", file=sys.stderr)
         answer = str(self.engine.tokenizer.decode(new, skip_special_tokens=True)).strip()
         self.turns = [*turns, {"role": "assistant", "content": answer}]
@@ -111,7 +112,7 @@ def complete(
     """The new token ids up to the end of the answer, and whether the model ended it. Greedy at temperature 0."""
     stops = engine.stop_ids
     x = torch.tensor([ids], device=engine.device)
-    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
+    sampling: Json = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
     if temperature:
         sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     new = engine.model.generate(
@@ -146,7 +147,7 @@ def converse(conversation: Conversation) -> None:
     if at_terminal:
         with suppress(ImportError):
             import readline  # noqa: F401  (gives input() its line editing)
-        print(f"{conversation.request['name']}: an empty line or /exit ends, /clear forgets")
+        print(f"{conversation.request.name}: an empty line or /exit ends, /clear forgets")
     printer = Printer(conversation.engine)
     while True:
         try:
@@ -161,8 +162,8 @@ def converse(conversation: Conversation) -> None:
         try:
             conversation.ask(prompt, printer)
         except SuiteError as error:
-            print(error.told(), file=sys.stderr)
+            print(error.message, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    sys.exit(main(decoded(sys.argv[1])))

@@ -5,51 +5,48 @@ What it writes is loaded again with plain transformers and tried, before it coun
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness.errors import DeviceError, HarnessError, StoreError
+from harness.errors import DeviceError, StoreError
 from harness.models.answering.engine import Engine
-from harness.models.loading.load import load_model
-from harness.jobs.process import settle
+from harness.models.loading.load import INT8, Quantized, load_model
+from harness.recipe import Quantization
+from harness.worker.child import work_in
+from harness.worker.messages import REQUEST, ExportRequest, receive
+from harness.worker.places import Adapted, Directory
 
 
 def main(folder: Path) -> int:
     """Write `folder/made`; exit status 0, or 1 with folder/error.json."""
-    lock = settle(folder)
-    request = json.loads((folder / "request.json").read_text())
+    return work_in(folder, lambda: export(folder, receive(folder / REQUEST)))
+
+
+def export(folder: Path, request: ExportRequest) -> int:
+    """Make the copy, then load it as its users will."""
     from transformers.utils import logging
 
-    torch.set_num_threads(request["threads"])
+    torch.set_num_threads(request.threads)
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    try:
-        write_standalone(request, folder)
-        try_out(request, folder / "made")
-    except HarnessError as error:
-        told = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
-        (folder / "error.json").write_text(json.dumps(told))
-        print(error.told(), file=sys.stderr)
-        return 1
-    finally:
-        lock.release()
+    write_standalone(request, folder)
+    try_out(request, folder / "made")
     return 0
 
 
-def write_standalone(request: dict[str, Any], folder: Path) -> None:
+def write_standalone(request: ExportRequest, folder: Path) -> None:
     """The checkpoint's whole weights in `folder/made`, in the dtype asked for or quantized from it.
 
     An adapter is merged in float32 and rounded once: merging into weights of 4 bits would round every weight
     again, to other values than were trained over.
     """
-    dtype, bits = request["dtype"], {"4bit": 4, "8bit": 8, None: None}[request["quantize"]]
-    engine = Engine(request["at"], request["device"], "float32")
+    dtype, quantization = request.dtype, quantized_as(request)
+    engine = Engine(request.model, request.device, "float32")
     tokenizer, stops = engine.tokenizer, engine.stop_ids
-    model = engine.model.merge_and_unload() if "adapter" in request["at"] else engine.model
+    model = engine.model.merge_and_unload() if isinstance(request.model, Adapted) else engine.model
     del engine
     model = model.to(getattr(torch, dtype))
     for name, weight in model.named_parameters():
@@ -58,19 +55,23 @@ def write_standalone(request: dict[str, Any], folder: Path) -> None:
                 f"{name} has values that are not finite in {dtype}.", "Choose --dtype bfloat16 or float32."
             )
     complete(model, tokenizer, stops)
-    if bits is None:
+    if quantization is None:
         save(model, tokenizer, folder / "made")
         return
     save(model, tokenizer, folder / "whole")
     del model
     quantized = load_model(
-        {"path": str(folder / "whole")},
-        device=request["device"],
-        dtype=dtype,
-        quantization={"bits": bits, "double": True, "compute": dtype},
+        Directory(str(folder / "whole")), device=request.device, dtype=dtype, quantization=quantization
     )
-    check_sizes(quantized, request["device"])
+    check_sizes(quantized, request.device)
     save(quantized, tokenizer, folder / "made")  # before it has computed: on a CPU that repacks weights of 4 bits
+
+
+def quantized_as(request: ExportRequest) -> Quantized:
+    """How the copy is quantized; float16 computes in 4 bits as well, though no recipe may train so."""
+    if request.quantize == "4bit":
+        return Quantization(compute=request.dtype)  # type: ignore[arg-type]
+    return INT8 if request.quantize == "8bit" else None
 
 
 def complete(model: Any, tokenizer: Any, stops: list[int]) -> None:
@@ -106,19 +107,19 @@ def check_sizes(model: Any, device: str) -> None:
 
 
 @torch.inference_mode()
-def try_out(request: dict[str, Any], made: Path) -> None:
+def try_out(request: ExportRequest, made: Path) -> None:
     """Load the folder as its users will, and compute one token; StoreError where that gives no numbers."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(made)
     model = AutoModelForCausalLM.from_pretrained(made)
-    if request["quantize"] is None:
-        model = model.to(request["device"])
+    if request.quantize is None:
+        model = torch.nn.Module.to(model, request.device)
     ids = torch.tensor([tokenizer("A")["input_ids"]], device=model.device)
     try:
         finite = bool(torch.isfinite(model(ids).logits).all())
     except (RuntimeError, NotImplementedError) as error:
-        where = f"{request['quantize'] or request['dtype']} on {request['device']}"
+        where = f"{request.quantize or request.dtype} on {request.device}"
         problem = f"the exported model does not compute in {where}: {str(error).splitlines()[0]}"
         raise DeviceError(problem, "Export it in another form or on another device.") from error
     if not finite:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.models.loading.load import load_tokenizer
+from harness.worker.places import Directory, HubModel
 
 
 def main(name: str) -> None:
     """Answer until the input ends."""
     try:
-        tokenizer = load_tokenizer({"path": name} if Path(name).exists() else {"model": name, "revision": None})
+        tokenizer = load_tokenizer(Directory(name) if Path(name).exists() else HubModel(name, None))
     except HarnessError as error:
         return print(json.dumps(error.problem))
     except (ImportError, OSError, ValueError, KeyError) as error:

@@ -1,0 +1,1 @@
+"""Supervised training on the assistant's tokens of conversations, over all weights or through an adapter."""

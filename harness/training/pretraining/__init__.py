@@ -1,0 +1,1 @@
+"""Next-token training on text: from fresh weights with a tokenizer of its own, or on from a base."""

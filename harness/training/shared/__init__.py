@@ -1,0 +1,1 @@
+"""What pretraining and fine-tuning share: packed rows, the loss, the arguments, templates."""

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from harness.training.shared.tokens import IGNORED
+from harness.files import Json
 
+IGNORED = -100  # label of a token that carries no loss
 NO_ROW = -1  # in place of a row's number where a line is filled up
 
 
@@ -27,7 +28,7 @@ class Packing:
         self.width = int(model.config.get_text_config().hidden_size)
         self.packs = packs(model)
 
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    def __call__(self, rows: Sequence[Json]) -> dict[str, torch.Tensor]:
         """`input_ids`, `labels`, `rows` (which of them a token belongs to), each (B, T), and `position_ids`.
 
         A model that takes no positions gets a row a line, and an `attention_mask` instead.
@@ -104,7 +105,7 @@ def _sums(lengths: Sequence[int], order: Sequence[int]) -> Iterator[int]:
         yield total
 
 
-def target_losses(model: Any, head: torch.nn.Module, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+def target_losses(model: Any, head: torch.nn.Module, batch: Json) -> tuple[torch.Tensor, torch.Tensor]:
     """Per target token its negative log-likelihood in nats, float32 (S,), and the row it belongs to (S,).
 
     The head is computed at the places before target tokens alone.

@@ -9,6 +9,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from harness.files import write_whole
+
 MARK = "complete.json"
 NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json")  # without these a Trainer silently starts afresh
 
@@ -18,9 +20,7 @@ class MarkComplete(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        temporary = folder / f"{MARK}.tmp"
-        temporary.write_text(json.dumps(_sizes(folder)))
-        temporary.replace(folder / MARK)
+        write_whole(folder / MARK, json.dumps(_sizes(folder)))
 
 
 def latest_complete(trainer_folder: Path) -> str | None:

@@ -1,0 +1,132 @@
+"""`harness store`: what is kept by content, whether it is sound, and what nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from harness.cli.shared import AsJson, DataRoot, StoreDir, opened, opened_store, print_json, show
+from harness.errors import DataError, StoreError
+from harness.files import short
+from harness.fingerprint.checkpoints import outdated
+from harness.session.setup import Setup
+from harness.store import KINDS, Artifact, Store
+from harness.store.baselines import all_of
+
+store_app = typer.Typer(no_args_is_help=True, help="Checkpoints, answers and evaluations, by content.")
+
+
+@store_app.command("ls")
+def store_ls(store: StoreDir = None, as_json: AsJson = False) -> None:
+    """All checkpoints, answers and evaluations, oldest first."""
+    rows = [
+        {
+            "kind": artifact.kind[:-1] if artifact.kind != "answers" else "answers",
+            "key": artifact.key,
+            "what": _what(artifact),
+            "of": short(artifact.spec.get("checkpoint") or artifact.spec.get("base", {}).get("checkpoint") or ""),
+            "bytes": artifact.bytes,
+            "created_at": artifact.created_at,
+        }
+        for artifact in _all(opened_store(store))
+    ]
+    columns = {"kind": "kind", "key": "key", "what": "what", "of": "of", "bytes": "bytes", "created_at": "created"}
+    show(rows, columns, as_json, {"key": short})
+
+
+def _all(store: Store) -> Iterator[Artifact]:
+    for kind in KINDS:
+        yield from store.all(kind)
+
+
+def _what(artifact: Artifact) -> str:
+    """A checkpoint's stage, an evaluation's suite, what answers are to."""
+    spec = artifact.spec
+    if artifact.kind == "checkpoints":
+        return str(spec["stage"])
+    if artifact.kind == "evaluations":
+        return str(spec["suite"]["name"])
+    return ", ".join(ask["is"] for ask in spec["questions"]["asks"])
+
+
+@store_app.command("verify")
+def store_verify(store: StoreDir = None, as_json: AsJson = False) -> None:
+    """Read every byte again and compare it with the manifests. Exit status 1 where one differs."""
+    there = opened_store(store)
+    found = [
+        {"kind": kind[:-1] if kind != "answers" else kind, "key": key, "problem": there.verify(kind, key)}
+        for kind in KINDS
+        for key in there.keys(kind)
+    ]
+    damaged = [row for row in found if row["problem"]]
+    if as_json:
+        print_json(found)
+    else:
+        for row in damaged:
+            print(f"{row['kind']} {short(str(row['key']))}: {row['problem']}")
+        print(f"{len(found)} artifacts, {len(damaged)} damaged")
+    raise typer.Exit(1 if damaged else 0)
+
+
+@store_app.command("prune")
+def store_prune(
+    damaged: Annotated[
+        str | None, typer.Option(help="remove this damaged artifact (first characters of its key)")
+    ] = None,
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    yes: Annotated[bool, typer.Option("--yes", help="remove; without it, only list")] = False,
+) -> None:
+    """Remove a damaged artifact, or all that no recipe leads to any more, at any scale and with any seed."""
+    if damaged is not None:
+        return _remove_damaged(opened_store(store), damaged)
+    setup = opened("mini", data_root, store)
+    stale, unknown = _stale(setup)
+    for artifact in stale:
+        print(f"{'removed' if yes else 'would remove'} {artifact.name} ({artifact.bytes:,} bytes)")
+    if yes:
+        setup.store.discard(artifact.key for artifact in stale)
+    print(f"{len(stale)} artifacts that no recipe leads to" + ("" if yes or not stale else "; --yes removes them"))
+    if unknown:
+        raise unknown
+
+
+def _remove_damaged(store: Store, beginning: str) -> None:
+    matching = [(kind, key) for kind in KINDS for key in store.keys(kind) if key.startswith(beginning)]
+    if len(matching) != 1:
+        raise StoreError(
+            f"{len(matching)} artifacts start with {beginning!r}.", "Give more of the key: harness store ls."
+        )
+    kind, key = matching[0]
+    if store.verify(kind, key) is None:
+        raise StoreError(f"{kind[:-1]} {short(key)} is not damaged.", "Use --retrain or --reevaluate to make it anew.")
+    store.discard([key])
+    print(f"removed {kind[:-1]} {short(key)}")
+
+
+def _stale(setup: Setup) -> tuple[list[Artifact], DataError | None]:
+    """Artifacts that no recipe leads to, and the error where a scale's data is not at hand.
+
+    In that case only what other training code has made is known to be stale.
+    """
+    checkpoints = list(setup.store.all("checkpoints"))
+    specs = {artifact.key: artifact.spec for artifact in checkpoints}
+    unused, problem = outdated(specs, setup.keys.code), None
+    try:
+        seeds = {int(spec.get("seed", 0)) for spec in specs.values()} | {0}
+        subjects = [subject for recipe in setup.project.recipes.values() for subject in recipe]
+        unused |= specs.keys() - setup.keys.of_all(subjects, seeds)
+    except DataError as error:
+        note = "The other checkpoints stay: whether a recipe leads to them is not known without that data."
+        problem = DataError(error.problem, f"{error.remedy}\n    {note}" if error.remedy else note)
+    blessed = {key for baseline in all_of(setup.store.root) for key in baseline.keys}
+    stale = [artifact for artifact in checkpoints if artifact.key in unused]
+    for kind in ("answers", "evaluations"):
+        stale += [
+            artifact
+            for artifact in setup.store.all(kind)  # type: ignore[arg-type]
+            if artifact.spec["checkpoint"] in unused and artifact.key not in blessed
+        ]
+    return stale, problem

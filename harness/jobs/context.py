@@ -1,0 +1,73 @@
+"""What every job has at hand, and where weights are that a job needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.reading.rows import Loaded
+from harness.evaluation import Evaluation, StoredResults
+from harness.evaluation.asking.rows import SuiteRows
+from harness.files import write_whole
+from harness.fingerprint.checkpoints import PlannedStage
+from harness.fingerprint.evaluations import PlannedEvaluation
+from harness.jobs.events import Listener, Note
+from harness.jobs.pool import WorkerPool
+from harness.recipe import Fresh
+from harness.store import Store
+from harness.worker.places import Adapted, Directory, HubModel, Place, Published
+
+# Whether --adaptive has seen enough of an evaluation's samples; the session knows by which gates.
+Decided = Callable[[PlannedEvaluation, Evaluation], bool]
+
+
+def never(planned: PlannedEvaluation, so_far: Evaluation) -> bool:
+    """Every sample is asked."""
+    return False
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """The store with its keys, the workers, the rows that were read, and whom to report to."""
+
+    results: StoredResults
+    pool: WorkerPool
+    rows: SuiteRows
+    report: Listener
+    track: str | None = None  # a tracker to hand training logs to
+    decided: Decided = never
+
+    @property
+    def store(self) -> Store:
+        return self.results.store
+
+
+def place_of(planned: PlannedStage, root: Path) -> Place:
+    """Where a stage's weights are, by key; `root` is the project's, for bases in a directory of its own."""
+    if not planned.is_made:
+        return model_place(planned, root)
+    if planned.is_adapter:
+        assert planned.parent is not None
+        return Adapted(Published(planned.key), place_of(planned.parent, root))
+    return Published(planned.key)
+
+
+def model_place(planned: PlannedStage, root: Path) -> Place:
+    """The hub model at its recorded revision, or the local directory, that a stage's spec names as its base."""
+    base, declared = planned.spec["base"], planned.subject.variant.base
+    if "model" in base:
+        return HubModel(base["model"], base["revision"])
+    folder = Path(str(declared.like if isinstance(declared, Fresh) else declared))
+    return Directory(str(folder if folder.is_absolute() else root / folder))
+
+
+def note_left_out(store: Path, report: Listener, who: str, loaded: Loaded) -> None:
+    """Say how many rows were left out, and list them in the store's folder."""
+    if not loaded.left_out:
+        return
+    folder = store / "left_out"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{who.replace(' ', '-').replace(':', '')}.txt"
+    write_whole(path, "\n".join(loaded.left_out) + "\n")
+    report(Note(f"{who}: {len(loaded.left_out):,} rows left out, listed in {path}"))

@@ -1,0 +1,93 @@
+"""One suite's asks -> its answers, and the record of how they came about."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.environment import environment
+from harness.models.answering.engine import Engine
+from harness.models.answering.lm_eval_tasks import run_own_task, run_task
+from harness.models.answering.parity import compare_copies
+from harness.models.answering.probe import probe
+from harness.models.answering.resident import Resident
+from harness.models.tools.energy import EnergyMeter
+from harness.models.tools.memory import peak_memory_bytes
+from harness.suite import Answer, Ask, Choices, Generate, LmEval, LmEvalTask, Parity, Perplexity, Probe
+from harness.worker.messages import Answers, AnswersRecord, AskedSuite, MeasureRequest, Question, read_questions
+
+
+class SuiteWorker:
+    """The suites of one request, asked of one model in one dtype after the other."""
+
+    def __init__(self, folder: Path, request: MeasureRequest, resident: Resident) -> None:
+        self.folder, self.request, self.resident = folder, request, resident
+
+    def engine(self, dtype: str) -> Engine:
+        """The model in that dtype; one at a time, since two may not fit."""
+        return self.resident.engine(self.request.model, self.request.device, dtype)
+
+    def answer(self, suite: AskedSuite) -> Answers:
+        """All answers of one suite."""
+        started, meter = time.perf_counter(), EnergyMeter(self.request.device)
+        questions = read_questions(self.folder / f"{suite.key}.questions.jsonl")
+        answers: list[Answer] = [{} for _ in questions]
+        samples: list[Answer] = []  # where the task brings its own
+        digests, tokens, how = [], 0, ""
+        for ask in suite.asks:
+            for dtype in ask.dtypes if isinstance(ask, Probe) else (self.request.dtype,):
+                engine = self.engine(dtype)
+                before, engine.rendered = engine.tokens, hashlib.sha256()
+                if isinstance(ask, LmEvalTask):
+                    samples, answers = run_own_task(engine, ask.task)
+                else:
+                    for answer, more in zip(answers, self._one_ask(engine, ask, suite, questions), strict=True):
+                        answer.update(more)
+                tokens += engine.tokens - before
+                how, prompts = how or engine.how, engine.prompts
+                digests.append(engine.rendered.hexdigest())
+        record = AnswersRecord(
+            seconds=round(time.perf_counter() - started, 3),
+            tokens=tokens,
+            prompt_digest=digests[0],
+            tokenizer=prompts.tokenizer_digest,
+            chat_template=prompts.template_digest,
+            engine=how,
+            peak_memory_bytes=peak_memory_bytes(self.request.device),
+            energy_joules=meter.joules(),
+            device=self.request.device,
+            dtype=self.request.dtype,
+            environment=dict(environment(self.request.threads)),
+        )
+        return Answers(answers, record, samples)
+
+    def _one_ask(self, engine: Engine, ask: Ask, suite: AskedSuite, questions: Sequence[Question]) -> list[Answer]:
+        """What the model answers to one ask, per question; {} for those that the ask does not concern."""
+        if isinstance(ask, LmEval):
+            return run_task(engine, ask, [question.row or {} for question in questions], self.folder)
+        concerned = [not isinstance(ask, Probe) or question.copy == engine.dtype for question in questions]
+        mine = [question for question, own in zip(questions, concerned, strict=True) if own]
+        found = iter(self._answers(engine, ask, mine, suite.system_prompt))
+        return [next(found) if own else {} for own in concerned]
+
+    def _answers(self, engine: Engine, ask: Ask, questions: Sequence[Question], system: str | None) -> list[Answer]:
+        names, prompts = [question.id for question in questions], [question.prompt for question in questions]
+        match ask:
+            case Perplexity(chat=True):
+                return engine.answer_loglikelihoods(names, prompts, [q.target for q in questions], system)
+            case Perplexity():
+                return engine.document_loglikelihoods(names, [q.target for q in questions])
+            case Choices():
+                return engine.choice_loglikelihoods(names, prompts, [q.choices for q in questions], system)
+        ids = [engine.prompt_ids(prompt, system) for prompt in prompts]
+        match ask:
+            case Probe():
+                return probe(engine, names, ids, ask.max_new_tokens)
+            case Parity():
+                self.resident.give_away()  # its memory is needed for the copies
+                return compare_copies(engine, names, ids, [str(q.copy) for q in questions], ask.max_new_tokens)
+            case Generate():
+                return engine.generate(names, ids, ask.max_new_tokens, ask.temperature)
+        raise AssertionError(f"{ask} is not asked of a model")

@@ -1,0 +1,96 @@
+"""A cache of keys and values in slots: one growing sequence each, a freed slot at once another's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from harness.models.answering.tree import TreeModel
+from harness.models.answering.trie import Row
+
+
+class Slots:
+    """Keys and values of up to `size` sequences of up to `capacity` tokens, per layer (size, H, capacity, D).
+
+    The sequences in use are slots 0..n-1; `lengths` says how many tokens each has computed.
+    """
+
+    def __init__(self, model: Any, size: int, capacity: int) -> None:
+        from transformers.cache_utils import Cache
+
+        self.size, self.capacity = size, capacity
+        self.lengths: list[int] = []
+        count = model.config.get_text_config().num_hidden_layers
+        self.layers = [_layer(self) for _ in range(count)]
+        self.cache = Cache(layers=self.layers)
+        self.filling: range | None = None  # slots whose prompts are computed now; None: one token for each in use
+
+    def fill(self, tree: TreeModel, sequences: Sequence[list[int]], at: int) -> torch.Tensor:
+        """Compute the sequences into the slots from `at` on; last hidden states at each one's last token (n, C)."""
+        self.filling = range(at, at + len(sequences))
+        rows = [Row([], list(ids), list(range(len(ids))), [len(ids)] * len(ids)) for ids in sequences]
+        width = max(map(len, sequences))
+        places = torch.tensor([i * width + len(ids) - 1 for i, ids in enumerate(sequences)], device=tree.device)
+        states = tree.states(rows, places, cache=self.cache)
+        self.lengths += [len(ids) for ids in sequences]
+        return states
+
+    def step(self, tree: TreeModel, tokens: Sequence[int]) -> torch.Tensor:
+        """Compute one more token of each sequence in use; its last hidden states (n, C)."""
+        self.filling = None
+        lengths = torch.tensor(self.lengths, device=tree.device)
+        self.at, self.width = lengths, max(self.lengths) + 1
+        states = tree.next_states(torch.tensor(tokens, device=tree.device), lengths, self.width, self.cache)
+        self.lengths = [length + 1 for length in self.lengths]
+        return states
+
+    def free(self, slot: int, last: int) -> None:
+        """Give the slot up; the last one in use moves there."""
+        if slot != last:
+            length = self.lengths[last]
+            for layer in self.layers:
+                layer.keys[slot, :, :length] = layer.keys[last, :, :length]
+                layer.values[slot, :, :length] = layer.values[last, :, :length]
+            self.lengths[slot] = self.lengths[last]
+        self.lengths.pop()
+
+
+def _layer(slots: Slots) -> Any:
+    """One layer's share of the slots, as transformers' cache wants it."""
+    from transformers.cache_utils import DynamicLayer
+
+    class Layer(DynamicLayer):
+        keys: Any
+        values: Any
+
+        def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+            if self.keys is None:
+                _, heads, _, width = key_states.shape
+                self.keys = key_states.new_zeros((slots.size, heads, slots.capacity, width))
+                self.values = value_states.new_zeros((slots.size, heads, slots.capacity, value_states.shape[-1]))
+                self.is_initialized = True
+            if slots.filling is not None:
+                where = slice(slots.filling.start, slots.filling.stop)
+                self.keys[where, :, : key_states.shape[2]] = key_states
+                self.values[where, :, : value_states.shape[2]] = value_states
+                return key_states, value_states
+            n = len(key_states)
+            every = torch.arange(n, device=key_states.device)
+            self.keys[every, :, slots.at] = key_states[:, :, 0]
+            self.values[every, :, slots.at] = value_states[:, :, 0]
+            return self.keys[:n, :, : slots.width], self.values[:n, :, : slots.width]
+
+        def get_seq_length(self) -> int:
+            return 0 if slots.filling is not None else slots.width - 1
+
+    return Layer()
+
+
+def bytes_per_token(model: Any) -> int:
+    """Of the keys and values of one token, in all layers."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)

@@ -1,0 +1,65 @@
+"""`harness serve`: this process becomes `transformers serve` over a standalone copy of the checkpoint."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+from harness.errors import HarnessError
+from harness.fingerprint.evaluations import dtype_on
+from harness.serving.export import Dtype, Form, export
+from harness.serving.trained import Trained
+
+SERVES = ("fastapi", "uvicorn", "openai")
+
+
+def serve(model: Trained, host: str, port: int, device: str) -> None:
+    """Become the server; does not return. The copy is made once and kept in `.bench/exports`."""
+    _check_servable(host, port)
+    dtype = cast(Dtype, dtype_on(device))
+    cache = model.results.keys.root / ".bench" / "exports" / model.checkpoint.fingerprint / dtype
+    hub_copy(model, Form(merge=True, dtype=dtype), cache, device)
+    shown = f"[{host}]" if ":" in host else host
+    print(f"{model.name}: http://{shown}:{port}/v1 (model: {model.name}); Ctrl-C ends it", flush=True)
+    os.chdir(cache)  # a folder of the model's name where the user stands would be served in its place
+    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    options = ["--host", host, "--port", str(port), "--device", device]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model.name, *options]
+    os.execve(sys.executable, command, environment)
+
+
+def hub_copy(model: Trained, form: Form, cache: Path, device: str) -> None:
+    """The export as the one model of a hub cache: so it is served under its name, and `/v1/models` lists it."""
+    fingerprint = model.checkpoint.fingerprint
+    revision = fingerprint[:40]  # as long as a commit's
+    folder = cache / f"models--{model.name}"
+    snapshot = folder / "snapshots" / revision
+    with model.results.store.lock(f"export-{fingerprint}", f"{model.name} export"):
+        if snapshot.exists():
+            return
+        print(f"{model.name}: writing a standalone copy to {snapshot}", flush=True)
+        (folder / "refs").mkdir(parents=True, exist_ok=True)
+        (folder / "refs" / "main").write_text(revision)
+        export(model, form, snapshot, device)
+
+
+def _check_servable(host: str, port: int) -> None:
+    missing = [name for name in SERVES if find_spec(name) is None]
+    if missing:
+        raise HarnessError(
+            f"harness serve: {', '.join(missing)} not installed.", "Install them: pip install 'harness[serve]'"
+        )
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except socket.gaierror as error:
+        raise HarnessError(f"--host {host}: {error.strerror}.", "Write --host 127.0.0.1.") from None
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise HarnessError(f"--port {port}: cannot listen on {host} ({why}).", "Choose another --port.") from None

@@ -1,0 +1,64 @@
+"""One trained checkpoint, picked by name, with where its weights are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import DeviceError, HarnessError
+from harness.evaluation import Checkpoint, StoredResults
+from harness.jobs.context import place_of
+from harness.jobs.devices import parse
+from harness.session.setup import Setup
+from harness.worker.places import Directory, Place, located
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A checkpoint that is there, and the store that holds it."""
+
+    checkpoint: Checkpoint
+    results: StoredResults
+
+    @property
+    def name(self) -> str:
+        return self.checkpoint.name
+
+    @property
+    def is_adapter(self) -> bool:
+        return self.checkpoint.planned.is_adapter
+
+    @property
+    def place(self) -> Place:
+        """Where its weights are on this machine."""
+        return self._located(place_of(self.checkpoint.planned, self.results.keys.root))
+
+    @property
+    def base(self) -> Place:
+        """Where an adapter's base is."""
+        assert self.checkpoint.planned.parent is not None
+        return self._located(place_of(self.checkpoint.planned.parent, self.results.keys.root))
+
+    def _located(self, place: Place) -> Place:
+        found = located(place, self.results.store.root)
+        return Directory(str(Path(found.path).resolve())) if isinstance(found, Directory) else found
+
+
+def trained(setup: Setup, name: str) -> Trained:
+    """The one subject of that name and its checkpoint; HarnessError where the name means several."""
+    found = setup.project.named(name)
+    if len(found) > 1:
+        raise HarnessError(
+            f"{name!r} has {len(found)} variants at {setup.options.scale} scale: {', '.join(s.id for s in found)}.",
+            "Name one of them.",
+        )
+    results = setup.results
+    return Trained(results.checkpoint(found[0]), results)
+
+
+def one_device(gpu: str | None) -> str:
+    """The device that `--gpu` names; DeviceError where it names several, or one that is not there."""
+    found = parse(gpu)
+    if len(found) > 1:
+        raise DeviceError(f"--gpu {gpu}: {len(found)} devices, and this takes one.", "Write --gpu 0.")
+    return found[0]

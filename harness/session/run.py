@@ -1,0 +1,218 @@
+"""One session at work: what it wants becomes jobs, and tests wait for theirs. Never imports torch."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError
+from harness.evaluation import Checkpoint, Evaluation, StoredResults
+from harness.evaluation.asking.rows import SuiteRows
+from harness.fingerprint.evaluations import PlannedEvaluation
+from harness.gates.forecast import Forecast
+from harness.gates.gate import Gate
+from harness.gates.judge import Judge
+from harness.gates.stopping import Decided, StoppingRules
+from harness.gates.verdict import Verdict
+from harness.jobs.context import JobContext, note_left_out
+from harness.jobs.devices import slots
+from harness.jobs.events import Event, Measured, MeasuringFailed, Note, StoppedEarly, Trained
+from harness.jobs.executor import Executor, LocalExecutor
+from harness.jobs.job import Job
+from harness.jobs.missing import Jobs, Wanted, check_installed, missing_jobs
+from harness.jobs.pool import WorkerPool
+from harness.recipe import Subject
+from harness.session.selection import Selection
+from harness.session.setup import Setup
+from harness.suite import Suite
+
+
+class Log:
+    """What the jobs of a session reported; safe to write from their threads."""
+
+    def __init__(self) -> None:
+        self.trained: list[str] = []  # names of stages
+        self.measured: list[str] = []  # names of evaluations
+        self.stopped_early: list[StoppedEarly] = []
+        self.notes: list[str] = []  # said beside the results
+        self.failed: dict[str, HarnessError] = {}  # by key of the evaluation
+        self.changed = threading.Condition()
+
+    def add(self, event: Event) -> None:
+        """Keep the event, and wake those who wait for one."""
+        with self.changed:
+            match event:
+                case Trained(stage):
+                    self.trained.append(stage)
+                case Measured(_, name):
+                    self.measured.append(name)
+                case MeasuringFailed(key, error):
+                    self.failed[key] = error
+                case StoppedEarly():
+                    self.stopped_early.append(event)
+                case Note(text):
+                    self.notes += [] if text in self.notes else [text]
+            self.changed.notify_all()
+
+
+class Run:
+    """The state of one session: its jobs, what they reported, and what tests get from it.
+
+    Hub revisions that were never recorded are resolved now, unless nothing may be trained.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        options = setup.options
+        self.setup, self.gates, self.log = setup, setup.gates, Log()
+        self.keys = setup.keys.pinned() if options.train else setup.keys
+        rule = StoppingRules(self.gates, self.keys) if options.adaptive else None
+        self.results = StoredResults(setup.store, self.keys, rule, judging_only=not options.train)
+        self.judge = Judge(self.gates, self.results)
+        self.pool, self.jobs = WorkerPool(), Jobs()
+        self.rows = SuiteRows(setup.keys.access, partial(note_left_out, setup.store.root, self.log.add))
+        self._executor: Executor | None = None
+
+    # ---- before anything runs ---------------------------------------------------------------------
+
+    def wanted(self, selection: Selection) -> Wanted:
+        """What the selected tests ask for, with the references and floors that their gates stand beside."""
+        evaluations, references = list(selection.evaluations), []
+        for gate in selection.gates:
+            evaluations += self.gates.own_sides(gate)
+            references += self._references(gate, selection.subjects)
+        references += self._untrained_beside(evaluations)
+        return Wanted(
+            subjects=selection.subjects,
+            evaluations=[self.results.planned(suite, subject) for suite, subject in evaluations],
+            references=[self.results.planned(suite, subject) for suite, subject in references],
+            retrain=self.setup.options.retrain,
+            reevaluate=self.setup.options.reevaluate,
+        )
+
+    def _references(self, gate: Gate, selected: list[Subject]) -> list[tuple[Suite, Subject]]:
+        """The other sides of a gate, where no training but the selected would be needed."""
+        own = [*selected, *self.gates.seeds_of(gate)]
+        made = {planned.key for subject in own for planned in self.keys.chain(subject)}
+        sides = self.gates.other_sides(gate)
+        return [side for side in sides if all(p.key in made for p in self.results.needs_training(side[1]))]
+
+    def _untrained_beside(self, evaluations: list[tuple[Suite, Subject]]) -> list[tuple[Suite, Subject]]:
+        """The untrained model beside every multiple-choice result."""
+        found: dict[tuple[str, str], tuple[Suite, Subject]] = {}
+        for suite, subject in evaluations:
+            other = self.setup.project.other_side(subject, "untrained") if suite.floors else None
+            if other is not None:
+                found[suite.name, subject.id] = suite, other
+        return list(found.values())
+
+    def plan(self, wanted: Wanted) -> None:
+        """Find the jobs for all that is missing; none where nothing may be trained."""
+        if self.setup.options.train:
+            self.jobs = missing_jobs(wanted, self._context(), list(self.setup.project.suites.values()))
+
+    def forecast(self) -> Forecast:
+        """What gates could detect with the samples they will have."""
+        return Forecast(self.judge, self.rows, self.setup.count)
+
+    def _context(self) -> JobContext:
+        decided = Decided(self.judge)
+        return JobContext(
+            results=self.results,
+            pool=self.pool,
+            rows=self.rows,
+            report=self.log.add,
+            track=self.setup.options.track,
+            decided=lambda planned, so_far: decided(planned.suite, planned.subject, so_far),
+        )
+
+    # ---- running ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run the jobs beside the session; HarnessError where what they need is not installed."""
+        jobs = self.jobs.in_order
+        if not jobs:
+            return
+        check_installed()
+        self.setup.store.discard(self.jobs.discarded)
+        self._executor = LocalExecutor(slots(self.setup.options.devices), self.pool.stop)
+        self._executor.start(jobs)
+
+    def stop(self) -> None:
+        """End all workers, leaving states that the next session resumes."""
+        if self._executor:
+            self._executor.stop()
+        self.pool.let_go()
+        self.setup.store.digests.remember()
+
+    def running(self) -> list[Job]:
+        """The jobs that hold a device now."""
+        return [job for job in self.jobs.jobs.values() if job.state == "running"]
+
+    def has_ended(self) -> bool:
+        """Whether all jobs have."""
+        return all(job.ended.is_set() for job in self.jobs.jobs.values())
+
+    # ---- what tests ask for -----------------------------------------------------------------------
+
+    def is_trained(self, subject: Subject) -> bool:
+        """Whether asking for the checkpoint would not have to wait."""
+        job = self.jobs.of_checkpoint(self.keys.fingerprint(subject))
+        return job is None or job.ended.is_set()
+
+    def checkpoint(self, subject: Subject) -> Checkpoint:
+        """The subject's checkpoint; raises its job's error, or CheckpointMissing."""
+        job = self.jobs.of_checkpoint(self.keys.fingerprint(subject))
+        if job is not None:
+            job.ended.wait()
+            if job.error:
+                raise job.error
+        return self.results.checkpoint(subject)
+
+    def is_measured(self, suite: Suite, subject: Subject) -> bool:
+        """Whether asking for the evaluation would not have to wait."""
+        planned = self.results.planned(suite, subject)
+        job = self._measuring(planned)
+        if job is None or job.ended.is_set() or planned.key in self.log.failed:
+            return True
+        return self.setup.store.holds("evaluations", planned.key)
+
+    def evaluation(self, suite: Suite, subject: Subject) -> Evaluation:
+        """The suite's evaluation of the subject; raises its job's error, CheckpointMissing or EvaluationMissing."""
+        planned = self.results.planned(suite, subject)
+        while not self.is_measured(suite, subject):
+            with self.log.changed:
+                self.log.changed.wait(timeout=0.1)
+        self._raise_failure(planned)
+        found = self.results.by_key(planned.key)
+        if found is None:
+            self.checkpoint(subject)
+            raise self.results.missing(planned)
+        return found
+
+    def can_judge(self, gate: Gate) -> bool:
+        """Whether asking for the verdict would not have to wait: for its own claims, and those adjusted with it."""
+        return all(self.is_measured(*side) for one in [gate, *self.gates.family(gate)] for side in self._sides(one))
+
+    def verdict(self, gate: Gate) -> Verdict:
+        """The gate's verdict; raises the error of an evaluation that it is about."""
+        for suite, subject in self._sides(gate):
+            try:
+                self.evaluation(suite, subject)
+            except (CheckpointMissing, EvaluationMissing):
+                continue  # the verdict says so
+        return self.judge.judge(gate)
+
+    def _sides(self, gate: Gate) -> list[tuple[Suite, Subject]]:
+        return [*self.gates.own_sides(gate), *self.gates.other_sides(gate)]
+
+    def _measuring(self, planned: PlannedEvaluation) -> Job | None:
+        """The job that a test of this evaluation waits for."""
+        return self.jobs.of_evaluations(planned.checkpoint.key)
+
+    def _raise_failure(self, planned: PlannedEvaluation) -> None:
+        """The error that the evaluation came to, or that its job ended with before it was there."""
+        if planned.key in self.log.failed:
+            raise self.log.failed[planned.key]
+        job = self._measuring(planned)
+        if job is not None and job.error and not self.setup.store.holds("evaluations", planned.key):
+            raise job.error

@@ -1,0 +1,73 @@
+"""What the selected tests of a session will ask for."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from harness.gates.gate import Gate
+from harness.project import Project
+from harness.recipe import Subject
+from harness.suite import Suite
+
+
+@dataclass
+class Selection:
+    """Checkpoints, evaluations and verdicts that tests ask for, by their parameters and the suites they name."""
+
+    subjects: list[Subject] = field(default_factory=list)
+    evaluations: list[tuple[Suite, Subject]] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
+
+    def add(self, parameters: Mapping[str, Any], named: Callable[[], list[Suite]]) -> None:
+        """One test: its parameters, and the suites that its code names, looked up where it asks for a checkpoint."""
+        if isinstance(parameters.get("verdict"), Gate):
+            self.gates.append(parameters["verdict"])
+            return
+        subjects = [value for value in parameters.values() if isinstance(value, Subject)]
+        suites = [value for value in parameters.values() if isinstance(value, Suite)]
+        if subjects:
+            suites += named()
+        self.subjects += subjects
+        self.evaluations += [(suite, subject) for suite in suites for subject in subjects]
+
+    def __bool__(self) -> bool:
+        return bool(self.subjects or self.evaluations or self.gates)
+
+
+def suites_named(function: Callable[..., Any], module: ModuleType) -> list[Suite]:
+    """The suites that a test function's code names."""
+    found = [getattr(module, name, None) for name in function.__code__.co_names]
+    return [value for value in found if isinstance(value, Suite)]
+
+
+def subjects_for(project: Project, suites: Iterable[Suite]) -> list[Subject]:
+    """The subjects that all of a test's suites concern."""
+    suites = list(suites)
+    return [subject for subject in project.subjects() if all(suite.concerns(subject) for suite in suites)]
+
+
+def paired_by_variant(project: Project, recipes: list[str]) -> dict[str, tuple[Subject, ...]]:
+    """For a test that asks for several recipes: their subjects of the same variant and seed, by variant."""
+    by_recipe: dict[str, dict[str, Subject]] = {name: {} for name in recipes}
+    for subject in project.subjects():
+        if subject.recipe.name in by_recipe:
+            by_recipe[subject.recipe.name][subject.id.removeprefix(f"{subject.recipe.name}-")] = subject
+    shared = [name for name in by_recipe[recipes[0]] if all(name in found for found in by_recipe.values())]
+    return {variant: tuple(by_recipe[name][variant] for name in recipes) for variant in shared}
+
+
+def misspelt_words(expression: str, names: Iterable[str], project: Project) -> list[str]:
+    """A note for each word of a -k expression that no test's name holds: mistyped, most often."""
+    words = [word for word in re.findall(r"[\w-]+", expression) if word not in ("and", "or", "not")]
+    known = [name.lower() for name in names]
+    notes = []
+    for word in [word for word in words if not any(word.lower() in name for name in known)]:
+        close = difflib.get_close_matches(word, [*project.recipes, *project.suites], n=1)
+        meant = f"did you mean {close[0]}?" if close else f"recipes: {', '.join(project.recipes)}"
+        notes.append(f"note: -k names {word}, which no test's name holds; {meant}")
+    return notes

@@ -1,0 +1,81 @@
+"""What a session stands on before anything runs: the project, its store, the options, and the keys of them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.reading.rows import Access, load
+from harness.data.sources import Mix, Rows, count_with
+from harness.evaluation import StoredResults
+from harness.fingerprint.keys import Keys
+from harness.gates.gate import DeclaredGates
+from harness.gates.judge import Judge
+from harness.project import Project, open_project
+from harness.session.options import Options
+from harness.store import Store
+from harness.store.baselines import Baseline, read
+
+LOCK_FILE = Path("recipes") / "hub.lock.json"  # hub revisions, below a project's root
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Shared by pytest sessions and by the `harness` command."""
+
+    project: Project
+    store: Store
+    options: Options
+    keys: Keys
+    baseline: Baseline | None = None
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.project.root
+
+    @property
+    def gates(self) -> DeclaredGates:
+        """All that can be judged."""
+        return DeclaredGates(self.project, self.baseline)
+
+    @property
+    def results(self) -> StoredResults:
+        """What the store holds, where nothing is to be measured."""
+        return StoredResults(self.store, self.keys, judging_only=True)
+
+    @property
+    def judge(self) -> Judge:
+        """Verdicts on what the store holds."""
+        return Judge(self.gates, self.results)
+
+    def count(self, wanted: Rows | Mix) -> int:
+        """Rows of a dataset at the session's scale; counted once for the same bytes."""
+        key = f"rows:{self.keys.rows(wanted, self.options.scale)}"
+        if key not in self.store.digests.known:
+            self.store.digests.learn(key, len(load(wanted, self.keys.access, raw=True).rows))
+        return int(self.store.digests.known[key])
+
+
+def open_setup(root: Path, store: Store, options: Options) -> Setup:
+    """The project at `root` under these options."""
+    project = open_project(root, options.scale, options.seeds, options.models, options.tasks)
+    access = Access(options.scale, options.data_root, options.skip_bad_rows, root / LOCK_FILE)
+    keys = Keys(
+        root=root,
+        access=access,
+        files=store.digests,
+        suites=lambda: project.suites,
+        device=options.devices[0],
+        last_lm_eval=lambda: _last_lm_eval(store),
+    )
+    baseline = read(store.root, options.baseline) if options.baseline is not None else None
+    setup = Setup(project, store, options, keys, baseline)
+    count_with(setup.count)
+    return setup
+
+
+def _last_lm_eval(store: Store) -> str | None:
+    """The version of lm-eval that measured the newest stored evaluation which asked it."""
+    found = [a.spec["lm_eval"] for a in store.all("evaluations") if a.spec.get("lm_eval")]
+    return found[-1] if found else None

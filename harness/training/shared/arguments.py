@@ -1,0 +1,108 @@
+"""A task's settings -> the Trainer's arguments, with nothing left to a library's default that touches the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from harness.files import Json
+from harness.recipe import TrainingSettings
+from harness.worker.messages import TrainingTask
+
+OPTIMIZERS = {"adamw": "adamw_torch", "adamw_fused": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
+SCHEDULES = {"cosine": "cosine_with_min_lr", "linear": "linear", "constant": "constant_with_warmup"}
+
+
+def arguments(
+    folder: Path, task: TrainingTask, model: Any, rows: Sequence[list[int]], kind: type = TrainingArguments, **more: Any
+) -> Any:
+    """TrainingArguments (or a child) from the task and the rows' token ids; `more` are the child's own fields."""
+    settings = task.settings
+    assert settings is not None
+    steps = math.ceil(math.ceil(len(rows) / settings.effective_batch_size) * settings.epochs)
+    return kind(
+        output_dir=str(folder / "trainer"),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=task.micro_batch_size,
+        gradient_accumulation_steps=settings.effective_batch_size // task.micro_batch_size,
+        bf16=training_dtype(task) == "bfloat16",
+        fp16=False,
+        use_cpu=task.device == "cpu",
+        gradient_checkpointing=must_recompute(model, rows, task),
+        use_cache=False,
+        seed=task.seed,
+        data_seed=task.seed,
+        train_sampling_strategy="random",
+        save_steps=task.save_steps or max(20, math.ceil(steps / 5)),
+        report_to=[task.track] if task.track else [],
+        run_name=task.name,
+        **_optimizer(settings),
+        **_housekeeping(task),
+        **more,
+    )
+
+
+def _optimizer(settings: TrainingSettings) -> Json:
+    """How weights follow gradients."""
+    return {
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": SCHEDULES[settings.schedule],
+        "lr_scheduler_kwargs": {"min_lr": settings.min_learning_rate} if settings.schedule == "cosine" else {},
+        "warmup_steps": settings.warmup_steps,
+        "optim": OPTIMIZERS[settings.optimizer],
+        "weight_decay": settings.weight_decay,
+        "adam_beta1": settings.betas[0],
+        "adam_beta2": settings.betas[1],
+        "adam_epsilon": settings.epsilon,
+        "max_grad_norm": settings.max_grad_norm,
+        "label_smoothing_factor": 0.0,
+        "neftune_noise_alpha": None,
+    }
+
+
+def _housekeeping(task: TrainingTask) -> Json:
+    """Loading, logging and saving."""
+    return {
+        "dataloader_drop_last": False,
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": task.device != "cpu",
+        "remove_unused_columns": False,  # the collator's columns are the loss's own
+        "logging_strategy": "steps",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "eval_strategy": "no",
+        "save_strategy": "steps",
+        "save_total_limit": 2,
+        "disable_tqdm": True,
+    }
+
+
+def training_dtype(task: TrainingTask) -> str:
+    """bfloat16 or float32: what `precision` means on this device."""
+    assert task.settings is not None
+    if task.settings.precision != "auto":
+        return task.settings.precision
+    return "bfloat16" if task.device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
+
+
+def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) -> bool:
+    """Whether activations have to be recomputed in the backward pass, since a micro-batch's would not fit on the GPU.
+
+    About 34 bytes per token, layer and width in bfloat16 without attention matrices (Korthikanti et al. 2022,
+    arXiv:2205.05198, section 4.1), beside 12 bytes of gradient and Adam's moments per trained weight.
+    """
+    if not task.device.startswith("cuda"):
+        return False
+    config = model.config.get_text_config()
+    tokens = sum(sorted(map(len, rows), reverse=True)[: task.micro_batch_size])
+    wide = 1 if training_dtype(task) == "bfloat16" else 2
+    activations = 34 * wide * tokens * config.num_hidden_layers * config.hidden_size
+    logits = 8 * tokens * config.vocab_size
+    trained = 12 * sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    free, _ = torch.cuda.mem_get_info(task.device)
+    return bool(activations + logits + trained > 0.8 * free)

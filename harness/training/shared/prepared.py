@@ -1,0 +1,21 @@
+"""What a stage's preparation hands over: the trainer, and what the published checkpoint needs beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.data.sources import Row
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage ready to train; the untrained subject has a model and no trainer."""
+
+    trainer: Any  # a transformers Trainer, or None
+    tokenizer: Any
+    model: Any = None  # where there is no trainer to hold it
+    rows: Sequence[Row] = field(default=())
+    training_rows: int = 0  # rows, or blocks of packed text, in one epoch
+    truncated_rows: int = 0

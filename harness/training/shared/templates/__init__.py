@@ -1,0 +1,5 @@
+"""Chat templates with generation marks, which say which tokens are the assistant's."""
+
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parent

@@ -1,0 +1,31 @@
+"""What a session of this project shows: everything there is, verdicts first."""
+
+from harness import Report
+from harness.report import (
+    Contamination,
+    Cost,
+    FirstLook,
+    History,
+    Lineage,
+    Matrix,
+    Samples,
+    Seeds,
+    Training,
+    Verdicts,
+)
+
+REPORT = Report(
+    name="report",
+    sections=[
+        Verdicts(),
+        FirstLook(),
+        Matrix(),
+        Contamination(),
+        Seeds(),
+        History(),
+        Cost(),
+        Training(),
+        Lineage(),
+        Samples(),
+    ],
+)
