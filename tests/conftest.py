@@ -1,14 +1,12 @@
-"""What several test files stand on: a bench whose evaluations are written by hand, and a browser."""
+"""What several test files stand on: a project whose evaluations are written by hand, and a browser."""
 
 import shutil
 import sys
 
 import pytest
 
-from harness.session.bench import Bench
-from harness.session.options import Options
-from harness.store.artifacts import Store
-from tests.hand_made import SUITES
+from harness.store import Store
+from tests.hand_made import SUITES, HandMade
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +21,8 @@ def hand_made_project(tmp_path_factory):
 
 
 @pytest.fixture
-def bench(hand_made_project, tmp_path):
-    return Bench(hand_made_project, Store(tmp_path / "store"), Options("mini", train=False))
+def made(hand_made_project, tmp_path):
+    return HandMade(hand_made_project, Store(tmp_path / "store"))
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def test_first_session_trains_measures_judges_and_reports(project):
         "to train: ground-mini pretrain, plain-mini finetune, other-mini finetune; to measure: 2 checkpoints" in output
     )
     assert "test_gate" in output or "passed" in output
-    assert (project / ".bench" / "harness.report" / "report.html").stat().st_size > 20_000
+    assert (project / ".bench" / "reports" / "report.html").stat().st_size > 20_000
     assert re.search(r"report: .*report\.html", output)
     assert sessions(project)[0]["trained"] == 3
 
@@ -282,6 +282,7 @@ def test_retraining_a_base_takes_away_what_stands_on_it(tmp_path, project):
     assert "to train: ground-mini pretrain; to measure: 1 checkpoints" in output
     left = [json.loads(path.read_text()) for path in (root / ".bench" / "store").glob("*/*/manifest.json")]
     assert sorted((made["kind"], made["spec"].get("stage")) for made in left) == [
+        ("answers", None),
         ("checkpoints", "pretrain"),
         ("evaluations", None),
     ]

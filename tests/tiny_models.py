@@ -4,9 +4,11 @@ import json
 
 import torch
 
+from harness import Architecture
 from harness.data.reading.rows import EMBEDDED
-from harness.training.pretraining.pretrain import fresh_model
-from harness.training.shared.tokens import train_tokenizer
+from harness.training.pretraining.fresh import fresh_model
+from harness.training.pretraining.tokenizer import train_tokenizer
+from harness.worker.places import Directory
 
 VOCABULARY, CONTEXT = 97, 64
 
@@ -58,11 +60,10 @@ def saved_llama(folder, vocabulary=400, context=96, larger=8):
     """The place of a Llama with a byte-level tokenizer, saved in the folder; its weights are `larger` times as large."""
     texts = [json.loads(line)["text"] for line in (EMBEDDED / "stories.jsonl").read_text().splitlines()[:40]]
     tokenizer = train_tokenizer(texts, vocabulary, context)
-    shape = {
-        "hidden_size": 32, "layers": 2, "heads": 2, "key_value_heads": 1, "intermediate_size": 64,
-        "vocabulary_size": vocabulary, "context_length": context, "tied_embeddings": True, "head_size": None,
-        "family": "llama",
-    }  # fmt: skip
+    shape = Architecture(
+        hidden_size=32, layers=2, heads=2, key_value_heads=1, intermediate_size=64, vocabulary_size=vocabulary,
+        context_length=context,
+    )  # fmt: skip
     torch.manual_seed(0)
     model = fresh_model(shape, tokenizer)
     with torch.no_grad():
@@ -70,4 +71,4 @@ def saved_llama(folder, vocabulary=400, context=96, larger=8):
             weight.mul_(larger)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return {"path": str(folder)}
+    return Directory(str(folder))

@@ -2,8 +2,8 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
+from harness.worker.places import Adapted, Directory, Place
 from tests.projects import run_session, write_project
 
 THERE = '''
@@ -39,10 +39,10 @@ def trained_project(base: Path) -> Path:
     return root
 
 
-def places(root: Path) -> dict[str, dict[str, Any]]:
+def places(root: Path) -> dict[str, Place]:
     """Where a worker loads `ground`, and `plain` over it."""
     folders = {}
     for manifest in (root / ".bench" / "store" / "checkpoints").glob("*/manifest.json"):
         folders[json.loads(manifest.read_text())["spec"]["stage"]] = str(manifest.parent)
-    ground = {"path": folders["pretrain"]}
-    return {"ground": ground, "plain": {"adapter": folders["finetune"], "base": ground}}
+    ground = Directory(folders["pretrain"])
+    return {"ground": ground, "plain": Adapted(Directory(folders["finetune"]), ground)}

@@ -122,7 +122,8 @@ class Record:
         key = self._key()
         known = read_latest(self.outputs.reports)
         paths = [Path(path) for path in known.get("paths", [])]
-        if known.get("key") == key and all(path.exists() for path in (*paths, self.outputs.results)):
+        made = self.run.log.trained or self.run.log.measured
+        if known.get("key") == key and not made and all(path.exists() for path in (*paths, self.outputs.results)):
             self.text, self.paths = known["text"], paths
         else:
             self._publish()
@@ -130,10 +131,8 @@ class Record:
         latest = {"key": None if self.trouble else key, "text": self.text, "paths": [str(path) for path in self.paths]}
         write_whole(self.outputs.reports / LATEST, json.dumps({**latest, "broken": self.broken + len(self.trouble)}))
 
-    def _key(self) -> str | None:
-        """A digest of all that the report shows; None where something was made anew in this session."""
-        if self.run.log.trained or self.run.log.measured:
-            return None
+    def _key(self) -> str:
+        """A digest of all that the report shows."""
         return digest(
             [
                 sorted(key for *_, key in self.wanted if self._stored(key)),
