@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,22 +19,18 @@ from harness.errors import HarnessError
 from harness.evaluation import Checkpoint, Evaluation
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
-from harness.project.declared import load_reports
 from harness.recipe import Subject
-from harness.report.declared import Report
 from harness.session import github
 from harness.session.ending import closing
 from harness.session.options import read_options
 from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run
 from harness.session.selection import Selection, misspelt_words, paired_by_variant, subjects_for, suites_named
-from harness.session.setup import Setup, open_setup
-from harness.store import open_store
+from harness.session.setup import Setup, open_setup, store_of
 from harness.suite import Suite
 
 SETUP = pytest.StashKey[Setup]()
 OUTPUTS = pytest.StashKey[Outputs]()
-REPORTS = pytest.StashKey[list[Report]]()
 RECORD = pytest.StashKey[Record]()
 
 
@@ -75,13 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     with _usage_errors():
         options = read_options(config.getoption)
-        store = open_store(config.getoption("--store") or root / ".bench" / "store")
-        config.stash[SETUP] = open_setup(root, store, options)
-        config.stash[REPORTS] = load_reports(root, Report)
-    results = config.getoption("--results")
-    config.stash[OUTPUTS] = Outputs(
-        results=Path(results) if results else root / ".bench" / "results.duckdb", reports=root / ".bench" / "reports"
-    )
+        config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
+    config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
 
 
 @contextmanager
@@ -188,7 +178,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     with _usage_errors():
         run = Run(setup)
         command = as_typed(config.invocation_params.args)
-        record = config.stash[RECORD] = Record(run, config.stash[OUTPUTS], command, config.stash[REPORTS])
+        record = config.stash[RECORD] = Record(run, config.stash[OUTPUTS], command)
         wanted = run.wanted(selection)
         record.note_wanted(wanted)
         run.plan(wanted)
@@ -324,9 +314,7 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
 @pytest.fixture
 def results(request: pytest.FixtureRequest) -> Any:
     """A read-only DuckDB connection to all results ingested so far."""
-    from harness import warehouse
-
-    with warehouse.connect(request.config.stash[OUTPUTS].results, read_only=True) as connection:
+    with request.config.stash[OUTPUTS].reading() as connection:
         yield connection
 
 
@@ -339,10 +327,8 @@ def _wait_until(config: pytest.Config, run: Run, done: Callable[[], bool]) -> No
         while not done():
             time.sleep(0.05)
         return
-    from harness.jobs.display import show
-
     with capture.global_and_fixture_disabled():
-        show(run.running, done, sys.stdout)
+        run.show_until(done, sys.stdout)
 
 
 def _write_line(config: pytest.Config, line: str) -> None:

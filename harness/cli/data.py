@@ -11,11 +11,10 @@ import typer
 from harness.cli.shared import AsJson, DataRoot, print_json, show
 from harness.errors import DataError, HarnessError
 from harness.files import Json
+from harness.project import find_root
 
 if TYPE_CHECKING:
-    from harness.data.reading.rows import Access
     from harness.data.tools.checking import Findings, Items
-    from harness.suite import Sample, Suite
 
 data_app = typer.Typer(no_args_is_help=True, help="Files of training rows: chunks, mixes, splits, checks.")
 
@@ -121,38 +120,13 @@ def check(
 
 
 def _items_of_suites(scale: str, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
-    """Items of every suite with rows of its own; and why those are not checked whose data is not at hand."""
-    from harness.data.reading.rows import Access
-    from harness.data.tools.checking import Items
-    from harness.project import find_root
-    from harness.project.declared import load_suites
-    from harness.session.options import checked_data_root, checked_scale
-    from harness.session.setup import LOCK_FILE
+    from harness.session.items import items_of_suites
 
-    known_scale, folder = checked_scale(scale), checked_data_root(data_root)
     try:
         root = find_root(Path.cwd())
     except HarnessError as error:
         raise HarnessError(error.problem, "Change into the project's folder, or pass --no-suites.") from None
-    access = Access(known_scale, folder, lock_file=root / LOCK_FILE)
-    items, absent = {}, {}
-    for name, suite in load_suites(root).items():
-        if suite.dataset is None:
-            continue
-        try:
-            samples = _samples(suite, access)
-        except (DataError, ImportError) as error:
-            absent[name] = error.problem if isinstance(error, DataError) else str(error)
-            continue
-        texts = {sample.id: f"{sample.prompt} {sample.answer}" for sample in samples}
-        items[name] = Items(texts, {sample.id: sample.whole for sample in samples})
-    return items, absent
-
-
-def _samples(suite: Suite, access: Access) -> list[Sample]:
-    from harness.evaluation.asking.rows import SuiteRows
-
-    return SuiteRows(access).samples(suite)
+    return items_of_suites(root, scale, data_root)
 
 
 # ---- printing -----------------------------------------------------------------------------------------

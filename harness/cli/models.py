@@ -9,7 +9,7 @@ import typer
 
 from harness.cli.shared import DataRoot, Scale, StoreDir, opened
 from harness.errors import HarnessError
-from harness.serving.trained import one_device, trained
+from harness.serving.trained import Trained, one_device
 
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="a recipe, or one of its variants: wiki_only-mini")]
 Gpu = Annotated[str | None, typer.Option("--gpu", help="a CUDA device; default: the CPU")]
@@ -31,7 +31,7 @@ def chat(
     from harness.serving import chat as chatting
 
     device = one_device(gpu)
-    model = trained(opened(scale, data_root, store), recipe)
+    model = named(recipe, scale, data_root, store)
     chatting.chat(model, device, chatting.Question(prompt, system, max_new_tokens, temperature))
 
 
@@ -51,7 +51,7 @@ def export(
 
     form = exporting.Form(merge, one_of("--quantize", quantize, "4bit", "8bit"), one_of("--dtype", dtype, *DTYPES))
     device = one_device(gpu)
-    model = trained(opened(scale, data_root, store), recipe)
+    model = named(recipe, scale, data_root, store)
     print(exporting.exported(model, form, exporting.export(model, form, out, device)))
 
 
@@ -68,7 +68,19 @@ def serve(
     from harness.serving import serve as serving
 
     device = one_device(gpu)
-    serving.serve(trained(opened(scale, data_root, store), recipe), host, port, device)
+    serving.serve(named(recipe, scale, data_root, store), host, port, device)
+
+
+def named(recipe: str, scale: str, data_root: Path | None, store: Path | None) -> Trained:
+    """The checkpoint of the one subject that a recipe's or variant's name means."""
+    setup = opened(scale, data_root, store)
+    found = setup.project.named(recipe)
+    if len(found) > 1:
+        raise HarnessError(
+            f"{recipe!r} has {len(found)} variants at {scale} scale: {', '.join(s.id for s in found)}.",
+            "Name one of them.",
+        )
+    return Trained(setup.results.checkpoint(found[0]), setup.results)
 
 
 def one_of(option: str, given: str | None, *known: str) -> Any:

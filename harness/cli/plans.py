@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +11,10 @@ import typer
 from harness.cli.shared import AsJson, DataRoot, Scale, StoreDir, gib, opened, opened_store, print_json, show
 from harness.data.reading.files import read_file
 from harness.errors import DataError
-from harness.evaluation import StoredResults
 from harness.files import Json, short
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.nearest import nearest, why_missing
+from harness.session.setup import Setup
 
 
 def plan(
@@ -29,7 +28,6 @@ def plan(
     from harness.jobs import estimate
 
     setup = opened(scale, data_root, store)
-    results = StoredResults(setup.store, replace(setup.keys, without_data=True), judging_only=True)
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
     columns = {
         "id": "variant", "rows": "rows", "training_rows": "training rows", "optimizer_steps": "optimizer steps",
@@ -37,7 +35,7 @@ def plan(
         "cached": "checkpoint",
     }  # fmt: skip
     shown = {"memory_bytes": gib, "cached": lambda there: "there" if there else "missing"}
-    show(estimate.plan(results, subjects), columns, as_json, shown)
+    show(estimate.plan(setup.results_without_data, subjects), columns, as_json, shown)
 
 
 def why(
@@ -45,9 +43,8 @@ def why(
 ) -> None:
     """Which field of a recipe differs from the nearest checkpoint in the store."""
     setup = opened(scale, data_root, store)
-    results = setup.results
     chains = [setup.keys.chain(subject) for subject in setup.project.named(recipe)]
-    rows = [_why(results, planned) for chain in chains for planned in chain if planned.is_made]
+    rows = [_why(setup, planned) for chain in chains for planned in chain if planned.is_made]
     if as_json:
         return print_json(rows)
     for row in rows:
@@ -55,8 +52,8 @@ def why(
         print(f"{row['stage']} {short(row['fingerprint'])}: {words}")
 
 
-def _why(results: StoredResults, planned: PlannedStage) -> Json:
-    there, specs = results.artifact(planned) is not None, results.specs
+def _why(setup: Setup, planned: PlannedStage) -> Json:
+    there, specs = setup.results.artifact(planned) is not None, setup.results.specs
     near = None if there else nearest(planned, specs)
     return {
         "stage": planned.name,

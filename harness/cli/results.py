@@ -27,7 +27,6 @@ from harness.cli.shared import (
     results_file,
     show,
 )
-from harness.environment import commit_of
 from harness.errors import EvaluationMissing, HarnessError, WarehouseError
 from harness.store import baselines
 
@@ -133,7 +132,7 @@ def report(
 
     folder = out or reports_folder()
     names = [name.strip() for name in (recipes or "").split(",") if name.strip()] or None
-    declared = load_reports(find_root(Path.cwd()), Report) if out is None else []
+    declared = load_reports(find_root(Path.cwd()), Report)
     with reading(results) as connection:
         over_runs = names is not None or since is not None or len(results or ()) > 1
         begin = _moment(since) or (datetime.min if over_runs else None)
@@ -199,13 +198,12 @@ def baseline_set(
 ) -> None:
     """Bless the latest evaluations under a name: `--baseline NAME` then asks that nothing got worse."""
     setup = opened(scale, data_root, store, gpu)
-    subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
-    measured = setup.results.measured(subjects, setup.project.suites.values())
-    if not measured:
+    blessed = setup.bless(name, setup.project.named(recipe) if recipe else setup.project.subjects())
+    if blessed is None:
         raise EvaluationMissing(
             f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.", f"Run: pytest suites/ --scale {scale}"
         )
-    _show_baselines([baselines.bless(setup.store.root, name, measured, commit_of(setup.root))], as_json)
+    _show_baselines([blessed], as_json)
 
 
 @baseline_app.command("show")

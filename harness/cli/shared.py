@@ -15,8 +15,8 @@ import typer
 from harness.files import Json
 from harness.project import find_root
 from harness.session.options import Options, checked_data_root, checked_scale
-from harness.session.setup import Setup, open_setup
-from harness.store import Store, open_store
+from harness.session.setup import Setup, open_setup, store_of
+from harness.store import Store
 
 Scale = Annotated[str, typer.Option("--scale", help="mini, small or full")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]
@@ -48,16 +48,12 @@ def opened(
         seeds=seeds,
     )
     root = find_root(Path.cwd())
-    return open_setup(root, _store(root, store), options)
+    return open_setup(root, store_of(root, store), options)
 
 
 def opened_store(store: Path | None) -> Store:
     """The store alone, for commands that ask for no recipe."""
-    return _store(find_root(Path.cwd()) if store is None else Path.cwd(), store)
-
-
-def _store(root: Path, given: Path | None) -> Store:
-    return open_store(given or root / ".bench" / "store")
+    return store_of(find_root(Path.cwd()) if store is None else Path.cwd(), store)
 
 
 def results_file(results: Path | None) -> Path:

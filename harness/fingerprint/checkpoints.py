@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import RecipeError
-from harness.files import Json
+from harness.files import Json, short
 from harness.fingerprint.code import WEIGHTS, CodeDigests
 from harness.fingerprint.data import DataKeys
 from harness.fingerprint.values import digest, fields_of, plain
@@ -36,6 +36,11 @@ class PlannedStage:
     def key(self) -> str:
         """The fingerprint."""
         return digest(self.spec)
+
+    @property
+    def short(self) -> str:
+        """The fingerprint as people see it."""
+        return short(self.key)
 
     @property
     def name(self) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from harness.claims import Regression
-from harness.data.sources import Mix, Rows
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation
 from harness.evaluation.asking.rows import SuiteRows
@@ -36,7 +36,7 @@ class Forecast:
 
     judge: Judge
     rows: SuiteRows
-    count: Callable[[Rows | Mix], int]
+    count: Callable[[Any], int]  # of declared rows
 
     def detectable(self, gate: Gate) -> str:
         """The least difference that the gate's samples would show with 80 % power, in words."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from harness.files import short
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.jobs.context import model_place
 from harness.serving.trained import Trained
@@ -41,7 +40,7 @@ def base_of(model: Trained) -> str:
     """What the last stage started from, in words."""
     planned = model.checkpoint.planned
     if planned.parent is not None and planned.parent.is_made:
-        return f"{planned.parent.name}, `{short(planned.parent.key)}`"
+        return f"{planned.parent.name}, `{planned.parent.short}`"
     base = planned.spec["base"]
     if "architecture" in base:
         return "fresh weights"
@@ -53,7 +52,7 @@ def base_of(model: Trained) -> str:
 def _stage(model: Trained, planned: PlannedStage) -> list[str]:
     """Its fingerprint, what was counted while it was trained, and its settings."""
     artifact = model.results.artifact(planned)
-    lines = [f"Fingerprint `{short(planned.key)}`."]
+    lines = [f"Fingerprint `{planned.short}`."]
     if artifact is not None and planned.trains:
         counted = artifact.record
         lines[0] += f" {counted['optimizer_steps']:,} optimizer steps on {counted['training_rows']:,} rows."

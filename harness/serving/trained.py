@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import DeviceError, HarnessError
+from harness.errors import DeviceError
 from harness.evaluation import Checkpoint, StoredResults
 from harness.jobs.context import place_of
 from harness.jobs.devices import parse
-from harness.session.setup import Setup
 from harness.worker.places import Directory, Place, located
 
 
@@ -42,18 +41,6 @@ class Trained:
     def _located(self, place: Place) -> Place:
         found = located(place, self.results.store.root)
         return Directory(str(Path(found.path).resolve())) if isinstance(found, Directory) else found
-
-
-def trained(setup: Setup, name: str) -> Trained:
-    """The one subject of that name and its checkpoint; HarnessError where the name means several."""
-    found = setup.project.named(name)
-    if len(found) > 1:
-        raise HarnessError(
-            f"{name!r} has {len(found)} variants at {setup.options.scale} scale: {', '.join(s.id for s in found)}.",
-            "Name one of them.",
-        )
-    results = setup.results
-    return Trained(results.checkpoint(found[0]), results)
 
 
 def one_device(gpu: str | None) -> str:

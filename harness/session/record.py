@@ -6,9 +6,11 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from harness.environment import MATTERS, commit_of, environment, threads
 from harness.errors import HarnessError
@@ -19,7 +21,6 @@ from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
 from harness.jobs.missing import Wanted
 from harness.recipe import Stage, Subject
-from harness.report.declared import Report
 from harness.session.run import Run
 from harness.store.baselines import all_of
 from harness.store.sessions import SessionRows, write_session
@@ -34,15 +35,25 @@ class Outputs:
     results: Path  # the DuckDB file
     reports: Path  # a folder
 
+    @classmethod
+    def of(cls, root: Path, results: str | None) -> Outputs:
+        """The project's own places, but for a results file that is named."""
+        return cls(Path(results) if results else root / ".bench" / "results.duckdb", root / ".bench" / "reports")
+
+    def reading(self) -> AbstractContextManager[Any]:
+        """A read-only connection to all results ingested so far."""
+        from harness import warehouse
+
+        return warehouse.connect(self.results, read_only=True)
+
 
 @dataclass
 class Record:
-    """What one session adds to the results; `reports` are what its project declares to show."""
+    """What one session adds to the results."""
 
     run: Run
     outputs: Outputs
     command: str  # as typed
-    reports: list[Report]
     subjects: dict[str, Subject] = field(default_factory=dict)
     wanted: list[tuple[str, str, str]] = field(default_factory=list)  # subject, suite and key of all asked for
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -140,7 +151,7 @@ class Record:
                 [plain(verdict) for verdict in self.verdicts.values()],
                 str(self.outputs.results.resolve()),
                 [[baseline.name, baseline.set_at] for baseline in all_of(self.run.setup.store.root)],
-                [plain(report) for report in self.reports],
+                [plain(report) for report in self.run.setup.reports],
             ]
         )
 
@@ -155,7 +166,8 @@ class Record:
                 write_session(self.run.setup.store.root, session)
                 with warehouse.connect(self.outputs.results) as connection:
                     warehouse.ingest(connection, self.run.setup.store)
-                    written = write_reports(connection, session.run_id, self.reports, self.outputs.reports)
+                    reports = self.run.setup.reports
+                    written = write_reports(connection, session.run_id, reports, self.outputs.reports)
                     self.text, self.paths, self.trouble = written.text, written.paths, written.trouble
         except HarnessError as error:
             self.trouble.append(f"{error.message}\n      The results are in the store; the next session ingests them.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
+from typing import TextIO
 
 from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError
 from harness.evaluation import Checkpoint, Evaluation, StoredResults
@@ -16,6 +18,7 @@ from harness.gates.stopping import Decided, StoppingRules
 from harness.gates.verdict import Verdict
 from harness.jobs.context import JobContext, note_left_out
 from harness.jobs.devices import slots
+from harness.jobs.display import show
 from harness.jobs.events import Event, Measured, MeasuringFailed, Note, StoppedEarly, Trained
 from harness.jobs.executor import Executor, LocalExecutor
 from harness.jobs.job import Job
@@ -144,9 +147,9 @@ class Run:
         self.pool.let_go()
         self.setup.store.digests.remember()
 
-    def running(self) -> list[Job]:
-        """The jobs that hold a device now."""
-        return [job for job in self.jobs.jobs.values() if job.state == "running"]
+    def show_until(self, done: Callable[[], bool], stream: TextIO) -> None:
+        """Wait, with a bar for every running job, or a line every ten seconds where there is no terminal."""
+        show(lambda: [job for job in self.jobs.jobs.values() if job.state == "running"], done, stream)
 
     def has_ended(self) -> bool:
         """Whether all jobs have."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.data.reading.rows import Access, load
 from harness.data.sources import Mix, Rows, count_with
+from harness.environment import commit_of
 from harness.evaluation import StoredResults
 from harness.fingerprint.keys import Keys
 from harness.gates.gate import DeclaredGates
 from harness.gates.judge import Judge
 from harness.project import Project, open_project
+from harness.project.declared import load_reports
+from harness.recipe import Subject
+from harness.report.declared import Report
 from harness.session.options import Options
-from harness.store import Store
-from harness.store.baselines import Baseline, read
+from harness.store import Store, open_store
+from harness.store.baselines import Baseline, bless, read
 
 LOCK_FILE = Path("recipes") / "hub.lock.json"  # hub revisions, below a project's root
 
@@ -28,6 +33,7 @@ class Setup:
     options: Options
     keys: Keys
     baseline: Baseline | None = None
+    reports: tuple[Report, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -45,6 +51,11 @@ class Setup:
         return StoredResults(self.store, self.keys, judging_only=True)
 
     @property
+    def results_without_data(self) -> StoredResults:
+        """The same where data is not at hand: what is planned has keys, and what depends on such data is missing."""
+        return StoredResults(self.store, replace(self.keys, without_data=True), judging_only=True)
+
+    @property
     def judge(self) -> Judge:
         """Verdicts on what the store holds."""
         return Judge(self.gates, self.results)
@@ -55,6 +66,16 @@ class Setup:
         if key not in self.store.digests.known:
             self.store.digests.learn(key, len(load(wanted, self.keys.access, raw=True).rows))
         return int(self.store.digests.known[key])
+
+    def bless(self, name: str, subjects: Iterable[Subject]) -> Baseline | None:
+        """Write what is measured of the subjects down as a baseline; None where nothing is."""
+        measured = self.results.measured(subjects, self.project.suites.values())
+        return bless(self.store.root, name, measured, commit_of(self.root)) if measured else None
+
+
+def store_of(root: Path, given: str | Path | None) -> Store:
+    """The store that is named, or the project's own."""
+    return open_store(given or root / ".bench" / "store")
 
 
 def open_setup(root: Path, store: Store, options: Options) -> Setup:
@@ -70,7 +91,7 @@ def open_setup(root: Path, store: Store, options: Options) -> Setup:
         last_lm_eval=lambda: _last_lm_eval(store),
     )
     baseline = read(store.root, options.baseline) if options.baseline is not None else None
-    setup = Setup(project, store, options, keys, baseline)
+    setup = Setup(project, store, options, keys, baseline, tuple(load_reports(root, Report)))
     count_with(setup.count)
     return setup
 

@@ -41,44 +41,55 @@ def nested_interval(
     Raises StatisticsError for fewer than 2 seeds, seeds of different length, fewer than 2 samples, and as
     mean_interval does.
     """
-    rows = [checked(f"scores[{i}]", row) for i, row in enumerate(scores)]
-    if len(rows) < 2:
-        raise StatisticsError(f"nested_interval: {len(rows)} seeds; at least 2 are needed.", "For one: mean_interval.")
-    if len({row.size for row in rows}) > 1:
-        raise StatisticsError(f"nested_interval: seeds with {', '.join(str(r.size) for r in rows)} scores differ.")
-    x = np.stack(rows)
+    x = _crossed(scores)
     seeds, n = x.shape
     estimate = float(x.mean())
-    if n < 2:
-        raise StatisticsError("nested_interval: one sample alone has no spread.", "At least 2 are needed.")
     groups = cluster_numbers(clusters, n)
-    residuals = x - estimate
     units = n if groups is None else int(groups.max()) + 1
-    if groups is not None:
-        residuals = np.stack([np.bincount(groups, row) for row in residuals]) * units / n
-    by_seed, by_unit = residuals.mean(1), residuals.mean(0)
-    rest = residuals - by_seed[:, None] - by_unit[None, :]
-    ms_seed = units * float(np.sum(by_seed**2)) / (seeds - 1)
-    ms_unit = seeds * float(np.sum(by_unit**2)) / (units - 1)
-    ms_rest = float(np.sum(rest**2)) / ((seeds - 1) * (units - 1))
-    of_seeds = ms_seed if seeds == 2 else max(0.0, ms_seed - ms_rest)
+    ms_seed, ms_unit, ms_rest = _mean_squares(x - estimate, groups, units)
+    of_seeds, of_units = ms_seed if seeds == 2 else max(0.0, ms_seed - ms_rest), ms_unit
+    if np.ptp(x) <= 1e-12 * np.abs(x).max():
+        of_seeds = of_units = 0.0
 
     def ends_at(alpha: float) -> tuple[float, float]:
-        squared = t_quantile(alpha, seeds - 1) ** 2 * of_seeds + t_quantile(alpha, units - 1) ** 2 * ms_unit
+        squared = t_quantile(alpha, seeds - 1) ** 2 * of_seeds + t_quantile(alpha, units - 1) ** 2 * of_units
         half = math.sqrt(squared / (seeds * units))
         return estimate - half, estimate + half
 
-    if np.ptp(x) <= 1e-12 * np.abs(x).max():
-        of_seeds = ms_unit = 0.0
-    spread = "" if of_seeds + ms_unit > 0 else "; all equal, no spread to judge by"
-    p = inverted(ends_at, against) if of_seeds + ms_unit > 0 else t_p_value(estimate - against, 0.0, units - 1)
+    varies = of_seeds + of_units > 0
+    p = inverted(ends_at, against) if varies else t_p_value(estimate - against, 0.0, units - 1)
     kind = "" if groups is None else f", {units} clusters"
+    spread = "" if varies else "; all equal, no spread to judge by"
     return NestedInterval(
         estimate, *ends_at(error_rate(level)), p, n, f"t over {seeds} training seeds x {n} samples{kind}{spread}", level,
         seed_variance=max(0.0, (ms_seed - ms_rest) / units),
         sample_variance=max(0.0, (ms_unit - ms_rest) / seeds),
         residual_variance=ms_rest,
     )  # fmt: skip
+
+
+def _crossed(scores: Sequence[Sequence[float]]) -> np.ndarray:
+    """The scores as (S, n), at least 2 of each."""
+    rows = [checked(f"scores[{i}]", row) for i, row in enumerate(scores)]
+    if len(rows) < 2:
+        raise StatisticsError(f"nested_interval: {len(rows)} seeds; at least 2 are needed.", "For one: mean_interval.")
+    if len({row.size for row in rows}) > 1:
+        raise StatisticsError(f"nested_interval: seeds with {', '.join(str(r.size) for r in rows)} scores differ.")
+    if rows[0].size < 2:
+        raise StatisticsError("nested_interval: one sample alone has no spread.", "At least 2 are needed.")
+    return np.stack(rows)
+
+
+def _mean_squares(residuals: np.ndarray, groups: np.ndarray | None, units: int) -> tuple[float, float, float]:
+    """Mean squares of seeds, of samples (clusters) and of what is left, from residuals (S, n) of the overall mean."""
+    seeds, n = residuals.shape
+    if groups is not None:
+        residuals = np.stack([np.bincount(groups, row) for row in residuals]) * units / n
+    by_seed, by_unit = residuals.mean(1), residuals.mean(0)
+    rest = residuals - by_seed[:, None] - by_unit[None, :]
+    ms_seed = units * float(np.sum(by_seed**2)) / (seeds - 1)
+    ms_unit = seeds * float(np.sum(by_unit**2)) / (units - 1)
+    return ms_seed, ms_unit, float(np.sum(rest**2)) / ((seeds - 1) * (units - 1))
 
 
 def across_seeds(estimates: Sequence[float], sampling: Interval, against: float = 0.0) -> Interval:

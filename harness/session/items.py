@@ -1,0 +1,30 @@
+"""The evaluation items of a project's suites, for `harness data check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.data.reading.rows import Access
+from harness.data.tools.checking import Items
+from harness.errors import DataError
+from harness.evaluation.asking.rows import SuiteRows
+from harness.project.declared import load_suites
+from harness.session.options import checked_data_root, checked_scale
+from harness.session.setup import LOCK_FILE
+
+
+def items_of_suites(root: Path, scale: str, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
+    """Items of every suite with rows of its own; and why those are not looked for whose data is not at hand."""
+    rows = SuiteRows(Access(checked_scale(scale), checked_data_root(data_root), lock_file=root / LOCK_FILE))
+    items, absent = {}, {}
+    for name, suite in load_suites(root).items():
+        if suite.dataset is None:
+            continue
+        try:
+            samples = rows.samples(suite)
+        except (DataError, ImportError) as error:
+            absent[name] = error.problem if isinstance(error, DataError) else str(error)
+            continue
+        texts = {sample.id: f"{sample.prompt} {sample.answer}" for sample in samples}
+        items[name] = Items(texts, {sample.id: sample.whole for sample in samples})
+    return items, absent
