@@ -1,28 +1,32 @@
 """pytest for fine-tuning: recipes are values, checkpoints are fixtures, suites are tests, results are rows.
 
-The road, one folder for each word of it. Each step takes the previous step's plain value and knows nothing of the
-later ones:
+The road, one folder for each word of it. Each step takes plain values of the steps above it, and no step imports one
+from below it:
 
-    recipe, claims, data     what is declared: stages of training, what they claim, where rows are
-    suite                    what is measured: a row becomes a sample, a model is asked, an output is scored
-    fingerprint              what weights, answers and scores depend on, and the digest of it
-    store                    whole artifacts by that digest
-    worker                   what the session and its worker processes say to each other
-    training                 the training worker      } the only rooms that import torch,
-    models                   the model worker         } and only worker processes import them
-    scoring                  an output -> scores, small pure functions
-    statistics               scores -> intervals, tests, power
-    evaluation               a suite on a checkpoint: asked, answered, scored, stored
-    project                  the recipes, suites and reports of a project's folders
-    jobs                     what is missing, run on devices by workers
-    gates                    claims on stored scores -> verdicts
-    warehouse                the store as DuckDB tables
-    report                   the warehouse as a page, a comment, a table
-    session                  one session: options, jobs, results
-    serving                  beside the road: chat, export, serve
-    plugin, cli              the two doors: pytest and the `harness` command
-
-Beneath them lie `errors`, `files` (written whole, hashed once) and `environment` (versions, threads).
+    errors        every message, and what to do about it
+    environment   versions, processors, threads
+    files         written whole, read line by line, hashed once
+    claims        what can be claimed of a score
+    statistics    scores -> intervals, tests, power
+    data          where rows are, how they are read, mixed, cut, split and checked
+    store         whole artifacts, each by its digest
+    warehouse     the store as DuckDB tables
+    report        the warehouse as a page, a comment, a table
+    recipe        stages of training, and what they claim
+    suite         a row becomes a sample, a model is asked, an output is scored
+    fingerprint   what weights, answers and scores depend on, and the digest of it
+    scoring       an output -> scores, by small pure functions
+    project       the recipes and suites of a project's folders
+    worker        what the session and its worker processes say to each other
+    models        the model worker      } the only rooms that import torch,
+    training      the training worker   } and only worker processes import them
+    evaluation    a suite on a checkpoint: asked, answered, scored, stored
+    jobs          what is missing, run on devices by workers
+    gates         claims on stored scores -> verdicts
+    session       one session: options, jobs, results, report
+    serving       beside the road: chat, export, serve
+    plugin        one door: pytest
+    cli           the other: the `harness` command
 """
 
 from harness.claims import Claim, Guard, Target

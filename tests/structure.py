@@ -1,6 +1,7 @@
 """The structure of the tree, measured from its syntax: rooms, arrows, levels, functions."""
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,10 +29,10 @@ def entries() -> list[Path]:
     return [path for path in sorted(LIBRARY.iterdir()) if path.name != "__pycache__"]
 
 
-def imported(path: Path, *, at_import: bool = False) -> set[str]:
-    """The dotted names that a file imports; `at_import` without those within functions and under TYPE_CHECKING."""
+def imported(path: Path, *, hints: bool = True) -> set[str]:
+    """The dotted names that a file imports anywhere; those under TYPE_CHECKING with `hints` only."""
     names: set[str] = set()
-    for node in _nodes(ast.parse(path.read_text(encoding="utf-8")), at_import):
+    for node in _nodes(ast.parse(path.read_text(encoding="utf-8")), hints):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -40,14 +41,11 @@ def imported(path: Path, *, at_import: bool = False) -> set[str]:
     return names
 
 
-def _nodes(node: ast.AST, at_import: bool):
+def _nodes(node: ast.AST, hints: bool) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
-        if at_import and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if at_import and isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        yield child
-        yield from _nodes(child, at_import)
+        if hints or not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _nodes(child, hints)
 
 
 def room_of(name: str) -> str | None:
