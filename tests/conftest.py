@@ -25,6 +25,21 @@ def made(hand_made_project, tmp_path):
     return HandMade(hand_made_project, Store(tmp_path / "store"))
 
 
+@pytest.fixture
+def projects_apart():
+    """Whatever `recipes`, `suites` and `reports` this process knows is forgotten for the length of the test."""
+
+    def declared():
+        return [name for name in sys.modules if name.split(".")[0] in ("recipes", "suites", "reports")]
+
+    held, path = {name: sys.modules.pop(name) for name in declared()}, sys.path[:]
+    yield
+    for name in declared():
+        del sys.modules[name]
+    sys.modules.update(held)
+    sys.path[:] = path
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """Debian's browser, without a window."""

@@ -1,7 +1,7 @@
 """What GitHub is told: annotations that survive any text, and a summary within its limit."""
 
-from harness.session.github import MOST_SUMMARY, add_to_summary, annotated
 from harness.gates.verdict import Verdict
+from harness.session.github import MOST_SUMMARY, add_to_summary, annotated
 
 
 def verdict(gate="alpha-mini-tone-x", outcome="fail", message="It fails."):

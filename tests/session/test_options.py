@@ -1,0 +1,66 @@
+"""The command line's options as one value: defaults, and the one error for each that cannot be."""
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.session.options import checked_data_root, checked_scale, read_options
+
+TYPED = {
+    "--gpu": None, "--scale": None, "--track": None, "--data-root": None, "--skip-bad-rows": False, "--no-train": False,
+    "--retrain": False, "--reevaluate": False, "--seeds": 1, "--strict-gates": False, "--baseline": None,
+    "--adaptive": False, "--model": [], "--tasks": None,
+}  # fmt: skip
+
+
+def read(**typed):
+    given = TYPED | {f"--{name.replace('_', '-')}": value for name, value in typed.items()}
+    return read_options(given.__getitem__)
+
+
+def test_without_options_a_session_trains_at_mini_scale_on_the_cpu():
+    options = read()
+    assert (options.scale, options.devices, options.train, options.seeds) == ("mini", ("cpu",), True, 1)
+    assert (options.data_root, options.models, options.tasks) == (None, (), ())
+
+
+def test_a_gpu_means_full_scale_unless_a_scale_is_given():
+    assert read(gpu="0", no_train=True).scale == "full"
+    assert read(gpu="0", no_train=True, scale="small").scale == "small"
+    assert read(gpu="0,1", no_train=True).devices == ("cuda:0", "cuda:1")
+
+
+def test_tasks_are_split_at_commas_and_named_once():
+    assert read(tasks="arc_easy, my_task.yaml,,arc_easy").tasks == ("arc_easy", "my_task.yaml")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ({"scale": "huge"}, "--scale huge: there is no such scale"),
+        ({"seeds": 0}, "--seeds 0: at least one seed"),
+        ({"track": "paper"}, "--track paper: there is no such tracker"),
+        ({"data_root": "/no/such/folder"}, "--data-root /no/such/folder: no such folder"),
+        ({"gpu": "one"}, "--gpu one"),
+    ],
+)
+def test_what_cannot_be_is_one_error_that_names_the_option(typed, message):
+    with pytest.raises(HarnessError) as caught:
+        read(**typed)
+    assert message in caught.value.message
+
+
+def test_a_tracker_that_is_not_installed_names_what_installs_it():
+    with pytest.raises(HarnessError, match="pip install mlflow"):
+        read(track="mlflow")
+
+
+def test_the_data_root_is_made_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    assert checked_data_root("data") == tmp_path / "data"
+    assert checked_data_root(None) is None
+
+
+def test_the_error_on_a_scale_names_all_of_them():
+    with pytest.raises(HarnessError, match="mini, small or full"):
+        checked_scale("Mini")

@@ -1,0 +1,85 @@
+"""Suites as values: what can be declared, what cannot, and how rows become samples."""
+
+import pytest
+
+from harness import Choices, Dataset, Embedded, Generate, Guard, Mean, Overlap, Parity, Perplexity, Probe, Sample, Suite
+from harness.errors import SuiteError
+from harness.suite import samples_of
+
+PROMPTS = Dataset(name="prompts", mini=Embedded("tone_prompts"))
+
+
+def suite(**changed):
+    given = {
+        "name": "look",
+        "dataset": PROMPTS,
+        "to_sample": lambda row: Sample(id=row["id"], prompt=row["prompt"]),
+        "scorer": lambda sample, output: {"x": 0.0},
+    }
+    return Suite(**{**given, **changed})
+
+
+def test_a_suite_asks_for_a_completion_unless_it_says_otherwise():
+    assert suite().asks == (Generate(),)
+    assert suite().needs_model
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"name": "two words"}, "letters, digits"),
+        ({"asks": ()}, "nothing is asked"),
+        ({"dataset": None}, "one is missing"),
+        ({"to_sample": None}, "one is missing"),
+        ({"asks": [Overlap(), Generate()]}, "stands alone"),
+        ({"guards": [Guard("x", may_fall=0.1), Guard("x", may_rise=0.1)]}, "guarded twice"),
+        ({"metrics": [Mean("y")], "guards": [Guard("x", may_fall=0.1)]}, "its metrics are y"),
+    ],
+)
+def test_what_cannot_be_measured_is_an_error_where_it_is_declared(changed, message):
+    with pytest.raises(SuiteError, match=message):
+        suite(**changed)
+
+
+def test_a_misspelt_field_is_an_error():
+    with pytest.raises(TypeError, match="promt"):
+        Sample(id="a", promt="?")
+
+
+def test_the_answer_to_a_choice_is_the_right_one_and_the_whole_is_question_and_answer():
+    sample = Sample(id="a", prompt="Two and two?", choices=["3", "4"], target=1)
+    assert (sample.answer, sample.whole) == ("4", "Two and two? 4")
+    assert (Sample(id="b", prompt="?", target="four").answer, Sample(id="c", target=["x"]).answer) == ("four", "")
+
+
+@pytest.mark.parametrize("target", [2, -1, "4", None])
+def test_a_target_that_is_no_index_of_its_choices_is_an_error(target):
+    with pytest.raises(SuiteError, match="no index of its 2 choices"):
+        Sample(id="a", choices=("3", "4"), target=target)
+
+
+def test_copies_are_the_dtypes_or_forms_in_which_samples_are_asked():
+    assert suite(asks=[Probe(dtypes=("float32", "float16"))]).copies == ("float32", "float16")
+    assert suite(asks=[Parity(forms=("nf4",))]).copies == ("nf4",)
+    assert suite(asks=[Choices(), Perplexity()]).copies == ()
+
+
+def test_only_what_is_known_of_training_needs_no_model():
+    assert not suite(asks=[Overlap()]).needs_model
+
+
+def test_rows_become_samples_in_their_order():
+    rows = [{"id": "b", "prompt": "?"}, {"id": "a", "prompt": "!"}]
+    assert [(one.id, one.prompt) for one in samples_of(suite(), rows)] == [("b", "?"), ("a", "!")]
+
+
+def test_a_row_that_makes_no_sample_is_named_with_what_it_has():
+    with pytest.raises(SuiteError, match=r"here:3.*KeyError: 'prompt'") as caught:
+        samples_of(suite(), [{"id": "a", "origin": "here:3"}])
+    assert "The row has: id, origin." in caught.value.message
+
+
+def test_two_samples_of_one_id_are_an_error_that_names_both_rows():
+    rows = [{"id": "a", "prompt": "?", "origin": f"here:{line}"} for line in (1, 7)]
+    with pytest.raises(SuiteError, match=r"'a' occurs twice, at here:1 and here:7"):
+        samples_of(suite(), rows)
