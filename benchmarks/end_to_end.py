@@ -118,27 +118,33 @@ def bare(options: Any, folder: Path) -> None:
     from transformers import set_seed
     from trl import SFTConfig
 
-    from harness import Dataset, Embedded, Files, Mix
+    from harness import Dataset, Embedded, Files, Finetune, Lora, Mix
     from harness.data.reading.rows import Access, load
     from harness.jobs.devices import threads
     from harness.models.answering.engine import Engine
     from harness.models.loading.load import load_tokenizer
-    from harness.training.finetuning.finetune import FiniteSFTTrainer, load_base
+    from harness.training.finetuning.base import load_base
+    from harness.training.finetuning.conversations import conversation_tokens, use_training_template
+    from harness.training.finetuning.finetune import FiniteSFTTrainer
     from harness.training.shared.packing import Packing
-    from harness.training.shared.tokens import conversation_tokens, use_training_template
+    from harness.worker.messages import TrainingTask
+    from harness.worker.places import Adapted, Directory
 
     started = time.perf_counter()
     torch.set_num_threads(threads())
     set_seed(0)
-    at = {"path": options.model}
+    at = Directory(options.model)
     tokenizer = load_tokenizer(at)
     use_training_template(tokenizer, "chatml", "bare")
     access = Access("small" if options.data_root else "mini", options.data_root)
     talk = Dataset(name="talk", mini=Embedded("instructions"), small=Files("instructions/dolly_6k.jsonl"))
-    rows = load(Mix(talk.rows(options.rows, mini=options.rows, small=options.rows)), access).rows
-    encoded, _ = conversation_tokens(rows, tokenizer, 1024)
-    settings = {"adapter": {"rank": 16, "alpha": 32, "dropout": 0.05}, "quantization": None, "precision": "auto"}
-    model = load_base({"name": "bare", "settings": settings, "device": options.device, "base_at": at})
+    mix = Mix(talk.rows(options.rows, mini=options.rows, small=options.rows))
+    encoded = conversation_tokens(load(mix, access).rows, tokenizer, 1024).rows
+    stage = Finetune(
+        data=mix, adapter=Lora(rank=16), learning_rate=2e-4, epochs=options.epochs, effective_batch_size=16
+    )
+    task = TrainingTask(makes="", name="bare", kind="finetune", base=at, settings=stage.settings, device=options.device)
+    model = load_base(task, stage.settings)
     config = SFTConfig(
         output_dir=str(folder / "trainer"), per_device_train_batch_size=4, gradient_accumulation_steps=4, seed=0,
         num_train_epochs=options.epochs, learning_rate=2e-4, logging_steps=1, report_to=[], disable_tqdm=True,
@@ -154,7 +160,7 @@ def bare(options: Any, folder: Path) -> None:
     trainer.model.save_pretrained(folder / "adapter")
     tokenizer.save_pretrained(folder / "adapter")
     trained = time.perf_counter()
-    engine = Engine({"adapter": str(folder / "adapter"), "base": at}, options.device, "float32")
+    engine = Engine(Adapted(Directory(str(folder / "adapter")), at), options.device, "float32")
     quiz = Dataset(name="quiz", mini=Embedded("quiz"), small=Files("openbookqa/test.jsonl"))
     asked = load(quiz, access, raw=True).rows
     stems, choices = [row["question_stem"] for row in asked], [row["choices"]["text"] for row in asked]

@@ -51,7 +51,7 @@ def tiny(data_root: Path | None, vocabulary: int = VOCABULARY) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from harness.training.shared.tokens import train_tokenizer
+    from harness.training.pretraining.tokenizer import train_tokenizer
 
     tokenizer = train_tokenizer(texts(data_root), min(vocabulary, VOCABULARY), CONTEXT)
     torch.manual_seed(0)

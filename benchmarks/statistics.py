@@ -17,9 +17,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from harness.gates.evidence import ALPHA, EARLY
+from harness.gates.evidence import ALPHA
+from harness.gates.evidence.looks import EARLY
 from harness.scoring import Mean
 from harness.statistics import (
+    Resampling,
+    SamplingPlan,
     adjust,
     bootstrap_interval,
     confidence_sequence,
@@ -190,7 +193,7 @@ def sequence(simulations: int, seed: int) -> Iterator[Row]:
 
 def looked_at(x: np.ndarray, low: float):
     """The interval by which --adaptive stops."""
-    return confidence_sequence(x, (low, 1.0), level=1 - ALPHA * EARLY, tune_at=250)
+    return confidence_sequence(x, (low, 1.0), level=1 - ALPHA * EARLY, plan=SamplingPlan(tune_at=250))
 
 
 def _holds(one, mean: float) -> bool:
@@ -231,7 +234,7 @@ def bootstrap(simulations: int, seed: int) -> Iterator[Row]:
             size = rng.lognormal(6, 0.8, n)
             bits = size * rng.lognormal(0.5, 0.3, n)
             ratio = lambda index, bits=bits, size=size: bits[index].sum() / size[index].sum()
-            one = bootstrap_interval(ratio, n, resamples=1000)
+            one = bootstrap_interval(ratio, n, resampling=Resampling(1000))
             held += one.low <= math.exp(0.5 + 0.3**2 / 2) <= one.high
         yield str(n), share(held, simulations)
 

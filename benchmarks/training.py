@@ -26,7 +26,7 @@ ROWS, MICRO, STEP, LENGTH = 480, 4, 16, 1024  # rows in all, a micro-batch, an o
 def dolly(data_root: Path | None, tokenizer: Any, rows: int) -> list[dict[str, list[int]]]:
     """Instructions with their answers, as token ids and labels of the answers alone."""
     from harness.data.reading.rows import EMBEDDED
-    from harness.training.shared.tokens import conversation_tokens
+    from harness.training.finetuning.conversations import conversation_tokens
 
     if data_root is None:
         lines = [json.loads(line) for line in (EMBEDDED / "instructions.jsonl").open(encoding="utf-8")]
@@ -39,7 +39,7 @@ def dolly(data_root: Path | None, tokenizer: Any, rows: int) -> list[dict[str, l
         turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         made.append({"origin": f"row {number}", "messages": turns})
     made = [row for row in made if tokenizer_fits(tokenizer, row, LENGTH)]
-    return conversation_tokens(made, tokenizer, LENGTH)[0]
+    return conversation_tokens(made, tokenizer, LENGTH).rows
 
 
 def tokenizer_fits(tokenizer: Any, row: dict[str, Any], length: int) -> bool:
@@ -54,9 +54,10 @@ def fresh_lora(options: Any) -> Any:
     from peft import LoraConfig, get_peft_model
 
     from harness.models.loading.load import load_model
+    from harness.worker.places import Directory
 
     torch.manual_seed(0)
-    model = load_model({"path": options.model}, device=options.device, dtype=options.dtype)
+    model = load_model(Directory(options.model), device=options.device, dtype=options.dtype)
     made = get_peft_model(
         model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
     )

@@ -28,10 +28,13 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-import harness.report
 from harness import warehouse
 from harness.fingerprint.values import digest
-from harness.store.artifacts import Store
+from harness.report.load import load
+from harness.report.markdown import write_markdown
+from harness.report.page import write_html
+from harness.store import Store
+from harness.store.sessions import SessionRows, write_session
 
 RECIPES = [f"recipe_{i}" for i in range(10)]
 SUITES = ["openbookqa", "holdout", "recall", "tone", "classification", "critical", "retention", "stability", "training"]
@@ -116,16 +119,16 @@ def main() -> None:
     with warehouse.connect(results) as connection:
         ingest, _ = timed(lambda: warehouse.ingest(connection, store))
         rows = connection.execute("SELECT count(*) FROM samples").fetchone()[0]
-        load, content = timed(lambda: reports.load(connection))
-    html, _ = timed(lambda: reports.write_html(content, folder / "report.html"))
-    markdown, _ = timed(lambda: reports.write_markdown(content, folder / "report.md"))
+        reading, content = timed(lambda: load(connection))
+    html, _ = timed(lambda: write_html(content, folder / "report.html"))
+    markdown, _ = timed(lambda: write_markdown(content, folder / "report.md"))
     again, _ = timed(lambda: ingest_again(results, store))
     print(f"{rows:,} sample rows of {len(RECIPES)} recipes x {len(SUITES)} suites; DuckDB {version('duckdb')}, "
           f"{platform.processor() or platform.machine()}")  # fmt: skip
     print(f"{'ingest':28}{ingest:8.1f} s   {results.stat().st_size / 2**20:,.0f} MiB")
     print(f"{'ingest of nothing new':28}{again:8.1f} s")
-    print(f"{'report':28}{load + html + markdown:8.1f} s   {(folder / 'report.html').stat().st_size / 1e6:.2f} MB")
-    print(f"{'  reading':28}{load:8.1f} s")
+    print(f"{'report':28}{reading + html + markdown:8.1f} s   {(folder / 'report.html').stat().st_size / 1e6:.2f} MB")
+    print(f"{'  reading':28}{reading:8.1f} s")
     print(f"{'  page':28}{html:8.1f} s")
     print(f"{'  Markdown':28}{markdown:8.1f} s")
     if options.folder is None:
@@ -165,7 +168,7 @@ def fill(store: Store, rows: int) -> None:
                 publish_evaluation(store, key, checkpoint, recipe, suite, each, sentences, generator)
     run = {"run_id": RUN, "started_at": "2026-03-01T12:00:00.000", "seconds": 60.0, "scale": "mini", "devices": "cpu",
            "trained": 10, "evaluated": 90, "environment": json.dumps(ENVIRONMENT)}  # fmt: skip
-    warehouse.write_session(store.root, run, subjects, [], measured)
+    write_session(store.root, SessionRows(run, subjects, [], measured))
 
 
 def publish_checkpoint(store: Store, key: str) -> None:
