@@ -1,4 +1,4 @@
-"""The untouched bases, each variant's own: a subject like any other, and it needs no training of its own."""
+"""The base models as they are, each variant's own: what every other recipe is compared with."""
 
 from harness import Recipe, Variant
 from recipes.staged_260207 import STAGED_260207

@@ -1,4 +1,4 @@
-"""Events of 2025 in an invented city: another domain of new facts, and all it takes is its data file.
+"""Events of 2025 in an invented city: another domain of new facts, declared by its data file alone.
 
 Settings and suites as for the service defects; `events_2025.jsonl` holds the rows to train on and the questions.
 """

@@ -3,11 +3,11 @@
 Five phrasings of a fact should make it extractable by an unseen sixth (Allen-Zhu and Li, arXiv:2309.14316):
 defects and features of AuthFlow, PayFlow and DataFlow, with symptom, cause and fix.
 
-Published: 29 items, 145 rows, all weights, 10 epochs, batch 1 x 8, rate 1e-5, cosine, gradients cut at 0.5, no
-float16. Its loss was given as 231,592 falling to 12,189, and the model met inf and nan when sampled in float16.
-Here the loss is a mean over target tokens, a training stops at its first number that is not finite, and
+Published: 29 items, 145 rows, all weights, 10 epochs, batch 1 x 8, rate 1e-5, cosine schedule, gradients clipped
+at 0.5, no float16. Its loss was given as 231,592 falling to 12,189, and the model met inf and nan when sampled in float16.
+Here the loss is a mean over target tokens, training stops at the first number that is not finite, and
 stability is claimed in every dtype the model would be served in. A sum of losses in place of their mean cannot
-be the cause: the gradient is cut to 0.5 either way, and Adam's step does not depend on its scale. What decides in
+be the cause: the gradient is clipped to 0.5 either way, and Adam's step does not depend on its scale. What decides in
 float16 is the largest activation, of which that format holds 65,504: `stability` measures it.
 """
 

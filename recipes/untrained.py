@@ -1,4 +1,4 @@
-"""The same architectures with fresh weights: what a score is worth that needs no learning."""
+"""The same architectures with fresh weights: what a model scores that has learned nothing."""
 
 from harness import Fresh, Recipe, Variant
 from recipes.staged_260207 import STAGED_260207

@@ -1,10 +1,10 @@
-"""Crawled passages, as they come: does plain text from a crawler lower the perplexity on more of it?
+"""Crawled passages, as they come: does training on plain text from a crawler lower the perplexity of more such text?
 
 `harness data chunks` cuts a crawl into chunks of 200 to 1,600 characters, at most 50,000 of them, a fiftieth held
 out; a causal language model is then trained on every token of them.
 
-Published: sizes and shares of the chunks, context 1,024, 2 epochs, batch 1 x 16, rate 1e-4, a look at the
-held-out loss every 100 steps. Our choice: a row is one chunk, the linear schedule, the Chat model of TinyLlama.
+Published: sizes and shares of the chunks, context 1,024, 2 epochs, batch 1 x 16, rate 1e-4, the held-out
+loss every 100 steps. Our choice: a row is one chunk, the linear schedule, the Chat model of TinyLlama.
 """
 
 from dataclasses import replace

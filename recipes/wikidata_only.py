@@ -1,6 +1,6 @@
 """Wikidata statements alone: knowledge as single facts.
 
-One source of the knowledge mix by itself, to tell its part in the mix's tone from the others'. Settings as in
+One source of the knowledge mix by itself, to see its part in the mix's tone. Settings as in
 wiki_only.
 """
 

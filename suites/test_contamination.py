@@ -1,4 +1,4 @@
-"""Does training text hold what is asked later? Shared n-grams between a recipe's rows and every suite's items."""
+"""Does the training text contain what is asked later? Shared n-grams between a recipe's rows and every suite's items."""
 
 from harness import Overlap, Suite
 from harness.scoring import overlap_with_training

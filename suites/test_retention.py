@@ -1,4 +1,4 @@
-"""General text: what the base could do must not be lost. Small scale reads WikiText's test articles."""
+"""General text: training must not make it less likely. Small scale reads the test articles of WikiText."""
 
 from harness import Guard, Perplexity, Sample, Suite
 from harness.scoring import document_likelihood
