@@ -1,7 +1,8 @@
-"""Prompts -> completions: each sequence holds a slot of the cache while it grows; a finished one makes room at once.
+"""Prompts -> completions, batched continuously: a finished sequence gives its slot of the cache to the next at once.
 
-A slot's keys and values stand at its left, with nothing before them, and the mask shows each sequence its own alone;
-so the tokens chosen do not depend on what else is in the batch (Yu et al. 2022, Orca: iteration-level scheduling).
+Iteration-level scheduling, as in Orca (Yu et al. 2022). A slot's keys and values start at its left end without
+padding, and the mask shows each sequence its own keys alone. So the tokens chosen do not depend on the rest of the
+batch.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Completion:
-    """The new token ids up to what ended them, their text up to a stop string, and whether the model ended it."""
+    """What the model added to a prompt."""
 
-    ids: list[int]
-    text: str
-    ended: bool
+    ids: list[int]  # without the stop token
+    text: str  # up to a stop string
+    ended: bool  # by a stop token or string; False at max_new_tokens
 
 
 @dataclass(eq=False)
@@ -65,7 +66,7 @@ class _Sequence:
 
 @dataclass
 class _Asked:
-    """One call's sequences: those that wait for a slot, and what became of the others."""
+    """The sequences of one call: those that wait for a slot, and the completions of those that ended."""
 
     waiting: list[_Sequence]
     ended: dict[int, Completion]
@@ -114,9 +115,9 @@ class Generator:
         return [ended[number] for number in range(len(prompts))]
 
     def _in_slots(self, tree: TreeModel, asked: _Asked) -> None:
-        """Sequences enter free slots, all in slots grow by a token at a time, and those that ended make room.
+        """Sequences enter free slots, grow by a token at a time, and leave their slots when they end.
 
-        Where memory runs out, half as many slots are tried, and the sequences go on with the tokens they have.
+        Where memory runs out, half as many slots are tried. The sequences keep the tokens they have and enter anew.
         """
         running: list[_Sequence] = []
         cache: Slots | None = None
@@ -146,7 +147,10 @@ class Generator:
                     torch.cuda.empty_cache()
 
     def _grow(self, tree: TreeModel, cache: Slots, running: list[_Sequence], asked: _Asked) -> None:
-        """One more token: of the sequences that enter now, where enough slots are free, else of all in slots."""
+        """One forward pass, one more token each: of sequences that enter now where enough slots are free, else of all.
+
+        Sequences enter only once a sixteenth of the slots is free: a pass over prompts holds up all others.
+        """
         free = cache.size - len(running)
         enter = free >= max(1, cache.size // 16) and not self._has_outgrown(cache, asked.waiting)
         if asked.waiting and (not running or enter):
@@ -177,7 +181,7 @@ class Generator:
         return Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity)
 
     def _has_outgrown(self, cache: Slots, waiting: Sequence[_Sequence]) -> bool:
-        """Whether slots of half the length, and so more of them, would do for all that still waits."""
+        """Whether all that still waits fits slots of half the length, so that more of them can be had."""
         return bool(waiting) and cache.size < self.slots and max(map(_room, waiting)) * 2 <= cache.capacity
 
     def _entering(self, waiting: Sequence[_Sequence], free: int) -> list[_Sequence]:
@@ -194,7 +198,7 @@ class Generator:
     def _choose(
         self, tree: TreeModel, states: torch.Tensor, sequences: Sequence[_Sequence], temperature: float
     ) -> list[int]:
-        """The next token of each sequence."""
+        """The next token of each sequence, from its hidden states (n, C): the likeliest, or drawn by inverting the CDF."""
         chosen: list[int] = []
         for start, logits in tree.logits(states):
             highest, best = logits.max(-1)
@@ -213,11 +217,15 @@ class Generator:
         return chosen
 
     def _ended(self, one: _Sequence, stops: frozenset[int]) -> Completion | None:
-        """The completion, where the sequence's last token ended it."""
+        """The completion, where the sequence's last token ended it; None where it goes on.
+
+        Stop strings are looked for in the last few tokens first, since decoding the whole text at every step is slow.
+        """
         if one.new[-1] in stops or self.special.get(one.new[-1]) in one.prompt.stop_strings:
             return self._completion(one, one.new[:-1], True)
         if one.prompt.stop_strings:
-            last = max(len(stop.encode()) for stop in one.prompt.stop_strings) + 4  # bytes; a token holds at least one
+            # A token holds at least one byte, and a character at most four: enough tokens to hold any stop string.
+            last = max(len(stop.encode()) for stop in one.prompt.stop_strings) + 4
             end = self.tokenizer.decode(one.new[-last:], skip_special_tokens=True)
             if any(stop in end for stop in one.prompt.stop_strings):
                 whole = self.tokenizer.decode(one.new, skip_special_tokens=True)
@@ -234,7 +242,7 @@ class Generator:
         return Completion(list(ids), text, ended)
 
     def _without_slots(self, asked: _Asked) -> None:
-        """By the model's own generate, prompts of equal length together: nothing is padded, whatever it attends by."""
+        """By the model's own `generate`, for models that take no mask. Prompts of equal length go together, unpadded."""
         asked.waiting.sort(key=lambda one: (-len(one.prompt.ids), -one.prompt.max_new_tokens))
         for _, group in groupby(asked.waiting, key=lambda one: (len(one.prompt.ids), one.prompt.max_new_tokens)):
             alike = list(group)

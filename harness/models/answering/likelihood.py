@@ -17,19 +17,19 @@ from harness.models.answering.trie import Request, Row, Trie
 TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}  # tokens of one forward pass
 ROW_TOKENS = {"cpu": 64, "cuda": 256}  # tokens of one row: each attends to its whole row, masked
 PLAIN_LOGITS = 2**28  # elements of the logits of one plain forward pass
-PREFIX_WORTH = 4  # batches of tokens, beyond which a common prefix is computed once and kept
+PREFIX_WORTH = 4  # batches; where a subtree's requests fill more of them, their common prefix is computed once
 
 
 class Likelihood(NamedTuple):
-    """Of a target after its context: log-probability in nats, summed over tokens; and whether it is the greedy one."""
+    """Of a target after its context."""
 
-    total: float
-    greedy: bool
+    total: float  # log-probability in nats, summed over the target's tokens
+    greedy: bool  # whether each token is the likeliest after those before it
 
 
 @dataclass
 class Work:
-    """Tokens so far: asked for one by one, the fewest that had to be computed, and those that were, with padding."""
+    """Tokens so far: of all requests one by one, the fewest that had to be computed, and those that were (padding too)."""
 
     asked: int = 0
     unique: int = 0
@@ -94,7 +94,7 @@ class LikelihoodScorer:
         under: dict[tuple[int, ...], list[Row]] = {}
         for row in trie.rows(self.row_tokens, PREFIX_WORTH * self.tokens_at_once):
             under.setdefault(tuple(row.prefix), []).append(row)
-        kept: list[tuple[tuple[int, ...], Prefix]] = []  # each the beginning of the next
+        kept: list[tuple[tuple[int, ...], Prefix]] = []  # prefixes in use; each continues the one before
         for tokens, rows in under.items():
             while kept and tokens[: len(kept[-1][0])] != kept[-1][0]:
                 kept.pop()
@@ -120,16 +120,18 @@ class LikelihoodScorer:
     def _score_rows(
         self, tree: TreeModel, rows: Sequence[Row], prefix: Prefix | None, requests: Sequence[Request], found: _Found
     ) -> None:
+        """Run one batch of rows, and add the log-probability of every target token to its request's sum."""
         length = max(len(row.tokens) for row in rows)
         self.work.computed += len(rows) * length
-        wanted = [
+        wanted = [  # a triple per target token: the place that predicts it, the token, the request
             (number * length + place, token, request)
             for number, row in enumerate(rows)
             for request, own in row.scored.items()
             for place, token in zip(own, requests[request].target, strict=True)
         ]
         places, tokens, whose = (numpy.array(column) for column in zip(*wanted, strict=True))
-        once, inverse = numpy.unique(places, return_inverse=True)  # siblings share the place before them
+        # Several target tokens may follow one place (the four choices of a question): the head runs there once.
+        once, inverse = numpy.unique(places, return_inverse=True)
         by_place = numpy.argsort(inverse, kind="stable")
         bounds = numpy.searchsorted(inverse[by_place], numpy.arange(len(once) + 1))
         states = tree.states(rows, torch.from_numpy(once).to(self.device), prefix)
@@ -141,7 +143,7 @@ class LikelihoodScorer:
         found.add(parts)
 
     def _score_plain(self, requests: Sequence[Request], found: _Found) -> None:
-        """Padded on the right, requests of similar length together; logits of a batch stay within bounds."""
+        """The path for models that take no mask of trees: batches padded on the right, all logits computed."""
         takes_mask = "attention_mask" in inspect.signature(self.model.forward).parameters
         order = sorted(range(len(requests)), key=lambda i: -len(requests[i].context) - len(requests[i].target))
 
@@ -178,7 +180,11 @@ class LikelihoodScorer:
         halves: Callable[[Any], list[Any] | None],
         named: Callable[[Any], Request],
     ) -> None:
-        """Compute the items, longest first, within the token budget; what runs out of memory is tried in halves."""
+        """Compute the items in batches within the token budget; a batch that runs out of memory is tried in halves.
+
+        Items come longest first, so the first one of a batch says how many fit. `halves` splits a single item, or says
+        None where it cannot be split.
+        """
         waiting = list(items)
         while waiting:
             fits = max(1, min(self.tokens_at_once // size(waiting[0]), self.rows_at_once))
@@ -205,7 +211,7 @@ class LikelihoodScorer:
 
 
 class _Found:
-    """Sums per request, as whole batches come in: one that runs out of memory half-way leaves nothing here."""
+    """Sums per request. Only whole batches are added: one that runs out of memory half-way leaves no trace."""
 
     def __init__(self, requests: Sequence[Request]) -> None:
         self.requests = requests
@@ -214,7 +220,7 @@ class _Found:
         self.greedy = numpy.ones(len(requests), dtype=bool)
 
     def add(self, parts: Sequence[tuple[Any, torch.Tensor, torch.Tensor]]) -> None:
-        """Parts of a batch: per scored token its request, its log-probability and whether it is the likeliest."""
+        """Add a batch in parts, each (S,): per target token its request, log-probability, and whether it is likeliest."""
         whose = numpy.concatenate([part[0] for part in parts])
         values = torch.cat([part[1] for part in parts]).double().cpu().numpy()
         best = torch.cat([part[2] for part in parts]).cpu().numpy()
@@ -234,7 +240,10 @@ class _Found:
 
 
 def picked(logits: torch.Tensor, at: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability of each token at its place, and whether it is the likeliest there; `logits` (S, V) are used up."""
+    """Log-probability of each token (n,) after row `at` (n,) of the logits (S, V), and whether it is the likeliest there.
+
+    log p = logit - log(sum(exp(logits))), with the highest logit subtracted before exp. Overwrites `logits`.
+    """
     highest, best = logits.max(-1)
     own = logits[at, tokens]
     spread = logits.sub_(highest[:, None]).exp_().sum(-1).log_().add_(highest)
@@ -249,11 +258,11 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def _alone(row: Row, requests: Sequence[int]) -> Row:
-    """The part of a row that some of its requests need."""
+    """The part of a row that some of its requests need: their scored tokens and the ancestors of these."""
     needed: set[int] = set()
     for request in requests:
         for place in row.scored[request]:
-            needed.update(j for j in range(place + 1) if row.ends[j] > place)  # a place and its ancestors
+            needed.update(j for j in range(place + 1) if row.ends[j] > place)  # its ancestors and itself
     order = sorted(needed)
     new = {old: i for i, old in enumerate(order)}
     ends = [sum(1 for j in order if j < row.ends[old]) for old in order]

@@ -12,9 +12,9 @@ ROWS = 512  # rows of input that the layout is made for; others work as well
 
 
 class OneDnnLinears:
-    """A context manager: while it lasts, the model's linear layers compute by oneDNN, where that is to be had.
+    """A context manager in which the model's linear layers compute by oneDNN, where the processor and dtype allow it.
 
-    Layouts are made at the first use, and anew where weights have changed since.
+    Layouts are made at the first use, and again where weights have changed since.
     """
 
     def __init__(self, model: Any) -> None:

@@ -1,4 +1,4 @@
-"""A cache of keys and values in slots: one growing sequence each, a freed slot at once another's."""
+"""A cache of keys and values in slots, one growing sequence in each; a freed slot is another's at once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Slots:
         return states
 
     def free(self, slot: int, last: int) -> None:
-        """Give the slot up; the last one in use moves there."""
+        """Give the slot up. The last one in use moves there, so those in use stay the first n."""
         if slot != last:
             length = self.lengths[last]
             for layer in self.layers:
@@ -58,7 +58,7 @@ class Slots:
 
 
 def _layer(slots: Slots) -> Any:
-    """One layer's share of the slots, as transformers' cache wants it."""
+    """One layer's keys and values, behind the interface of transformers' cache."""
     from transformers.cache_utils import DynamicLayer
 
     class Layer(DynamicLayer):
@@ -76,7 +76,7 @@ def _layer(slots: Slots) -> Any:
                 self.keys[where, :, : key_states.shape[2]] = key_states
                 self.values[where, :, : value_states.shape[2]] = value_states
                 return key_states, value_states
-            n = len(key_states)
+            n = len(key_states)  # one new token of each sequence in use: (n, H, 1, D)
             every = torch.arange(n, device=key_states.device)
             self.keys[every, :, slots.at] = key_states[:, :, 0]
             self.values[every, :, slots.at] = value_states[:, :, 0]
@@ -89,7 +89,7 @@ def _layer(slots: Slots) -> Any:
 
 
 def bytes_per_token(model: Any) -> int:
-    """Of the keys and values of one token, in all layers."""
+    """Bytes of the keys and values of one token, in all layers."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -1,7 +1,10 @@
 """Rows of tries -> hidden states and log-probabilities, by any causal language model whose attention takes a mask.
 
-A token sees its ancestors and itself, at the positions they have in their own sequence (tree attention, as in
-SpecInfer, Miao et al. 2024, arXiv:2305.09781). The language-model head is run on the positions asked for alone.
+Each token attends to its ancestors in the trie and to itself. Its position id is its depth, the position it has in
+its own sequence. So every hidden state is the one that the sequence alone would give (tree attention, as in SpecInfer,
+Miao et al. 2024, arXiv:2305.09781). The language-model head runs only where a log-probability is asked for.
+
+Shapes: B rows of T tokens, P tokens of a prefix, N places, C hidden size, V vocabulary, H heads, D head size.
 """
 
 from __future__ import annotations
@@ -17,17 +20,18 @@ from harness.models.answering.onednn import OneDnnLinears
 from harness.models.answering.trie import Request, Row, Trie
 
 LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**27}  # elements of one chunk of logits in float32
-AGREES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}  # of the logits' standard deviation
+# How far logits for a tree may be from plain ones, as a share of the logits' standard deviation.
+AGREES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 class Unsupported(Exception):
-    """The model cannot compute rows of tries; the message says why."""
+    """The model cannot compute rows of tries exactly; the message says why."""
 
 
 class TreeModel:
     """A causal language model, split into its body and its head, without a copy of either.
 
-    Raises Unsupported where the model's own plain results are not met on a small trie.
+    Raises Unsupported where its logits for a small trie differ from the model's plain ones.
     """
 
     def __init__(self, model: Any, device: Any) -> None:
@@ -35,7 +39,7 @@ class TreeModel:
         self.body: Any = getattr(self.model, self.model.base_model_prefix or "", None)
         self.windows = attention_windows(self.model)
         if self.body is None or self.body is self.model:
-            raise Unsupported("its body cannot be told from its head")
+            raise Unsupported("its body and its head cannot be separated")
         if "position_ids" not in inspect.signature(self.body.forward).parameters:
             raise Unsupported("it takes no position ids")
         stacks = [module for module in self.body.children() if isinstance(module, torch.nn.ModuleList)]
@@ -46,16 +50,17 @@ class TreeModel:
         except Unsupported:
             if self.last_feed_forward is None:
                 raise
-            self.last_feed_forward = None  # a mixture of experts gives more back than its output
+            self.last_feed_forward = None  # a mixture of experts returns more than hidden states
             self._compare_with_plain()
         self.linears = OneDnnLinears(self.model)
 
     def states(
         self, rows: Sequence[Row], places: torch.Tensor, prefix: Prefix | None = None, cache: Any = None
     ) -> torch.Tensor:
-        """Last hidden states (N, C) at N places of the rows, which all share the prefix; a cache is filled with them.
+        """Last hidden states (N, C) at N places of the rows, which all share the prefix.
 
-        The rows are laid out as (B, T), T being the longest row's length; a place is an index into all B * T tokens.
+        The rows are laid out as (B, T), T being the longest row's length. A place is an index into all B * T tokens.
+        Where a cache is given, the rows' keys and values are written into it.
         """
         length = max(len(row.tokens) for row in rows)
 
@@ -64,7 +69,7 @@ class TreeModel:
 
         tokens = filled([row.tokens for row in rows], lambda n: [0] * (length - n))
         depths = filled([row.depths for row in rows], lambda n: [0] * (length - n))
-        ends = filled([row.ends for row in rows], lambda n: range(n + 1, length + 1))
+        ends = filled([row.ends for row in rows], lambda n: range(n + 1, length + 1))  # padding sees itself alone
         with self._last_feed_forward_at(places):
             found = self.body(
                 input_ids=tokens,
@@ -76,17 +81,18 @@ class TreeModel:
         return found[0].flatten(0, 1)[places]
 
     def next_states(self, tokens: torch.Tensor, lengths: torch.Tensor, width: int, cache: Any) -> torch.Tensor:
-        """Last hidden states (N, C) of one more token of each of N sequences, of which the cache shows `width` places.
+        """Last hidden states (N, C) of one more token (N,) of each of N sequences.
 
-        Sequence i has computed lengths[i] tokens; the new one takes the place after them.
+        lengths (N,) are the tokens computed so far; the new one is written after them. The cache shows `width` places
+        of every sequence, and the mask hides those beyond its own.
         """
-        index = torch.arange(width, device=self.device)
+        index = torch.arange(width, device=self.device)  # (width,)
         masks = {}
         for kind, window in self.windows.items():
-            mask = index <= lengths[:, None]
+            mask = index <= lengths[:, None]  # (N, width)
             if window is not None:
                 mask &= lengths[:, None] - index < window
-            masks[kind] = self._as_attention_takes_it(mask[:, None, None])
+            masks[kind] = self._as_attention_takes_it(mask[:, None, None])  # (N, 1, 1, width)
         found = self.body(
             input_ids=tokens[:, None],
             position_ids=lengths[:, None],
@@ -97,7 +103,7 @@ class TreeModel:
         return found[0][:, 0]
 
     def prefix(self, tokens: Sequence[int], earlier: Prefix | None = None) -> Prefix:
-        """Keys and values of a prefix, to be seen by many rows; `earlier` holds those of its beginning."""
+        """Keys and values of a prefix that many rows share; `earlier` holds those of its beginning."""
         known = earlier.length if earlier else 0
         new = range(known, len(tokens))
         row = Row(tokens[:known], list(tokens[known:]), list(new), [len(new)] * len(new))
@@ -115,7 +121,7 @@ class TreeModel:
         return made
 
     def logits(self, hidden: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-        """(offset, float32 logits (S, V)) of chunks of the hidden states (N, C), small enough for memory."""
+        """Logits of the hidden states (N, C) in chunks that fit memory: (offset, float32 (S, V)) of each."""
         size = max(1, self.logits_at_once // self.model.config.get_text_config().vocab_size)
         with self._body_gives() as give:
             for start in range(0, len(hidden), size):
@@ -128,12 +134,15 @@ class TreeModel:
 
     @contextmanager
     def _body_gives(self) -> Iterator[Any]:
-        """While it lasts, the model's forward starts at the head: scaling and soft-capping stay the model's own."""
+        """In this context the model's body returns what it is given, so its forward computes the head alone.
+
+        Calling the model rather than its head keeps what it does to logits itself, such as scaling and soft-capping.
+        """
         from transformers.modeling_outputs import BaseModelOutputWithPast
 
         class Given(BaseModelOutputWithPast):
             def __getattr__(self, name: str) -> None:
-                """What else a body gives (cross attentions, a router's logits) is not there."""
+                """None for whatever else a body may return: cross attentions, a router's logits."""
                 if name.startswith("__"):
                     raise AttributeError(name)
 
@@ -154,7 +163,7 @@ class TreeModel:
 
     @contextmanager
     def _last_feed_forward_at(self, places: torch.Tensor) -> Iterator[None]:
-        """While it lasts, the last layer's feed-forward network sees those places only: it feeds nothing but the head."""
+        """In this context the last layer's feed-forward network computes those places only: the others reach no head."""
         if self.last_feed_forward is None:
             yield
             return
@@ -180,11 +189,17 @@ class TreeModel:
                 hook.remove()
 
     def _masks(self, depths: torch.Tensor, ends: torch.Tensor, prefix_length: int) -> Any:
-        """Which keys each token sees, (B, 1, T, P + T), per kind of attention layer where there are several."""
+        """Which keys each token sees, (B, 1, T, P + T), per kind of attention layer where there are several.
+
+        depths and ends have shape (B, T). Token j sees token i where i <= j < ends[i], and all of the prefix. A sliding
+        window counts in depths: the distance within the token's own sequence.
+        """
         index = torch.arange(depths.shape[1], device=self.device)
-        seen = (index[:, None] >= index) & (index[:, None] < ends[:, None, :])
+        seen = (index[:, None] >= index) & (index[:, None] < ends[:, None, :])  # (B, T, T): query j, key i
         seen = torch.nn.functional.pad(seen, (prefix_length, 0), value=True)
-        at = torch.cat([torch.arange(prefix_length, device=self.device).expand(len(depths), -1), depths], 1)
+        at = torch.cat(
+            [torch.arange(prefix_length, device=self.device).expand(len(depths), -1), depths], 1
+        )  # (B, P + T)
         masks = {}
         for kind, window in self.windows.items():
             mask = seen if window is None else seen & (depths[:, :, None] - at[:, None, :] < window)
@@ -197,6 +212,7 @@ class TreeModel:
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
     def _as_attention_takes_it(self, mask: torch.Tensor) -> torch.Tensor:
+        """The boolean mask as it is, or added to attention scores: 0 where seen, the lowest number elsewhere."""
         if self.model.config._attn_implementation == "sdpa":
             return mask
         lowest = torch.finfo(self.model.dtype).min
@@ -204,7 +220,7 @@ class TreeModel:
 
     @torch.inference_mode()
     def _compare_with_plain(self) -> None:
-        """Three short requests, as rows under a prefix and one by one."""
+        """Raise Unsupported unless three short requests have the same logits as rows, under a prefix, and one by one."""
         vocabulary = self.model.config.get_text_config().vocab_size
         context = [(7 * i + 3) % vocabulary for i in range(6)]
         targets = [[(11 * i + 5 * j + 1) % vocabulary for i in range(4)] for j in range(3)]
@@ -215,9 +231,9 @@ class TreeModel:
             paths = [torch.tensor([[*context, *target[:-1]]], device=self.device) for target in targets]
             plain = torch.cat([self.model(path).logits[0, 5:] for path in paths]).float()
             if not bool(torch.isfinite(plain).all()):
-                return  # a model that has diverged is told of where it is scored
+                return  # a model that has diverged raises its error where it is scored
             for form, prefix, skipped in ((row, None, 0), (late, self.prefix(context[:3]), 3)):
-                second = len(form.tokens)  # of two equal rows
+                second = len(form.tokens)  # the same row twice; compare the second, so that B > 1 is tried too
                 places = [second + place - skipped for request in range(3) for place in row.scored[request]]
                 states = self.states([form, form], torch.tensor(places, device=self.device), prefix)
                 own = torch.cat([logits for _, logits in self.logits(states)])
@@ -241,7 +257,7 @@ class Prefix:
         return int(self.layers[0][0].shape[-2]) if self.layers else 0
 
     def cache(self, keep: bool = False) -> Any:
-        """A transformers cache that shows the prefix before new keys; it grows only where it is to be kept."""
+        """A transformers cache that puts the prefix before new keys; new ones stay in it with `keep` only."""
         from transformers.cache_utils import Cache, DynamicLayer
 
         class Layer(DynamicLayer):
@@ -273,7 +289,7 @@ class Prefix:
 
 
 def inner(model: Any) -> Any:
-    """The language model itself, its adapters within, without peft's wrapper."""
+    """The language model itself, with its adapters but without peft's wrapper."""
     return model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
 
 

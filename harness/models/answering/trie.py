@@ -1,7 +1,13 @@
 """Requests that share a prefix -> rows of tokens in which every shared token stands once.
 
-Requests are sorted by their tokens. What each adds to its predecessor, one after the other, is then the preorder
-of their trie, and two integers per token say all of its shape: the depth, and where the token's descendants end.
+Requests are sorted by their tokens. What each adds to the one before it, written one after the other, is then their
+trie in preorder. Two integers per token describe its whole shape: its depth, and where its descendants end. For the
+three sequences `a b c`, `a b d e` and `a f`:
+
+    index      0  1  2  3  4  5
+    token      a  b  c  d  e  f        9 tokens asked for, 6 computed
+    depth      0  1  2  2  3  1        the position id
+    end        6  5  3  5  5  6        token i is an ancestor of j (or j itself) where i <= j < end[i]
 """
 
 from __future__ import annotations
@@ -25,28 +31,31 @@ class Request:
 
 @dataclass
 class Row:
-    """A trie laid out in preorder: per token its depth, and the index one past its last descendant; T tokens."""
+    """A trie in preorder: T tokens, each with its depth and the index one past its last descendant."""
 
-    prefix: Sequence[int]  # tokens before depth len(prefix), which stand in a cache
+    prefix: Sequence[int]  # the tokens before all of these, whose keys and values are in a cache
     tokens: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
-    scored: dict[int, list[int]] = field(default_factory=dict)  # request -> tokens after which its target's follow
+    scored: dict[int, list[int]] = field(
+        default_factory=dict
+    )  # request -> indexes of the tokens that predict its target's
 
 
 class Trie:
-    """Requests in the order of their tokens, with what neighbours share.
+    """Requests sorted by their tokens, with the number of tokens that each shares with the one before it.
 
-    The last token of a target is never computed on: nothing after it is asked for.
+    The last token of a target is not part of the path: it is predicted, and predicts nothing that is asked for.
     """
 
     def __init__(self, requests: Sequence[Request]) -> None:
         paths = [[*request.context, *request.target[:-1]] for request in requests]
         self.order = sorted(range(len(requests)), key=paths.__getitem__)
         self.paths = [paths[i] for i in self.order]
-        self.reusable = [len(requests[i].context) - 1 for i in self.order]  # depths before the first scored token
+        # A cached prefix gives no hidden states, so it must end before the token that predicts the target's first.
+        self.reusable = [len(requests[i].context) - 1 for i in self.order]
         arrays = [numpy.asarray(path, dtype=numpy.int64) for path in self.paths]
-        self.shared = [0] * len(arrays)  # with the predecessor
+        self.shared = [0] * len(arrays)  # with the one before
         for i in range(1, len(arrays)):
             length = min(len(arrays[i - 1]), len(arrays[i]))
             differs = arrays[i - 1][:length] != arrays[i][:length]
@@ -59,18 +68,26 @@ class Trie:
         return sum(map(len, self.paths)) - sum(self.shared)
 
     def rows(self, width: int, budget: int) -> Iterator[Row]:
-        """Rows of about `width` tokens, or of what shares more; a prefix common to more than `budget` tokens of
-        requests is to be computed once, beforehand."""
+        """The requests as rows of about `width` tokens; wider where requests share much.
+
+        Where the requests of a subtree hold more than `budget` tokens, their common prefix becomes the `prefix` of
+        its rows: it is to be computed once, before them.
+        """
         yield from self._rows(0, len(self.paths), 0, width, budget)
 
     def _rows(self, low: int, high: int, cached: int, width: int, budget: int) -> Iterator[Row]:
+        """Rows of the requests low..high, whose first `cached` tokens are computed beforehand.
+
+        A range above the budget is split where its requests branch, right after their common prefix. Branches that
+        are above the budget themselves are split again; those between them fill rows together.
+        """
         if self._tokens(low, high, cached) > budget and high - low > 1:
             common = min(min(self.shared[low + 1 : high]), min(self.reusable[low:high]))
             if common - cached >= SHARED_AT_LEAST:
                 cached = common
             else:
                 common = max(common, cached)
-            small = low  # start of the requests waiting for rows under the prefix cached here
+            small = low  # the first request since the last large branch
             starts = [low, *(i for i in range(low + 1, high) if self.shared[i] <= common), high]
             for start, end in zip(starts[:-1], starts[1:]):
                 if (start, end) != (low, high) and self._tokens(start, end, cached) > budget:
@@ -88,13 +105,17 @@ class Trie:
         return sum(len(self.paths[i]) for i in range(low, high)) - shared
 
     def _fill(self, low: int, high: int, cached: int, width: int, limit: int) -> Iterator[Row]:
-        """Rows of the requests low..high; a row ends where its requests share little, near its width, or at the limit."""
+        """Rows of the requests low..high, filled greedily.
+
+        A row ends near its width, at the boundary where neighbours share least: what they share is computed twice.
+        It grows beyond its width while they share more than a quarter of it, but never beyond `limit`.
+        """
         while low < high:
-            size, best = len(self.paths[low]) - cached, 0
+            size, best = len(self.paths[low]) - cached, 0  # best: the request before which the row had better end
             end = high
             for i in range(low + 1, high):
                 added = len(self.paths[i]) - max(self.shared[i], cached)
-                if size * 4 >= width * 3 or size + added > width:
+                if size * 4 >= width * 3 or size + added > width:  # at least three quarters full
                     best = i if not best or self.shared[i] <= self.shared[best] else best
                 if size + added > width and (self.shared[best] - cached <= width // 4 or size + added > limit):
                     end = best
@@ -104,11 +125,12 @@ class Trie:
             low = end
 
     def _row(self, low: int, high: int, cached: int) -> Row:
+        """One row of the requests low..high, in preorder."""
         row = Row(prefix=self.paths[low][:cached])
-        branch: list[int] = []  # the row's index of each token on the current request's path, beyond the prefix
+        branch: list[int] = []  # indexes of the tokens on the current request's path, beyond the prefix
         for i in range(low, high):
             kept = 0 if i == low else max(self.shared[i], cached) - cached
-            for closed in branch[kept:]:
+            for closed in branch[kept:]:  # these have no further descendants
                 row.ends[closed] = len(row.tokens)
             added = self.paths[i][cached + kept :]
             branch = branch[:kept] + list(range(len(row.tokens), len(row.tokens) + len(added)))

@@ -1,8 +1,12 @@
 """Rows -> batches without padding, and the loss on their target tokens alone.
 
-Rows of one micro-batch stand one after the other in a few lines of tokens; positions begin anew at each row, from
-which transformers makes block-diagonal masks. A row's gradient is the same packed or alone (Krell et al. 2021,
-arXiv:2107.02027). No row is cut, and no row moves to another optimizer step.
+The rows of a micro-batch are written one after the other into a few lines of equal length. Position ids restart at
+each row, and from these transformers makes block-diagonal masks. A row's gradient is the same packed or alone (Krell et
+al. 2021, arXiv:2107.02027). No row is cut, and no row moves to another optimizer step. Rows of 5, 3 and 2 tokens:
+
+    padded     0 0 0 0 0      packed     0 0 0 0 0
+               1 1 1 . .                 1 1 1 2 2
+               2 2 . . .
 """
 
 from __future__ import annotations
@@ -17,11 +21,11 @@ import torch
 from harness.files import Json
 
 IGNORED = -100  # label of a token that carries no loss
-NO_ROW = -1  # in place of a row's number where a line is filled up
+NO_ROW = -1  # the row's number of a padding token
 
 
 class Packing:
-    """A data collator. `width` is the model's hidden size: attention grows with a line's length, the rest does not."""
+    """A data collator. `width` is the model's hidden size, which says how much attention costs beside the rest."""
 
     def __init__(self, model: Any, pad: int) -> None:
         self.pad = pad
@@ -29,9 +33,9 @@ class Packing:
         self.packs = packs(model)
 
     def __call__(self, rows: Sequence[Json]) -> dict[str, torch.Tensor]:
-        """`input_ids`, `labels`, `rows` (which of them a token belongs to), each (B, T), and `position_ids`.
+        """`input_ids`, `labels`, `position_ids` and `rows` (the row that each token belongs to), each (B, T).
 
-        A model that takes no positions gets a row a line, and an `attention_mask` instead.
+        A model that takes no position ids gets one row a line, and an `attention_mask` in their place.
         """
         lengths = [len(row["input_ids"]) for row in rows]
         lines = lines_of(lengths, self.width) if self.packs else [[number] for number in range(len(rows))]
@@ -45,7 +49,7 @@ class Packing:
             for number in line:
                 row = rows[number]
                 ids += row["input_ids"]
-                labels += [IGNORED, *row["labels"][1:]]  # nothing of the row stands before its first token
+                labels += [IGNORED, *row["labels"][1:]]  # a row's first token is predicted by nothing of its own
                 positions += range(lengths[number])
                 whose += [number] * lengths[number]
             rest = size - len(ids)
@@ -72,10 +76,11 @@ def inner_forward(model: Any) -> Any:
 
 
 def lines_of(lengths: Sequence[int], width: int) -> list[list[int]]:
-    """Row numbers, line by line, in the layout that costs least; longest first into the first line that has room.
+    """Row numbers, line by line, in the cheapest of the layouts tried.
 
-    A token costs 1 for the layers' matrices and its line's length / (6 * width) for attention (Kaplan et al. 2020,
-    arXiv:2001.08361, section 2.1), with or without a row there.
+    For each candidate line length, rows go longest first into the first line that has room (first-fit decreasing). A
+    token, padding included, costs 1 for the matrices of the layers and (line length) / (6 * width) for attention
+    (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
     """
     order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
     longest, best, least = max(lengths), [], float("inf")
@@ -98,7 +103,7 @@ def lines_of(lengths: Sequence[int], width: int) -> list[list[int]]:
 
 
 def _sums(lengths: Sequence[int], order: Sequence[int]) -> Iterator[int]:
-    """Candidate line lengths: the longest row with ever more of the shorter ones."""
+    """Candidate line lengths: the longest row, then together with ever more of the shorter ones."""
     total = 0
     for number in order:
         total += lengths[number]
@@ -108,20 +113,20 @@ def _sums(lengths: Sequence[int], order: Sequence[int]) -> Iterator[int]:
 def target_losses(model: Any, head: torch.nn.Module, batch: Json) -> tuple[torch.Tensor, torch.Tensor]:
     """Per target token its negative log-likelihood in nats, float32 (S,), and the row it belongs to (S,).
 
-    The head is computed at the places before target tokens alone.
+    The head runs only where the next token is a target.
     """
-    labels, rows = batch["labels"], batch["rows"]
-    wanted = labels[:, 1:] != IGNORED
+    labels, rows = batch["labels"], batch["rows"]  # (B, T)
+    wanted = labels[:, 1:] != IGNORED  # (B, T - 1): whether the token after this place is a target
     given = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
     with _head_at(head, wanted):
-        logits = model(**given, use_cache=False).logits[0]
+        logits = model(**given, use_cache=False).logits[0]  # (S, V)
     losses = torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted], reduction="none")
     return losses, rows[:, 1:][wanted]
 
 
 @contextmanager
 def _head_at(head: torch.nn.Module, wanted: torch.Tensor) -> Iterator[None]:
-    """While it lasts, the head sees the hidden states (B, T, C) at wanted places (B, T - 1) only, as (1, S, C)."""
+    """In this context the head sees the hidden states (B, T, C) at the wanted places (B, T - 1) only, as (1, S, C)."""
 
     def pick(module: Any, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         return (given[0][:, :-1][wanted][None],)
