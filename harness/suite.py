@@ -184,26 +184,3 @@ class Suite:
             if isinstance(ask, Overlap) and not subject.stages:
                 return False
         return True
-
-
-def samples_of(suite: Suite, rows: Sequence[Row]) -> list[Sample]:
-    """The suite's samples; SuiteError names a row that makes none, or an id that occurs twice."""
-    assert suite.to_sample is not None
-    samples: list[Sample] = []
-    seen: dict[str, Any] = {}
-    for row in rows:
-        try:
-            sample = suite.to_sample(row)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise SuiteError(
-                f"suite {suite.name}: {row.get('origin')}: to_sample fails with {type(error).__name__}: {error}.",
-                f"The row has: {', '.join(row)}.",
-            ) from error
-        if sample.id in seen:
-            raise SuiteError(
-                f"suite {suite.name}: id {sample.id!r} occurs twice, at {seen[sample.id]} and {row.get('origin')}.",
-                "Samples are paired across subjects by id; make it unique.",
-            )
-        seen[sample.id] = row.get("origin")
-        samples.append(sample)
-    return samples

@@ -13,8 +13,6 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from harness.errors import HarnessError
 from harness.files import write_whole
 from harness.models.answering.asks import SuiteWorker
@@ -52,7 +50,6 @@ def main() -> int:
 def answer_folder(folder: Path, resident: Resident) -> int:
     """Write `folder/KEY.json` for each suite asked for; 0, or 1 with folder/error.json."""
     request: MeasureRequest = receive(folder / REQUEST)
-    torch.set_num_threads(request.threads)
     reset_peak_memory(request.device)
     try:
         request = replace(request, model=located(request.model, store_of(folder)))

@@ -24,14 +24,12 @@ def train(folder: Path, task: TrainingTask) -> int:
     started = time.perf_counter()
     if task.base is not None:
         task = replace(task, base=located(task.base, store_of(folder)))
-    import torch
-
-    torch.set_num_threads(task.threads)  # the sum of a matrix product depends on it
-    from transformers import set_seed
     from transformers.utils import logging
 
+    from harness.training.shared.start import start
+
     logging.disable_progress_bar()
-    set_seed(task.seed)
+    start(task)
     meter = EnergyMeter(task.device)
     if task.kind == "finetune":
         from harness.training.finetuning.finetune import prepare
@@ -50,7 +48,7 @@ def train(folder: Path, task: TrainingTask) -> int:
         print("stopped on request; the next run continues from here", file=sys.stderr)
         return INTERRUPTED
 
-    from harness.training.watching.publish import write_checkpoint
+    from harness.training.shared.publish import write_checkpoint
 
     write_checkpoint(folder, task, prepared, time.perf_counter() - started, joules)
     return 0

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.data.sources import Row
-from harness.suite import Choices, LmEval, Sample, Suite, samples_of
+from harness.evaluation.asking.samples import samples_of
+from harness.suite import Choices, LmEval, Sample, Suite
 from harness.worker.messages import Question
 
 PLACES = ("source", "origin")  # of a row: where it comes from is no part of the question

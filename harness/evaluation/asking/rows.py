@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from harness.data.reading.rows import Access, Loaded, load
 from harness.data.sources import Row
-from harness.suite import Sample, Suite, samples_of
+from harness.evaluation.asking.samples import samples_of
+from harness.suite import Sample, Suite
 
 
 class SuiteRows:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from harness.environment import environment
 from harness.models.answering.engine import Engine
 from harness.models.answering.lm_eval_tasks import run_own_task, run_task
@@ -24,6 +26,7 @@ class SuiteWorker:
 
     def __init__(self, folder: Path, request: MeasureRequest, resident: Resident) -> None:
         self.folder, self.request, self.resident = folder, request, resident
+        torch.set_num_threads(request.threads)  # the sum of a matrix product depends on it
 
     def engine(self, dtype: str) -> Engine:
         """The model in that dtype; one at a time, since two may not fit."""
