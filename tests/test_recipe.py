@@ -4,7 +4,6 @@ import pytest
 
 from harness import (
     Architecture,
-    Claim,
     Dataset,
     Embedded,
     Finetune,
@@ -14,7 +13,6 @@ from harness import (
     Pretrain,
     Quantization,
     Recipe,
-    Target,
     Variant,
 )
 from harness.errors import DataError, RecipeError
@@ -145,56 +143,9 @@ def test_a_misspelt_field_does_not_pass():
         finetune(learning_rat=1e-4)
 
 
-def test_a_claim_makes_exactly_one_comparison():
-    with pytest.raises(RecipeError, match=r"0 comparisons \(none\)"):
-        Claim("tone", "conversational")
-    with pytest.raises(RecipeError, match=r"2 comparisons \(lower_than, below\)"):
-        Claim("tone", "conversational", lower_than="base", below=0.5)
-
-
-def test_a_margin_needs_another_subject():
-    with pytest.raises(RecipeError, match="needs lower_than or higher_than"):
-        Claim("tone", "conversational", below=0.5, by=0.1)
-    assert Claim("tone", "conversational", lower_than="base", by=0.1).sentence == (
-        "tone conversational is lower than base's by at least 0.1"
-    )
-
-
-def test_a_threshold_of_zero_is_a_threshold():
-    assert Claim("training", "held_out_loss_change", below=0.0).sentence == "training held_out_loss_change is below 0"
-    assert Claim("quiz", "acc", equals=0.0).reference is None
-
-
-def test_a_target_is_a_number_or_floors_and_not_both():
-    for fields in ({}, {"at_least": 0.8, "above": ["chance"]}):
-        with pytest.raises(RecipeError, match="give either at_least or above"):
-            Target("quiz", "acc", **fields)
-    assert Target("quiz", "acc", above=["chance", "untrained"]).above == ("chance", "untrained")
-
-
 def test_shares_of_a_mix_make_a_whole():
     assert len(Mix(FACTS.share(0.5), OTHER.share(0.5)).parts) == 2
     with pytest.raises(DataError, match=r"0\.5, 0\.4 sum to 0\.9, not 1"):
         Mix(FACTS.share(0.5), OTHER.share(0.4))
     with pytest.raises(DataError, match="some parts have a share and some have rows"):
         Mix(FACTS.share(0.5), OTHER.rows(10))
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({"no_lower_than": "base"}, "no_lower_than needs a positive margin, and margin is 0"),
-        ({"no_higher_than": "base", "margin": -0.1}, "needs a positive margin, and margin is -0.1"),
-        ({"lower_than": "base", "margin": 0.1}, "margin=0.1 needs no_lower_than or no_higher_than"),
-        ({"no_lower_than": "base", "margin": 0.1, "by": 0.1}, "by=0.1 needs lower_than or higher_than"),
-        ({"lower_than": "base", "higher_than": "base"}, "2 comparisons"),
-    ],
-)
-def test_a_margin_and_its_comparison_go_together(fields, told):
-    with pytest.raises(RecipeError, match=told):
-        Claim("tone", "conversational", **fields)
-
-
-def test_floors_of_two_suites_are_not_judged_together():
-    with pytest.raises(RecipeError, match="together_with needs at_least"):
-        Target("quiz", "acc", above=["chance"], together_with=["tone"])

@@ -1,10 +1,9 @@
-"""Suites as values: what can be declared, what cannot, and how rows become samples."""
+"""Suites as values: what can be declared, and what cannot."""
 
 import pytest
 
 from harness import Choices, Dataset, Embedded, Generate, Guard, Mean, Overlap, Parity, Perplexity, Probe, Sample, Suite
 from harness.errors import SuiteError
-from harness.suite import samples_of
 
 PROMPTS = Dataset(name="prompts", mini=Embedded("tone_prompts"))
 
@@ -66,20 +65,3 @@ def test_copies_are_the_dtypes_or_forms_in_which_samples_are_asked():
 
 def test_only_what_is_known_of_training_needs_no_model():
     assert not suite(asks=[Overlap()]).needs_model
-
-
-def test_rows_become_samples_in_their_order():
-    rows = [{"id": "b", "prompt": "?"}, {"id": "a", "prompt": "!"}]
-    assert [(one.id, one.prompt) for one in samples_of(suite(), rows)] == [("b", "?"), ("a", "!")]
-
-
-def test_a_row_that_makes_no_sample_is_named_with_what_it_has():
-    with pytest.raises(SuiteError, match=r"here:3.*KeyError: 'prompt'") as caught:
-        samples_of(suite(), [{"id": "a", "origin": "here:3"}])
-    assert "The row has: id, origin." in caught.value.message
-
-
-def test_two_samples_of_one_id_are_an_error_that_names_both_rows():
-    rows = [{"id": "a", "prompt": "?", "origin": f"here:{line}"} for line in (1, 7)]
-    with pytest.raises(SuiteError, match=r"'a' occurs twice, at here:1 and here:7"):
-        samples_of(suite(), rows)

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from harness.project.declared import find_root
 from harness.errors import HarnessError
+from harness.project.declared import find_root
 
 RECIPE = '''"""Why {name} should work."""
 
@@ -49,12 +49,12 @@ def write_suite(root, name, constant="QUIZ", to_sample="to_sample"):
 def loaded(root, what="load_recipes"):
     """What a process of its own finds: 'name | hypothesis' of each, or the error as a user reads it."""
     code = (
-        "import sys; from pathlib import Path; from harness import catalogue; from harness.errors import HarnessError\n"
+        "import sys; from pathlib import Path; from harness.project import declared; from harness.errors import HarnessError\n"
         "try:\n"
-        f"    for value in catalogue.{what}(Path(sys.argv[1])).values():\n"
+        f"    for value in declared.{what}(Path(sys.argv[1])).values():\n"
         "        print(value.name, '|', getattr(value, 'hypothesis', ''))\n"
         "except HarnessError as error:\n"
-        "    print(error.told())\n"
+        "    print(error.message)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -153,3 +153,27 @@ def test_a_folder_in_no_project_is_told_so(tmp_path):
     (tmp_path / "recipes").mkdir()  # no conftest.py, no pyproject.toml beside it
     with pytest.raises(HarnessError, match="is in no project"):
         find_root(tmp_path)
+
+
+# ---- reports ------------------------------------------------------------------------------------------
+
+
+def test_reports_are_read_from_files_that_declare_them_alone(tmp_path):
+    """A folder `reports/` may be something else of the project's: what it holds is not run."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "a_own.py").write_text(
+        "from harness import Report\nSECOND = Report('second')\nFIRST = Report('first')\n"
+    )
+    (tmp_path / "reports" / "b_script.py").write_text("raise SystemExit('this was run')\n")
+    (tmp_path / "reports" / "c_notes.py").write_text("not Python at all\n")
+    code = (
+        "import sys; from pathlib import Path; from harness import Report; from harness.project import declared\n"
+        "print([report.name for report in declared.load_reports(Path(sys.argv[1]), Report)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['second', 'first']"
+
+
+def test_a_project_without_a_folder_declares_nothing_of_it(tmp_path):
+    assert [loaded(tmp_path, what) for what in ("load_recipes", "load_suites")] == ["", ""]

@@ -1,0 +1,139 @@
+"""The stages that lead to a subject: what changes their fingerprints, and what must not."""
+
+import dataclasses
+
+import pytest
+
+from harness import Finetune, Fresh, Lora, Mix, Pretrain
+from harness.errors import RecipeError
+from harness.fingerprint.checkpoints import outdated
+from tests.fingerprint.stages import FACTS, FINETUNE, PRETRAIN, SHAPE, chain, keys_of, subject
+
+WATCHED = ("held_out", "eval_steps")  # looked at while training; cannot change the weights
+OTHER_VALUES = {  # another value for every field of a stage
+    "learning_rate": 1e-4, "min_learning_rate": 1e-6, "warmup_steps": 7, "schedule": "linear", "epochs": 2,
+    "effective_batch_size": 4, "weight_decay": 0.01, "betas": (0.8, 0.9), "epsilon": 1e-6, "max_grad_norm": 0.5,
+    "precision": "float32", "optimizer": "adamw_8bit", "adapter": Lora(rank=8), "quantization": None, "max_length": 512, "template": "chatml",
+    "packing": False, "block_length": 32, "data": Mix(FACTS.rows(mini=21)),
+}  # fmt: skip
+
+
+def fields(kind):
+    return [field.name for field in dataclasses.fields(kind) if field.name not in WATCHED]
+
+
+@pytest.mark.parametrize("field", fields(Finetune))
+def test_changing_any_field_changes_the_fingerprint(field):
+    changed = dataclasses.replace(FINETUNE, **{field: OTHER_VALUES[field]})
+    before, after = chain([PRETRAIN, FINETUNE]), chain([PRETRAIN, changed])
+    assert before[0] == after[0], "the pretraining is not repeated"
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("field", fields(Pretrain))
+def test_changing_any_field_of_the_pretraining_changes_every_later_stage(field):
+    before = chain([PRETRAIN, FINETUNE])
+    after = chain([dataclasses.replace(PRETRAIN, **{field: OTHER_VALUES[field]}), FINETUNE])
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_seed_micro_batch_and_shape_change_the_fingerprint():
+    variants = [{}, {"seed": 1}, {"micro_batch_size": 4}, {"base": dataclasses.replace(SHAPE, layers=3)}]
+    assert len({chain([PRETRAIN], **variant)[-1] for variant in variants}) == 4
+
+
+def test_name_saving_and_held_out_rows_leave_the_fingerprint_alone():
+    watched = dataclasses.replace(FINETUNE, held_out=Mix(FACTS.rows(mini=20).held_out(5, mini=5)), eval_steps=7)
+    renamed = Mix(dataclasses.replace(FACTS, name="renamed").rows(mini=20))
+    same = chain([PRETRAIN, FINETUNE])
+    assert chain([PRETRAIN, watched]) == same
+    assert chain([PRETRAIN, FINETUNE], name="beta", save_steps=3) == same
+    assert chain([PRETRAIN, dataclasses.replace(FINETUNE, data=renamed)]) == same
+
+
+def test_bytes_of_a_local_base_model_count(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    before = chain([FINETUNE], keys_of(tmp_path), base="model")[-1]
+    (tmp_path / "model" / "config.json").write_text("[]")
+    assert chain([FINETUNE], keys_of(tmp_path), base="model")[-1] != before
+
+
+def test_a_hidden_file_of_a_local_base_model_does_not_count(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    before = chain([FINETUNE], keys_of(tmp_path), base="model")
+    (tmp_path / "model" / ".cache").write_text("x")
+    assert chain([FINETUNE], keys_of(tmp_path), base="model") == before
+
+
+def test_a_local_base_model_that_is_none_or_not_there_is_told(tmp_path):
+    (tmp_path / "model").mkdir()
+    with pytest.raises(RecipeError, match=r"model holds no config\.json"):
+        chain([FINETUNE], keys_of(tmp_path), base="model")
+    with pytest.raises(RecipeError, match=r"base model directory \./absent does not exist"):
+        chain([FINETUNE], keys_of(tmp_path), base="./absent")
+
+
+def test_fresh_weights_share_the_tokenizer_but_not_the_key_of_their_model():
+    trained = subject([PRETRAIN], "a")
+    keys = keys_of()
+    (planned,) = keys.chain(subject(name="b", base=Fresh(trained)))
+    assert planned.spec["data"] == keys.chain(trained)[0].spec["data"]
+    assert planned.key != keys.fingerprint(trained)
+    assert not planned.trains
+    assert planned.is_made
+
+
+def test_fresh_weights_of_a_published_model_stand_on_its_revision_alone():
+    (planned,) = keys_of().chain(subject(base=Fresh("org/model")))
+    assert planned.kind == "fresh"
+    assert planned.spec["base"] == {"model": "org/model", "revision": None}
+    assert planned.spec["data"] == []
+
+
+def test_fresh_weights_like_a_model_that_was_not_pretrained_here_are_refused():
+    tuned = subject([FINETUNE], "a", base="org/model")
+    with pytest.raises(RecipeError, match=r"Fresh\(like=a-mini\) needs a subject that is pretrained from scratch"):
+        keys_of().chain(subject(name="b", base=Fresh(tuned)))
+
+
+def test_a_subject_over_another_stands_on_all_its_stages():
+    ground = subject([PRETRAIN], "ground")
+    keys = keys_of()
+    first, second = keys.chain(subject([FINETUNE], "alpha", base=ground))
+    assert (first.name, second.name) == ("ground-mini pretrain", "alpha-mini finetune")
+    assert first.key == keys.fingerprint(ground)
+    assert second.parent is first
+    assert second.spec["base"] == {"checkpoint": first.key}
+
+
+def test_a_base_that_is_used_as_it_is_is_not_made_and_an_adapter_stands_on_it():
+    base, tuned = keys_of().chain(subject([FINETUNE], base="org/model"))
+    assert (base.kind, base.name, base.is_made, base.trains, base.is_adapter) == (
+        "base",
+        "alpha-mini",
+        False,
+        False,
+        False,
+    )
+    assert (tuned.kind, tuned.is_made, tuned.trains, tuned.is_adapter) == ("finetune", True, True, True)
+    whole = dataclasses.replace(FINETUNE, adapter=None, quantization=None)
+    assert not keys_of().last(subject([whole], base="org/model")).is_adapter
+
+
+def test_the_code_that_trains_is_in_every_spec_and_not_the_same_for_every_stage():
+    pretrain, finetune = keys_of().chain(subject([PRETRAIN, FINETUNE]))
+    assert len(pretrain.spec["code"]) == len(finetune.spec["code"]) == 16
+    assert pretrain.spec["code"] != finetune.spec["code"]
+
+
+def test_what_other_code_made_is_outdated_with_all_that_stands_on_it():
+    keys = keys_of()
+    pretrain, finetune = keys.chain(subject([PRETRAIN, FINETUNE]))
+    (other,) = keys.chain(subject([dataclasses.replace(PRETRAIN, warmup_steps=1)], "beta"))
+    specs = {planned.key: planned.spec for planned in (pretrain, finetune, other)}
+    assert outdated(specs, keys.code) == set()
+    specs[pretrain.key] = {**pretrain.spec, "code": "0" * 16}
+    assert outdated(specs, keys.code) == {pretrain.key, finetune.key}

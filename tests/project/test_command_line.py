@@ -1,0 +1,53 @@
+"""Subjects and suites that the command line names, with no file of their own."""
+
+import pytest
+
+from harness.errors import SuiteError
+from harness.project.command_line import model_recipe, task_suite
+from harness.suite import LmEvalTask
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("meta-llama/Llama-3.2-3B-Instruct", "llama_3_2_3b_instruct"),
+        ("gpt2", "gpt2"),
+        ("org/7B-chat", "model_7b_chat"),  # no Python name begins with a digit
+    ],
+)
+def test_a_hub_model_is_a_recipe_without_training(model, name):
+    recipe = model_recipe(model, "mini")
+    assert recipe.name == name
+    [subject] = recipe
+    assert (subject.id, subject.scale, subject.stages, subject.variant.base) == (f"{name}-mini", "mini", (), model)
+    assert recipe.hypothesis == f"{model}, measured as it is."
+
+
+def test_a_folder_is_a_base_by_its_whole_path(tmp_path, monkeypatch):
+    (tmp_path / "My Run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    [subject] = model_recipe("My Run", "full")
+    assert (subject.id, subject.variant.base) == ("my_run-full", str(tmp_path / "My Run"))
+
+
+def test_a_task_is_a_suite_that_brings_its_own_samples():
+    suite = task_suite("arc_easy")
+    assert (suite.name, suite.asks, suite.dataset) == ("arc_easy", (LmEvalTask("arc_easy"),), None)
+    assert task_suite("mmlu-pro").name == "mmlu_pro"
+    assert task_suite("mmlu-pro").asks == (LmEvalTask("mmlu-pro"),)
+
+
+def test_a_task_file_is_a_suite_by_its_whole_path(tmp_path, monkeypatch):
+    (tmp_path / "own-task.yaml").write_text("task: own\n")
+    monkeypatch.chdir(tmp_path)
+    suite = task_suite("own-task.yaml")
+    assert (suite.name, suite.asks) == ("own_task", (LmEvalTask(str(tmp_path / "own-task.yaml")),))
+
+
+def test_a_task_file_that_is_not_there_and_what_is_no_task_are_told(tmp_path):
+    with pytest.raises(SuiteError, match=r"--tasks .*absent\.yaml: no such task file"):
+        task_suite(str(tmp_path / "absent.yaml"))
+    for task in ("", "2wiki", "?"):
+        with pytest.raises(SuiteError, match="is no task's name") as error:
+            task_suite(task)
+        assert error.value.remedy == "`lm_eval ls tasks` lists them."
