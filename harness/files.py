@@ -63,9 +63,11 @@ def moved_into(folder: Path) -> Iterator[Path]:
     complete = False
     try:
         yield work
-        for path in sorted(work.iterdir()):
-            if path.is_file():
-                os.replace(path, folder / path.name)
+        made = [path for path in sorted(work.iterdir()) if path.is_file()]
+        for taken in [folder / path.name for path in made if (folder / path.name).is_dir()]:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), taken)  # before anything is moved
+        for path in made:
+            os.replace(path, folder / path.name)
         complete = True
     except OSError as error:
         raise DataError(f"{error.filename2 or error.filename or folder} cannot be written: {error.strerror}.") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ from harness.suite import Suite
 SETUP = pytest.StashKey[Setup]()
 OUTPUTS = pytest.StashKey[Outputs]()
 RECORD = pytest.StashKey[Record]()
+OF_TASKS = pytest.StashKey[set[str]]()  # node ids of tests that ask for the tasks of --tasks
 
 
 # ---- options ------------------------------------------------------------------------------------------
@@ -71,6 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         options = read_options(config.getoption)
         config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
+    config.stash[OF_TASKS] = set()
     config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
 
 
@@ -117,7 +119,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     setup = metafunc.config.stash.get(SETUP, None)
     if setup is None:
         return
-    asked = set(metafunc.fixturenames) - _parametrized_by_itself(metafunc)
+    asked = {name for name in metafunc.fixturenames if _is_ours(metafunc, name)} - _parametrized_by_itself(metafunc)
     with _usage_errors():
         if "checkpoint" in asked:
             subjects = subjects_for(setup.project, suites_named(metafunc.function, metafunc.module))
@@ -125,6 +127,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if "task" in asked:
             tasks = setup.project.task_suites
             metafunc.parametrize("task", tasks, ids=[task.name for task in tasks])
+            metafunc.config.stash[OF_TASKS].add(metafunc.definition.nodeid)
         if "verdict" in asked:
             gates = setup.gates.of_all(setup.project.subjects())
             metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
@@ -133,6 +136,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             rows = paired_by_variant(setup.project, recipes)
             values = [row if len(recipes) > 1 else row[0] for row in rows.values()]
             metafunc.parametrize(",".join(recipes), values, ids=list(rows), indirect=True)
+
+
+def _is_ours(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether a test gets the plugin's fixture of that name, rather than one that its own module defines."""
+    defined = metafunc._arg2fixturedefs.get(name, ())
+    return not defined or defined[-1].func.__module__ == __name__
 
 
 def _parametrized_by_itself(metafunc: pytest.Metafunc) -> set[str]:
@@ -149,16 +158,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     setup = config.stash.get(SETUP, None)
     if setup is None:
         return
-    if not setup.options.tasks:  # pytest makes a skipped item of an empty list
-        without = [item for item in items if "task" in getattr(item, "fixturenames", ())]
-        if without:
-            config.hook.pytest_deselected(items=without)
-            items[:] = [item for item in items if item not in without]
+    without = [item for item in items if item.nodeid.split("[")[0] in config.stash[OF_TASKS]]
+    if without and not setup.options.tasks:  # pytest makes a skipped item of an empty list
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
     for item in items:
-        recipes = [name for name in getattr(item, "fixturenames", ()) if name in setup.project.recipes]
+        parameters = _parameters(item)
+        recipes = [name for name in parameters if name in setup.project.recipes]
         if len(recipes) == 1:  # -k wiki_only must not train the other side of a test that asks for two
             item.extra_keyword_matches.add(recipes[0])
-        if "verdict" in getattr(item, "fixturenames", ()):
+        if isinstance(parameters.get("verdict"), Gate):
             item.add_marker(pytest.mark.gate)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
     if config.option.keyword:
@@ -191,9 +200,13 @@ def _selection(items: list[pytest.Item]) -> Selection:
     selection = Selection()
     for item in items:
         if isinstance(item, pytest.Function):
-            parameters = getattr(getattr(item, "callspec", None), "params", {})
-            selection.add(parameters, partial(suites_named, item.function, item.module))
+            selection.add(_parameters(item), partial(suites_named, item.function, item.module))
     return selection
+
+
+def _parameters(item: pytest.Item) -> Mapping[str, Any]:
+    """Argument -> what the test is parametrized with: subjects, suites, gates, or a user's own values."""
+    return getattr(getattr(item, "callspec", None), "params", {})
 
 
 # ---- running ------------------------------------------------------------------------------------------

@@ -9,9 +9,8 @@ from pathlib import Path
 import duckdb
 import pyarrow
 
-import harness
+from harness.warehouse import SCHEMA
 
-SCHEMA = Path(harness.__file__).parent / "schema.sql"
 RUN = "20260301T120000-aaaa"
 SUBJECTS = ["wiki_only-mini", "with_kilt-mini", "base-mini", "untrained-mini"]
 HOSTILE = (

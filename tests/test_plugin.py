@@ -26,6 +26,20 @@ def test_own_argument(checkpoint):
     assert checkpoint in ("a", "b")
 
 
+class TestOwnFixtures:
+    @pytest.fixture
+    def ground(self):
+        return "not a recipe"
+
+    @pytest.fixture
+    def verdict(self):
+        return "guilty"
+
+    @pytest.mark.parametrize("task", ["mine"])
+    def test_own_fixtures(self, ground, verdict, task):
+        assert (ground, verdict, task) == ("not a recipe", "guilty", "mine")
+
+
 def test_results(results):
     assert results.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
@@ -45,7 +59,7 @@ def project(tmp_path_factory):
 def collected(project, *arguments):
     status, output = run_session(project, "--collect-only", "-q", *arguments)
     assert status == 0, output
-    return [line.split("::")[1] for line in output.splitlines() if "::" in line]
+    return [line.split("::")[-1] for line in output.splitlines() if "::" in line]
 
 
 def test_every_subject_and_every_claim_is_a_test_and_gates_come_last(project):
@@ -70,6 +84,13 @@ def test_arguments_that_a_test_fills_itself_are_left_alone(project):
         "test_own_argument[a]",
         "test_own_argument[b]",
     ]
+
+
+def test_fixtures_that_a_test_module_defines_come_before_those_of_recipes(project):
+    status, output = run_session(project, "-k", "own_fixtures")
+    assert status == 0, output
+    assert "1 passed" in output
+    assert "to train" not in output
 
 
 def test_a_test_of_tasks_is_collected_only_where_tasks_are_given(project):

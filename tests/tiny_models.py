@@ -6,9 +6,10 @@ import torch
 
 from harness import Architecture
 from harness.data.reading.rows import EMBEDDED
+from harness.models.loading.load import load_model, load_tokenizer
 from harness.training.pretraining.fresh import fresh_model
 from harness.training.pretraining.tokenizer import train_tokenizer
-from harness.worker.places import Directory
+from harness.worker.places import Adapted, Directory
 
 VOCABULARY, CONTEXT = 97, 64
 
@@ -72,3 +73,18 @@ def saved_llama(folder, vocabulary=400, context=96, larger=8):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Directory(str(folder))
+
+
+def saved_adapter(folder, base, rank=4):
+    """The place of an adapter over the base, saved in the folder, whose random weights change every answer."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=rank, target_modules="all-linear")
+    model = get_peft_model(load_model(base, device="cpu", dtype="float32"), config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.normal_(std=0.3)
+    model.save_pretrained(folder)
+    load_tokenizer(base).save_pretrained(folder)
+    return Adapted(Directory(str(folder)), base)

@@ -121,7 +121,9 @@ def check(
 
 def _items_of_suites(scale: str, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
     from harness.session.items import items_of_suites
+    from harness.session.options import checked_data_root, checked_scale
 
+    scale, data_root = checked_scale(scale), checked_data_root(data_root)
     try:
         root = find_root(Path.cwd())
     except HarnessError as error:

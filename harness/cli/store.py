@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from harness.cli.shared import AsJson, DataRoot, StoreDir, opened, opened_store,
 from harness.errors import DataError, StoreError
 from harness.files import short
 from harness.fingerprint.checkpoints import outdated
+from harness.jobs.status import interrupted
 from harness.session.setup import Setup
 from harness.store import KINDS, Artifact, Store
 from harness.store.baselines import all_of
@@ -83,14 +85,20 @@ def store_prune(
     if damaged is not None:
         return _remove_damaged(opened_store(store), damaged)
     setup = opened("mini", data_root, store)
-    stale, unknown = _stale(setup)
-    for artifact in stale:
-        print(f"{'removed' if yes else 'would remove'} {artifact.name} ({artifact.bytes:,} bytes)")
+    stale = _stale(setup)
+    what = "removed" if yes else "would remove"
+    for artifact in stale.artifacts:
+        print(f"{what} {artifact.name} ({artifact.bytes:,} bytes)")
+    for key, name in stale.begun.items():
+        print(f"{what} interrupted training {short(key)} ({name})")
     if yes:
-        setup.store.discard(artifact.key for artifact in stale)
-    print(f"{len(stale)} artifacts that no recipe leads to" + ("" if yes or not stale else "; --yes removes them"))
-    if unknown:
-        raise unknown
+        setup.store.discard(artifact.key for artifact in stale.artifacts)
+        for key in stale.begun:
+            setup.store.abandon("checkpoints", key)
+    count = len(stale.artifacts) + len(stale.begun)
+    print(f"{count} artifacts that no recipe leads to" + ("" if yes or not count else "; --yes removes them"))
+    if stale.unknown:
+        raise stale.unknown
 
 
 def _remove_damaged(store: Store, beginning: str) -> None:
@@ -100,24 +108,31 @@ def _remove_damaged(store: Store, beginning: str) -> None:
             f"{len(matching)} artifacts start with {beginning!r}.", "Give more of the key: harness store ls."
         )
     kind, key = matching[0]
+    name = f"{'set of answers' if kind == 'answers' else kind[:-1]} {short(key)}"
     if store.verify(kind, key) is None:
-        raise StoreError(f"{kind[:-1]} {short(key)} is not damaged.", "Use --retrain or --reevaluate to make it anew.")
+        raise StoreError(f"{name} is not damaged.", "Use --retrain or --reevaluate to make it anew.")
     store.discard([key])
-    print(f"removed {kind[:-1]} {short(key)}")
+    print(f"removed {name}")
 
 
-def _stale(setup: Setup) -> tuple[list[Artifact], DataError | None]:
-    """Artifacts that no recipe leads to, and the error where a scale's data is not at hand.
+@dataclass(frozen=True)
+class _Stale:
+    """What no recipe leads to."""
 
-    In that case only what other training code has made is known to be stale.
-    """
-    checkpoints = list(setup.store.all("checkpoints"))
+    artifacts: list[Artifact]
+    begun: dict[str, str]  # interrupted trainings: fingerprint -> name
+    unknown: DataError | None  # where a scale's data is missing: then only other code's artifacts are known to be stale
+
+
+def _stale(setup: Setup) -> _Stale:
+    checkpoints, begun = list(setup.store.all("checkpoints")), interrupted(setup.store)
     specs = {artifact.key: artifact.spec for artifact in checkpoints}
     unused, problem = outdated(specs, setup.keys.code), None
+    unused |= {key for key, task in begun.items() if task is None}
     try:
-        seeds = {int(spec.get("seed", 0)) for spec in specs.values()} | {0}
+        seeds = {int(spec.get("seed", 0)) for spec in specs.values()} | {task.seed for task in begun.values() if task}
         subjects = [subject for recipe in setup.project.recipes.values() for subject in recipe]
-        unused |= specs.keys() - setup.keys.of_all(subjects, seeds)
+        unused |= (specs.keys() | begun.keys()) - setup.keys.of_all(subjects, {0, *seeds})
     except DataError as error:
         note = "The other checkpoints stay: whether a recipe leads to them is not known without that data."
         problem = DataError(error.problem, f"{error.remedy}\n    {note}" if error.remedy else note)
@@ -129,4 +144,5 @@ def _stale(setup: Setup) -> tuple[list[Artifact], DataError | None]:
             for artifact in setup.store.all(kind)  # type: ignore[arg-type]
             if artifact.spec["checkpoint"] in unused and artifact.key not in blessed
         ]
-    return stale, problem
+    names = {key: task.name if task else "of another version" for key, task in begun.items() if key in unused}
+    return _Stale(stale, names, problem)

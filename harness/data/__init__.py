@@ -1,1 +1,1 @@
-"""Data on the road: where rows are, how they read, which of them train and which are kept out."""
+"""Data: where rows are declared, how they are read, and which of them are trained on, held out or left out."""

@@ -1,4 +1,4 @@
-"""Where rows are at each scale: declarations only, read by `harness.data.reading.rows`."""
+"""Where each dataset's rows are at each scale. Only declarations: `harness.data.reading.rows` reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _counter: ContextVar[Callable[..., int]] = ContextVar("counter", default=_no_ses
 
 
 def count_with(counter: Callable[..., int]) -> None:
-    """Let `len(dataset)` ask the session, which knows the scale and remembers counts."""
+    """Set the function that `len(dataset)` calls: the session's, which knows the scale and caches counts."""
     _counter.set(counter)
 
 
@@ -30,20 +30,20 @@ def count_with(counter: Callable[..., int]) -> None:
 class Source:
     """How a source's rows become training rows.
 
-    `prompt` and `completion` are format strings over a row's fields ("What is {title}?"), `text` names the
-    field of plain text; without them the row's own format decides (see `harness.data.reading.formats`).
+    `prompt` and `completion` are templates, filled from a row's fields ("What is {title}?"). `text` names the field
+    that holds plain text. Without any of these the row's own format decides (see `harness.data.reading.formats`).
     """
 
     prompt: str | None = None
     completion: str | None = None
     text: str | None = None
-    only: Mapping[str, str] = field(default_factory=dict)  # keep rows whose fields equal these
-    require: tuple[str, ...] = ()  # leave out, and list, rows where one of these fields is null
-    explode: str | None = None  # a field that lists objects: each becomes a row, over the fields beside it
-    group: str | None = None  # the field that says which rows belong together; default: each text on its own
-    keep: tuple[str, ...] = ()  # fields that stay with a training row, such as its citation
-    min_chars: int = 0  # pass over rows with less text, such as headings
-    max_chars: int | None = None  # pass over rows with more
+    only: Mapping[str, str] = field(default_factory=dict)  # keep only rows that have these values in these fields
+    require: tuple[str, ...] = ()  # a row where one of these fields is null is left out, and listed
+    explode: str | None = None  # a field that holds a list of objects: each object becomes a row of its own
+    group: str | None = None  # rows with the same value in this field are never split; default: each text on its own
+    keep: tuple[str, ...] = ()  # fields that are copied to the training row, such as its citation
+    min_chars: int = 0  # rows with less text, such as headings, are left out without being listed
+    max_chars: int | None = None  # and so are rows with more
 
     def __post_init__(self) -> None:
         for name in ("require", "keep"):
@@ -67,9 +67,10 @@ class Embedded(Source):
 
 @dataclass(frozen=True)
 class Files(Source):
-    """A file below `--data-root`: .jsonl, .json (a list), or else text.
+    """A file below `--data-root`: .jsonl, .json (a list of rows), or plain text under any other name.
 
-    A text holds documents set apart by `separator` (default: a blank line); it gives rows with one field, `text`.
+    Plain text is split into documents at each `separator` (default: a blank line). Each document is a row with one
+    field, `text`.
     """
 
     path: str
@@ -83,7 +84,7 @@ class Files(Source):
 class Hub(Source):
     """A dataset on the Hugging Face hub, at the revision recorded in `recipes/hub.lock.json`.
 
-    Where `--data-root` holds `file` (default: `<id>/<split>.jsonl`), that is read instead.
+    If `file` (default: `<id>/<split>.jsonl`) exists below `--data-root`, it is read instead.
     """
 
     id: str
@@ -93,7 +94,7 @@ class Hub(Source):
 
     @property
     def local(self) -> str:
-        """The file that stands for the dataset below `--data-root`."""
+        """Path, below `--data-root`, of the local copy that is read instead of the hub if it exists."""
         return self.file or f"{self.id}/{self.split}.jsonl"
 
     def __str__(self) -> str:
@@ -102,7 +103,7 @@ class Hub(Source):
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Named rows, with one source per scale. The scale picks it; nothing falls through to another."""
+    """Named rows, with one source per scale. A scale without a source is an error: no other scale's is used for it."""
 
     name: str
     mini: Source | None = None
@@ -110,7 +111,7 @@ class Dataset:
     full: Source | None = None
 
     def source(self, scale: Scale) -> Source:
-        """The source at `scale`; DataError where none is declared."""
+        """The source at `scale`. Raises DataError if none is declared."""
         source: Source | None = getattr(self, scale)
         if source is None:
             has = [s for s in SCALES if getattr(self, s) is not None]
@@ -121,11 +122,11 @@ class Dataset:
         return source
 
     def rows(self, full: int | None = None, *, small: int | None = None, mini: int | None = None) -> Rows:
-        """That many rows at each scale (None: all), picked by a stable hash, not by file order."""
+        """That many rows at each scale (None: all), picked by a stable hash of their text, not by their order."""
         return Rows(self, count={"full": full, "small": small, "mini": mini})
 
     def share(self, share: float) -> Rows:
-        """As many rows as make up `share` of a mix's characters."""
+        """As many rows as fill the fraction `share` (above 0, at most 1) of a mix's characters."""
         if not 0 < share <= 1:
             raise DataError(f"dataset {self.name}: share {share} is not above 0 and at most 1.")
         return Rows(self, count=dict.fromkeys(SCALES), portion=share)
@@ -136,7 +137,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Rows:
-    """Part of a dataset: by rank of a stable hash, `skip[scale]` rows passed over, then `count[scale]` taken."""
+    """Part of a dataset: in the order of a stable hash, `skip[scale]` rows are skipped, then `count[scale]` are taken.
+
+    A count of None takes all that are left. `portion`, a share of a mix's characters, stands in place of a count.
+    """
 
     dataset: Dataset
     count: Mapping[str, int | None]
@@ -151,9 +155,10 @@ class Rows:
     def held_out(
         self, full: int, *, small: int | None = None, mini: int | None = None, of: Dataset | None = None
     ) -> Rows:
-        """Rows beyond these: never trained on by whoever trains on these.
+        """The next rows in the same order, after these: training on these does not see them.
 
-        `of` names a dataset that is kept apart at some scale; where it has the same source, rows are passed over.
+        `of` names another dataset to take them from, such as one with a test file of its own at full scale. At a scale
+        where both have the same source, these rows are skipped; elsewhere the sources are different, and none are.
         """
         of = self.dataset if of is None else of
         skip = {}
@@ -168,7 +173,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Split:
-    """One side of a mix, split by whole groups (see `Source.group`)."""
+    """Which side of a split mix is meant. Groups of rows are never split (see `Source.group`)."""
 
     side: Literal["train", "held_out"]
     count: Mapping[str, int | None]  # rows held out at each scale
@@ -178,8 +183,8 @@ class Split:
 class Mix:
     """Several datasets trained on (or measured) together, in an order drawn by a stable hash.
 
-    `file` names the published mix as one file: where it lies below `--data-root`, it stands for all parts at
-    full scale.
+    `file` names one file that holds the published mix. If it exists below `--data-root`, it is read at full scale,
+    instead of the parts.
     """
 
     parts: tuple[Rows, ...]
@@ -202,7 +207,7 @@ class Mix:
         object.__setattr__(self, "file", file)
 
     def split(self, full: int, *, small: int | None = None, mini: int | None = None) -> tuple[Mix, Mix]:
-        """The rows to train on and that many held out, with no group of rows on both sides."""
+        """(rows to train on, rows held out): that many are held out at each scale, and no group is on both sides."""
         count = {"full": full, "small": small, "mini": mini}
         train, held_out = Mix(*self.parts, file=self.file), Mix(*self.parts, file=self.file)
         object.__setattr__(train, "divided", Split("train", count))
@@ -213,6 +218,6 @@ class Mix:
         return _counter.get()(self)
 
     def published_rows(self) -> int | None:
-        """Rows at full scale as declared, held-out ones among them, or None where a part takes all it finds."""
+        """Number of rows declared at full scale, held-out rows included; None if a part takes all rows it has."""
         counts = [part.count["full"] for part in self.parts]
         return None if None in counts else sum(c for c in counts if c)

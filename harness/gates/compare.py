@@ -32,7 +32,7 @@ class Answered:
     metrics: Sequence[Metric]
     samples: Sequence[ScoredSample]
     asked: Mapping[str, Any]  # the suite as it was then: rows, prompt, scorer
-    stopped_early: bool = False  # by --adaptive: of such a suite only common samples are compared
+    stopped_early: bool = False  # by --adaptive; then only common samples are compared
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def compare(candidate: Sequence[Answered], baseline: Sequence[Answered], choice:
     """One row per suite and metric that both have.
 
     The verdict is 'higher' or 'lower' where the interval excludes zero after Benjamini-Hochberg over the table,
-    else 'inconclusive'. SuiteError where the two did not answer the same samples, or were asked by different versions
-    of the suite, unless the choice is what they have in common.
+    else 'inconclusive'. Raises SuiteError where the two did not answer the same samples, or were asked by different
+    versions of the suite, unless the choice is what they have in common.
     """
     theirs = {one.suite: one for one in baseline}
     rows = [row for one in candidate if one.suite in theirs for row in _by_suite(one, theirs[one.suite], choice)]

@@ -70,7 +70,7 @@ class Judge:
             method=found.method,
             loudest=found.loudest,
         )
-        if gate.is_test:  # of equality no interval speaks
+        if gate.is_test:  # `equals` is not judged by an interval
             judged = replace(judged, low=found.low, high=found.high, level=found.level, family=len(family))
         return replace(judged, message=paragraph(judged, found))
 
@@ -99,7 +99,7 @@ class Judge:
         return self._remembered(gate, candidates, others)
 
     def blessed(self, subject: Subject, claim: Regression) -> Evaluation | None:
-        """What the baseline holds of the subject; EvaluationMissing where it names one that the store has lost."""
+        """The evaluation that the baseline holds of the subject; EvaluationMissing where the store has lost it."""
         assert self.gates.baseline is not None
         key = self.gates.baseline.evaluations.get(subject.id, {}).get(claim.suite)
         if key is None:
@@ -137,7 +137,7 @@ class Judge:
     def _remembered(
         self, gate: Gate, candidates: list[list[Evaluation]], others: dict[str, list[Evaluation]]
     ) -> Evidence:
-        """The difference as it was once computed for the same bytes, claim and code; else computed and written down."""
+        """The difference, computed once for the same evaluations, claim and code, and then remembered."""
         ours = [{one.key: one.files for one in own} for own in candidates]
         theirs = {name: [[one.key, one.files] for one in seeds] for name, seeds in others.items()}
         key = digest([ours, theirs, plain(gate.claim), self.results.keys.code.of(*EVIDENCE)])
@@ -175,8 +175,8 @@ class Judge:
     def _samples_needed(self, found: Evidence, family: int) -> int | None:
         """Samples at which a difference as large as the one seen would be decided with 80 % power.
 
-        None beyond a million, and over several seeds, of which there would have to be more. Computed once for the same
-        difference, since numpy and scipy would take a third of a warm session's time.
+        None beyond a million, and with several seeds, where more seeds would be needed. Remembered for the same
+        difference: importing numpy and scipy would take a third of a warm session's time.
         """
         key = f"samples_needed:{digest([asdict(found), family])}"
         known = self.results.store.digests.known
@@ -192,7 +192,7 @@ class Judge:
 
 
 def outcome(found: Evidence, adjusted: float | None, kind: str) -> Outcome:
-    """The verdict on a difference; `adjusted` is Holm's p, None where chance plays no part."""
+    """The verdict on a difference; `adjusted` is Holm's p, None for `equals`."""
     if found.wanted == "equal":
         return "pass" if found.estimate == found.low == found.high == 0 else "fail"
     interval = Interval(found.estimate, found.low, found.high, found.p_value, found.n, found.method)

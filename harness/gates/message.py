@@ -1,4 +1,4 @@
-"""A verdict in words: the paragraph that a stranger understands, alone."""
+"""A verdict in words: one paragraph that a stranger understands without any other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.statistics.interval import p_in_words
 
 
 def paragraph(judged: Verdict, found: Evidence) -> str:
-    """What was claimed, both numbers, the interval, the test, what follows, and the samples that say so loudest."""
+    """What was claimed, both numbers, the interval, the test, the conclusion, and the samples that speak most for it."""
     sentences = [f"{judged.subject} claims: {judged.claim}."]
     if found.wanted == "equal":
         sentences.append(f"Its {judged.suite} {judged.metric} {found.method}.")

@@ -1,4 +1,4 @@
-"""--adaptive: a suite is asked in batches, in a drawn order, and stopped once its gates are decided.
+"""--adaptive: a suite is asked in batches, in an order drawn by sample ids, and stopped once its gates are decided.
 
 These looks do not raise the error rate: such an evaluation is judged by an interval that allows for them (see
 harness.gates.evidence.looks). The rule by which it may be stopped is part of the evaluation's key.
@@ -66,12 +66,12 @@ def compared_with(gates: DeclaredGates, suite: Suite, subject: Subject) -> list[
 
 @dataclass(frozen=True)
 class Decided:
-    """Whether all of a suite's gates have their verdict on the samples so far, whatever the recipe's others say."""
+    """Whether all of a suite's gates have a verdict on the samples so far, whatever the recipe's other claims come to."""
 
     judge: Judge
 
     def __call__(self, suite: Suite, subject: Subject, so_far: Evaluation) -> bool:
-        """StatisticsError where a score concerns none of the samples so far."""
+        """Raises StatisticsError where a metric has no score among the samples so far."""
         return all(self._has_verdict(suite, gate, so_far) for gate in self.judge.gates.on(suite, subject))
 
     def _has_verdict(self, suite: Suite, gate: Gate, candidate: Evaluation) -> bool:
@@ -85,7 +85,7 @@ class Decided:
         if isinstance(gate.claim, Regression):
             blessed = self.judge.blessed(gate.subject, gate.claim)
             if blessed is None:
-                return True  # skipped, however many samples
+                return True  # it is skipped however many samples there are
             others[gate.claim.baseline] = [blessed]
         found_difference = evidence(gate.claim, [[candidate]], others)
         if isinstance(gate.claim, Claim) and gate.claim.equals is not None:

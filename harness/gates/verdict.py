@@ -1,4 +1,4 @@
-"""What became of a gate: the plain value that tests assert on, reports show and the table `gates` holds."""
+"""A judged gate as a plain value: what tests assert on, reports show and the table `gates` holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every job has at hand, and where weights are that a job needs."""
+"""What every job works with (store, workers, rows), and where the weights are that it needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.recipe import Fresh
 from harness.store import Store
 from harness.worker.places import Adapted, Directory, HubModel, Place, Published
 
-# Whether --adaptive has seen enough of an evaluation's samples; the session knows by which gates.
+# Whether --adaptive has seen enough of an evaluation's samples. The session decides, because it knows the gates.
 Decided = Callable[[PlannedEvaluation, Evaluation], bool]
 
 
@@ -44,7 +44,7 @@ class JobContext:
 
 
 def place_of(planned: PlannedStage, root: Path) -> Place:
-    """Where a stage's weights are, by key; `root` is the project's, for bases in a directory of its own."""
+    """Where a stage's weights are, by key. Bases in a directory are looked for below `root`, the project's folder."""
     if not planned.is_made:
         return model_place(planned, root)
     if planned.is_adapter:

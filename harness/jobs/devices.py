@@ -12,7 +12,8 @@ from harness.errors import DeviceError
 def parse(option: str | None, use: bool = True) -> list[str]:
     """`--gpu 0,1` -> ['cuda:0', 'cuda:1']; no option -> ['cpu'].
 
-    DeviceError where this machine lacks one, unless it is only to be named: what was measured there is judged here.
+    Raises DeviceError where this machine lacks a device. With use=False a name is enough: what another machine measured
+    can be judged here.
     """
     if option is None:
         return ["cpu"]
@@ -34,7 +35,7 @@ def parse(option: str | None, use: bool = True) -> list[str]:
 
 
 def visible_gpus() -> list[int]:
-    """Numbers of the CUDA devices that a worker would see, as `nvidia-smi` and CUDA_VISIBLE_DEVICES tell."""
+    """Numbers of the CUDA devices that a worker would see, according to `nvidia-smi` and CUDA_VISIBLE_DEVICES."""
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):

@@ -24,7 +24,7 @@ class StagePlan:
     """What one stage takes; None for what is not known beforehand."""
 
     stage: str
-    rows: int | None  # all published ones, held-out rows among them
+    rows: int | None  # including held-out rows
     training_rows: int | None
     optimizer_steps: int | None
     trainable_parameters: int | None
@@ -51,7 +51,7 @@ class VariantPlan:
 
 
 def plan(results: StoredResults, subjects: Iterable[Subject]) -> list[VariantPlan]:
-    """One entry per subject; the results' keys may be those of a project whose data is not at hand."""
+    """One entry per subject. `results` may be without data (see Keys.without_data): a plan needs none."""
     return [_variant(results, subject) for subject in subjects]
 
 
@@ -80,7 +80,7 @@ def _stage(
     stage = planned.stage
     assert stage is not None
     rows = _rows(results, planned)
-    blocks = isinstance(stage, Pretrain) and stage.packing  # their number shows once the text is tokenized
+    blocks = isinstance(stage, Pretrain) and stage.packing  # their number is known once the text is tokenized
     training = None if blocks or rows is None else rows - _held_out_of(stage.data, subject.scale)
     stored = results.artifact(planned)
     if stored is not None:
@@ -101,9 +101,9 @@ def _stage(
 
 
 def _rows(results: StoredResults, planned: PlannedStage) -> int | None:
-    """All rows, those that the mix's own split holds out among them: as declared, else as read.
+    """All rows, including those that the mix's own split holds out: the declared number, or else counted.
 
-    None where they lie on the hub and their number is not declared.
+    None where the rows are on the hub and their number is not declared.
     """
     assert planned.stage is not None
     counts = [part.count[planned.subject.scale] for part in planned.stage.data.parts]

@@ -25,7 +25,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class MeasuringFailed:
-    """An evaluation came to nothing; the subject's other suites go on."""
+    """An evaluation failed; the subject's other suites go on."""
 
     key: str
     error: HarnessError
@@ -42,7 +42,7 @@ class StoppedEarly:
 
 @dataclass(frozen=True)
 class Note:
-    """Something the header or the report should say beside the results."""
+    """A line to show beside the results."""
 
     text: str
 

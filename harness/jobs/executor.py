@@ -1,4 +1,4 @@
-"""Runs jobs: local processes here, a cluster behind the same two calls elsewhere."""
+"""Runs jobs: in local processes here; a cluster can stand behind the same two methods."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Executor(Protocol):
     """What a session asks of whoever runs its jobs."""
 
     def start(self, jobs: Sequence[Job]) -> None:
-        """Begin; returns at once."""
+        """Start the jobs and return at once."""
 
     def stop(self) -> None:
-        """Ask what runs to end resumably, start nothing more, and wait."""
+        """Ask running jobs to end in a resumable state, start no others, and wait for them."""
 
 
 class LocalExecutor:
-    """A thread per job, which waits for its needs and a device, then for its worker process."""
+    """One thread per job: it waits for the jobs it needs, then for a device, then for its worker process."""
 
     def __init__(self, devices: Sequence[str], stop_workers: Callable[[], None]) -> None:
         self.leases = Leases(devices)
@@ -33,14 +33,14 @@ class LocalExecutor:
         self.threads: list[threading.Thread] = []
 
     def start(self, jobs: Sequence[Job]) -> None:
-        """Begin; returns at once."""
+        """Start the jobs and return at once."""
         for job in jobs:
             thread = threading.Thread(target=self._run, args=(job,), name=job.name, daemon=True)
             self.threads.append(thread)
             thread.start()
 
     def stop(self) -> None:
-        """Ask what runs to end resumably, start nothing more, and wait."""
+        """Ask running jobs to end in a resumable state, start no others, and wait for them."""
         self.stopping.set()
         self.leases.close()
         self.stop_workers()
@@ -81,7 +81,7 @@ class Leases:
 
     @contextmanager
     def lease(self, urgency: int) -> Iterator[str]:
-        """A device, for the time of the block; 'none' once the leases are closed and no device is free."""
+        """A device for the length of the block; 'none' once the leases are closed and no device is free."""
         ticket = (urgency, next(self.count))
         with self.changed:
             heapq.heappush(self.waiting, ticket)
@@ -99,7 +99,7 @@ class Leases:
                 self.changed.notify_all()
 
     def close(self) -> None:
-        """Let everybody who waits go on, to find that the session is ending."""
+        """Wake all that wait, so that they see the session is ending."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()

@@ -1,4 +1,4 @@
-"""A job: one checkpoint to make, or one subject to measure, with what it stands on. No verdict is known here."""
+"""A job: one checkpoint to make, or one subject to measure, and the jobs it depends on. Knows nothing of verdicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.errors import HarnessError, WorkerFailed
 
 @dataclass
 class Progress:
-    """How far a running job is, for people: steps done of all, and words beside it."""
+    """How far a running job is, for people: steps done, steps in all, and words beside them."""
 
     done: int = 0
     total: int = 0
@@ -27,7 +27,7 @@ class Job:
     name: str
     kind: Literal["train", "measure"]
     run: Callable[[Job, str], None]
-    needs: list[Job] = field(default_factory=list)  # which must have ended well
+    needs: list[Job] = field(default_factory=list)  # must have succeeded before this one runs
     after: list[Job] = field(default_factory=list)  # run after these, even if they failed
     progress: Callable[[], Progress] = Progress
     device: str | None = None  # while running
@@ -37,12 +37,12 @@ class Job:
 
     @property
     def urgency(self) -> int:
-        """Lower goes first: checkpoints before measurements, since more can wait for a checkpoint."""
+        """Lower goes first: checkpoints before measurements, because more jobs may wait for a checkpoint."""
         return 0 if self.kind == "train" else 1
 
     @property
     def state(self) -> Literal["waiting", "running", "done", "failed"]:
-        """Where it stands."""
+        """How far it is, from `device`, `ended` and `error`."""
         if self.ended.is_set():
             return "failed" if self.error else "done"
         return "running" if self.device else "waiting"

@@ -1,7 +1,7 @@
 """One measuring job: the missing evaluations of one checkpoint, asked of one model worker, scored and stored.
 
-What a suite needs a model for is asked in one request, suite by suite, and each suite is scored as soon as it is
-answered. Answers that the store holds already are scored without a model.
+All suites that need the model go to it in one request, and each is scored as soon as it is answered. Answers that the
+store holds already are scored without a model.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from harness.worker.messages import (
 
 @dataclass(frozen=True)
 class Asked:
-    """An evaluation with its samples, and what the worker is sent of each."""
+    """An evaluation with its samples, and the question that is sent to the worker for each."""
 
     planned: PlannedEvaluation
     samples: Sequence[Sample]
@@ -63,13 +63,13 @@ class Asked:
 
 @dataclass
 class MeasuringJob:
-    """Evaluations that the store lacks of one checkpoint; `subject` is the first one that wants it."""
+    """The evaluations of one checkpoint that the store lacks; `subject` is the first that wants it."""
 
     context: JobContext
     subject: Subject
     planned: PlannedStage  # the checkpoint
     suites: list[PlannedEvaluation]
-    suites_of_project: Sequence[Suite] = ()  # whose items are looked for in training rows
+    suites_of_project: Sequence[Suite] = ()  # their items are looked for in training rows
     failed: bool = False
 
     @property
@@ -98,7 +98,7 @@ class MeasuringJob:
             if asked:
                 self._ask(asked, device)
             if not self.failed:
-                shutil.rmtree(self.folder, ignore_errors=True)  # else the worker's log is of use
+                shutil.rmtree(self.folder, ignore_errors=True)  # after a failure the worker's log is of use
 
     def progress(self) -> Progress:
         """Suites done of all."""
@@ -178,7 +178,7 @@ class MeasuringJob:
     def _ask_until_decided(self, asked: Asked, device: str) -> None:
         """--adaptive: the suite in batches, in a drawn order, until its gates are decided.
 
-        Batches that were answered stay answered: a session that is killed goes on behind them.
+        Answered batches are kept: after a kill, the next session continues with the batch after them.
         """
         planned, failed_before = asked.planned, self.failed
         asked = asked.only(in_drawn_order(asked.samples))
@@ -202,7 +202,7 @@ class MeasuringJob:
                 if self.context.decided(planned, unpublished(planned, answered)):
                     break
             except StatisticsError:
-                continue  # a score that concerns none of the samples so far
+                continue  # some metric has no score among the samples so far
         return answered
 
     def _batch(self, asked: Asked, number: int, device: str) -> Answers:
@@ -224,7 +224,7 @@ class MeasuringJob:
     # ---- without a model --------------------------------------------------------------------------
 
     def _known(self, planned: PlannedEvaluation) -> Answered:
-        """The answers to what needs no model: the checkpoint's own record, or its training rows."""
+        """Answers that need no model: from the checkpoint's own record, or from its training rows."""
         suite, subject = planned.suite, planned.subject
         checkpoint = self.context.results.artifact(self.planned)
         stage, found = self.planned.stage, []
@@ -253,7 +253,7 @@ class MeasuringJob:
     # ---- storing ----------------------------------------------------------------------------------
 
     def _publish(self, planned: PlannedEvaluation, answered: Answered) -> None:
-        """Keep the answers, score them, store the evaluation, and say what is worth saying."""
+        """Store the answers, score them, store the evaluation, and report it."""
         context = self.context
         answered = replace(answered, answers=as_stored(answered.answers))
         drift = self._prompt_drift(planned, answered.record)
@@ -272,10 +272,10 @@ class MeasuringJob:
         context.report(Measured(planned.key, planned.name))
 
     def _prompt_drift(self, planned: PlannedEvaluation, record: AnswersRecord) -> str | None:
-        """The alarm where the same suite now renders other tokens for the same checkpoint."""
+        """Report prompt drift: the same suite now renders other tokens for the same checkpoint."""
         for earlier in self.context.store.all("evaluations"):
             same = all(earlier.spec.get(name) == planned.spec[name] for name in ("checkpoint", "suite"))
-            stopped = earlier.spec.get("adaptive") or planned.rule  # which asks fewer samples, in another order
+            stopped = earlier.spec.get("adaptive") or planned.rule  # it asks fewer samples, in another order
             if same and not stopped and earlier.record.get("prompt_digest") not in (None, record.prompt_digest):
                 return (
                     f"prompt drift: suite {planned.suite.name} on {planned.subject.id} renders other tokens than in "
@@ -288,7 +288,7 @@ class MeasuringJob:
 
 
 class _Failures:
-    """What goes wrong with one suite is reported, and its subject's other suites go on."""
+    """Reports what goes wrong with one suite, so that the subject's other suites go on."""
 
     def __init__(self, job: MeasuringJob, planned: PlannedEvaluation) -> None:
         self.job, self.planned = job, planned
@@ -305,7 +305,7 @@ class _Failures:
 
 
 def _record_of(checkpoint: Artifact) -> AnswersRecord:
-    """Where answers come from that no model was asked for: the training of the checkpoint."""
+    """The record of answers that needed no model: taken from the training of the checkpoint."""
     return AnswersRecord(
         seconds=0.0,
         tokens=0,
@@ -318,7 +318,7 @@ def _record_of(checkpoint: Artifact) -> AnswersRecord:
 
 
 def _joined(first: Answers, more: Answers) -> Answers:
-    """The answers to one batch after those to the batches before; times and energy add up."""
+    """The answers so far with those of one more batch; times and energy add up."""
     a, b = first.record, more.record
     known = [a.energy_joules, b.energy_joules]
     record = {

@@ -22,7 +22,7 @@ NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval")  # by t
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the tests of a session ask for, and what their gates and floors want beside it."""
+    """What the tests of a session ask for, and what their gates and floors compare it with."""
 
     subjects: Sequence[Subject] = ()
     evaluations: Sequence[PlannedEvaluation] = ()
@@ -71,7 +71,7 @@ def check_installed() -> None:
 
 
 class _Graph:
-    """The graph while it is made."""
+    """The graph of jobs while it is built."""
 
     def __init__(self, wanted: Wanted, context: JobContext, suites: Sequence[Suite]) -> None:
         self.wanted, self.context, self.suites = wanted, context, suites
@@ -97,7 +97,7 @@ class _Graph:
         return self.found
 
     def _again(self) -> set[str]:
-        """--retrain, --reevaluate: keys of what is made anew, and of all in the store that stands on it."""
+        """For --retrain and --reevaluate: keys of what is to be made again, and of all in the store that depends on it."""
         again: set[str] = set()
         if self.wanted.retrain:
             chains = [(s, planned) for s in self.wanted.subjects for planned in self.keys.chain(s)]
@@ -126,7 +126,7 @@ class _Graph:
 
     def _measuring_job(self, evaluations: list[PlannedEvaluation]) -> None:
         for one in evaluations:
-            self.context.rows.rows(one.suite)  # what is wrong with them is an error now
+            self.context.rows.rows(one.suite)  # what is wrong with the rows is raised now, not after training
         first = evaluations[0]
         run = MeasuringJob(self.context, first.subject, first.checkpoint, evaluations, self.suites)
         parent = self.found.of_checkpoint(first.checkpoint.key)
@@ -136,7 +136,7 @@ class _Graph:
         )
 
     def _after_references(self, evaluations: list[PlannedEvaluation]) -> None:
-        """What --adaptive may stop early is measured after what its claims compare it with."""
+        """Let what --adaptive may stop early wait for what its claims compare it with."""
         job = self.found.of_evaluations(evaluations[0].checkpoint.key)
         assert job is not None
         by_key = {one.key: one.checkpoint.key for one in [*self.wanted.evaluations, *self.wanted.references]}
@@ -147,7 +147,7 @@ class _Graph:
                     job.after.append(earlier)
 
     def _check_overlap(self, evaluations: Sequence[PlannedEvaluation]) -> None:
-        """Whole evaluation items within the rows about to be trained on are an error."""
+        """Raise the error where rows about to be trained on contain whole evaluation items."""
         for key, rows in self.rows.items():
             items: dict[str, str] = {}
             for one in evaluations:

@@ -11,7 +11,7 @@ MODEL_WORKER = "harness.models"
 
 
 class WorkerPool:
-    """Starts workers and knows them all. At most one warm model worker waits for each job that runs at once."""
+    """Starts workers and keeps track of them. At most one idle model worker is kept per job that may run at once."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -20,13 +20,13 @@ class WorkerPool:
         self._hiring = threading.Lock()
 
     def run(self, module: str, folder: Path, device: str, name: str) -> Worker:
-        """A process of its own for one folder; idle model workers on that GPU make room for it."""
+        """Run one folder in a process of its own. Idle model workers on that GPU end first, to free its memory."""
         if device != "cpu":
             self.let_go(device)
         return self._known(Worker(module, folder, device, name))
 
     def ask_model(self, folder: Path, device: str, name: str) -> FolderRequest:
-        """The folder's request at a model worker of the device, which stays warm from one checkpoint to the next."""
+        """Have a model worker of the device answer the folder's request; it stays warm for the next checkpoint."""
         with self._hiring:
             idle = [worker for worker in self._warm if worker.device == device and worker.idle]
             worker = idle[0] if idle else WarmWorker(MODEL_WORKER, device)
@@ -37,7 +37,7 @@ class WorkerPool:
         return asked
 
     def let_go(self, device: str | None = None) -> None:
-        """End the model workers that wait for work on a device; without a device all, busy ones too."""
+        """End the idle model workers on a device; without a device all model workers, busy ones too."""
         with self._hiring:
             for worker in [worker for worker in self._warm if device in (None, worker.device)]:
                 if worker.idle or device is None:
@@ -45,7 +45,7 @@ class WorkerPool:
                     worker.close()
 
     def stop(self) -> None:
-        """Ask every running worker to leave a resumable state and end; those started from now on, too."""
+        """Ask every worker, those started later too, to leave a resumable state and end."""
         self.stopping = True
         for worker in self._workers:
             worker.stop()

@@ -1,4 +1,4 @@
-"""Worker processes, from the session's side: started on one device, asked to stop, their errors raised again."""
+"""Worker processes, seen from the session: started on one device, asked to stop, their errors raised here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.worker.child import ENDED, ERROR, INTERRUPTED
 from harness.worker.messages import receive
 
 LAST_LINES = 12  # of a worker's log, shown when it fails
-FULL = 2**20  # bytes left, below which a failed worker is taken to have filled the disk
+FULL = 2**20  # free bytes; with less, a failed worker is taken to have filled the disk
 
 
 class Worker:
@@ -81,16 +81,16 @@ class WarmWorker:
         return self.process.poll() is None and (self.asked is None or not self.asked.running())
 
     def ask(self, folder: Path, name: str) -> FolderRequest:
-        """Hand it a folder; its output goes to FOLDER/worker.log."""
+        """Give it a folder; its output goes to FOLDER/worker.log."""
         self.asked = FolderRequest(self.process, folder, name)
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has died; whoever waits for the answer learns how
+        with contextlib.suppress(BrokenPipeError):  # it has died; `wait` raises how
             self.process.stdin.write(f"{folder}\n".encode())
             self.process.stdin.flush()
         return self.asked
 
     def close(self) -> None:
-        """End it; when this returns, the device's memory is free. What it has answered is on the disk."""
+        """End it. When this returns, the device's memory is free; all it has answered is on disk."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdin is not None
@@ -99,7 +99,7 @@ class WarmWorker:
 
 
 class FolderRequest(Worker):
-    """One folder handed to a warm worker: running until the worker has written FOLDER/ended.json, or has died."""
+    """One folder given to a warm worker: running until the worker writes FOLDER/ended.json or dies."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, name: str) -> None:
         self.process, self.folder, self.name = process, folder, name
@@ -126,7 +126,7 @@ class FolderRequest(Worker):
 
 
 def _started(command: list[str], device: str, log: Path | None) -> subprocess.Popen[bytes]:
-    """A Python process of the module, which sees one device. With a log it reads nothing, else folders from stdin."""
+    """Start a Python process of the module that sees one device. Without a log it reads folders from stdin."""
     environment = child_environment(PYTHONUNBUFFERED="1", CUDA_VISIBLE_DEVICES=visible_to_worker(device))
     # Threads that wait spin for some microseconds, then sleep: two sessions on one machine do not spin against each
     # other, and one alone is as fast as with long spins. (OMP_WAIT_POLICY=PASSIVE costs a quarter of the speed.)

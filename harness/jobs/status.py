@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from harness.files import last_json_line
+from harness.files import last_json_line, short
 from harness.store import Store
-from harness.worker.messages import TASK, receive
+from harness.worker.messages import TASK, TrainingTask, receive
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,34 @@ class JobStatus:
 
 
 def status(store: Store) -> list[JobStatus]:
-    """The jobs that sessions hold locks for, then the trainings that were begun and that nobody goes on with."""
-    held = store.held()
-    found = [JobStatus("running", holder.job, holder.process, *_steps(store, holder.key)) for holder in held]
-    running = {holder.key for holder in held}
-    for folder in sorted((store.root / "checkpoints").glob("*.partial")):
-        key = folder.name.removesuffix(".partial")
-        if key not in running and (folder / TASK).exists():
-            found.append(JobStatus("interrupted", receive(folder / TASK).name, None, *_steps(store, key)))
+    """Jobs whose lock a session holds, then trainings that were interrupted and wait to be resumed."""
+    found = [JobStatus("running", holder.job, holder.process, *_steps(store, holder.key)) for holder in store.held()]
+    for key, task in interrupted(store).items():
+        name = task.name if task else f"{short(key)}, begun by another version; harness store prune removes it"
+        found.append(JobStatus("interrupted", name, None, *_steps(store, key)))
     return found
+
+
+def interrupted(store: Store) -> dict[str, TrainingTask | None]:
+    """Trainings that were begun and that no session continues now: fingerprint -> task.
+
+    The task is None where another version of the harness wrote it: no session can continue that training.
+    """
+    running = {holder.key for holder in store.held()}
+    found: dict[str, TrainingTask | None] = {}
+    for key in store.begun("checkpoints"):
+        path = store.work("checkpoints", key) / TASK
+        if key not in running and path.exists():
+            found[key] = _task(path)
+    return found
+
+
+def _task(path: Path) -> TrainingTask | None:
+    try:
+        task = receive(path)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return task if isinstance(task, TrainingTask) else None
 
 
 def _steps(store: Store, key: str) -> tuple[int | None, int | None]:

@@ -27,7 +27,7 @@ ASKED_FOR = "asked for by --retrain"
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What a stage trains on, and what its loss is watched on."""
+    """What a stage trains on, and the held-out rows on which its loss is measured."""
 
     rows: list[Row] = field(default_factory=list)
     held_out: list[Row] | None = None
@@ -35,12 +35,12 @@ class TrainingRows:
 
 @dataclass
 class TrainingJob:
-    """A stage to be trained; its rows are read and checked beforehand, and let go of once it is."""
+    """A stage to train. Its rows are read and checked beforehand, and dropped once it is trained."""
 
     context: JobContext
     planned: PlannedStage
     rows: TrainingRows
-    again: bool = False  # --retrain: what there was is gone
+    again: bool = False  # --retrain: the old checkpoint has been discarded
 
     def __call__(self, job: Job, device: str) -> None:
         """Make the stage's checkpoint, unless another session has made it meanwhile."""
@@ -85,7 +85,7 @@ class TrainingJob:
         return "the first of its kind" if first else self.context.results.why_missing(self.planned)
 
     def _write_task(self, folder: Path, device: str) -> None:
-        """Rows, then the task; what an earlier run left is kept where it trained the same."""
+        """Write rows, then the task. What an interrupted run left is kept if it was training the same."""
         kept = tuple(row["id"] for row in self.rows.held_out or ())
         earlier: TrainingTask | None = receive(folder / TASK) if (folder / TASK).exists() else None
         if earlier and (earlier.device != device_inside(device) or earlier.held_out != kept):
@@ -107,7 +107,7 @@ class TrainingJob:
 
 
 def training_task(planned: PlannedStage, root: Path) -> TrainingTask:
-    """All that a worker has to know of a stage, but for the machine it runs on."""
+    """All that a worker must know of a stage, except the machine it runs on."""
     base = planned.spec["base"]
     stage = planned.stage if planned.trains else None
     architecture = rebuilt(base["architecture"], KINDS) if "architecture" in base else None

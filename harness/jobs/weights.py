@@ -10,8 +10,8 @@ Matrix = tuple[int, int]  # inputs, outputs
 def parameters(shape: Architecture, adapter_rank: int | None = None) -> tuple[int, int]:
     """(trainable, the model's own) weights.
 
-    An adapter of that rank stands on all linear layers but the head (Hu et al. 2021, arXiv:2106.09685): two matrices
-    of r x in and out x r weights on each.
+    An adapter of rank r is on all linear layers but the head, with two matrices on each, (r, in) and (out, r)
+    (Hu et al. 2021, arXiv:2106.09685).
     """
     matrices = _linear(shape)
     total = sum(a * b for a, b in matrices) * shape.layers + _rest(shape)

@@ -19,6 +19,7 @@ from harness.report.words import floor_name, number, signed
 
 INK, PAPER, MUTED, RULE, ACCENT = "#1f2328", "#fcfbf8", "#5c6370", "#dedad2", "#1f5f8b"
 PASS, FAIL, UNDECIDED = "#1b6e53", "#a8361c", "#7a5b00"
+LINES = (ACCENT, "#b3541e", "#4d7c2a", "#8a3b8f", "#00757a", "#b02a5b", "#6b6100", MUTED)  # of several series
 ANGLES = {"circle": 0, "cross": 45}
 WIDTH = 330  # of the plot, in pixels
 ROW = 40  # height of one subject: its name, and its interval below
@@ -34,8 +35,13 @@ CONFIG = {
     "view": {"stroke": None},
     "axis": {
         "labelColor": MUTED, "titleColor": MUTED, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE,
-        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 120,
     },
+    "legend": {
+        "labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+        "labelLimit": 120, "orient": "bottom", "columns": 2,
+    },
+    "range": {"category": LINES},
 }  # fmt: skip
 
 
@@ -191,16 +197,17 @@ def own_chart(mark: str, encode: Mapping[str, str], columns: Sequence[str], rows
     try:
         chart = altair.Chart(altair.Data(values=values))
         chart = getattr(chart, f"mark_{mark}")(**({} if "color" in encode else {"color": ACCENT})).encode(**encode)
-        return svg(chart.properties(width=WIDTH - 24, height=OWN_HEIGHT))
+        whole = altair.AutoSizeParams(type="fit-x", contains="padding")  # long labels leave the letters their size
+        return svg(chart.properties(width=WIDTH, height=OWN_HEIGHT, autosize=whole))
     except Exception as error:  # whatever Altair and vl-convert say of the user's encoding
         raise ReportError(str(error).strip().split("\n")[0]) from None
 
 
 def _json(value: Any) -> Any:
-    """A value as JSON has it: moments and decimals as text and number."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return float(value) if isinstance(value, Decimal) else str(value)
+    """A value as JSON has it: moments as text, decimals as numbers, and nothing for what is no finite number."""
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def _thinned(points: list[dict]) -> list[dict]:

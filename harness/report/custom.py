@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from harness.report.content import Content
@@ -33,9 +32,7 @@ def queried(connection: duckdb.DuckDBPyConnection, section: Table | Chart, conte
         statements = connection.extract_statements(section.sql)
         if len(statements) != 1 or statements[0].type.name != "SELECT":
             return _wrong(section, "its SQL must be one SELECT; a report changes nothing")
-        cursor = connection.execute(section.sql, _parameters(section.sql, content))
-        columns = tuple(column[0] for column in cursor.description or ())
-        rows = cursor.fetchall()
+        columns, rows = _selected(connection, statements[0], content)
     except Exception as error:  # whatever DuckDB says of the user's SQL
         return _wrong(section, str(error).strip().split("\n")[0])
     shown = tuple(tuple(map(_cut, row)) for row in rows[:MOST_ROWS])
@@ -46,17 +43,27 @@ def _wrong(section: Table | Chart, problem: str) -> Queried:
     return Queried(problem=f"{type(section).__name__} {section.title!r}: {problem}")
 
 
-def _parameters(sql: str, content: Content) -> Mapping[str, object]:
-    """What a query may name; DuckDB refuses what it does not name."""
+def _selected(
+    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, content: Content
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Column names and rows, read where nothing can be written: in DuckDB the WITH of a SELECT may delete."""
     given = {
         "run": content.run.run_id,
         "runs": [run.run_id for run in content.runs],
         "subjects": [subject.name for subject in content.subjects],
     }
-    return {name: value for name, value in given.items() if re.search(rf"\${name}\b", sql)}
+    named = {name: value for name, value in given.items() if name in statement.named_parameters}
+    connection.execute("BEGIN TRANSACTION READ ONLY")
+    try:
+        cursor = connection.execute(statement, named)
+        return tuple(column[0] for column in cursor.description or ()), cursor.fetchall()
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _cut(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
-        return value[:MOST_CHARACTERS] + "…"
-    return value
+    """The value; where its text is long, the beginning of that."""
+    if value is None or isinstance(value, int | float | Decimal):
+        return value
+    text = str(value)
+    return text[:MOST_CHARACTERS] + "…" if len(text) > MOST_CHARACTERS else value

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from harness.errors import ReportError
+
+Mark = Literal["point", "line", "bar", "area", "tick"]
+MARKS: tuple[Mark, ...] = get_args(Mark)
 
 
 @dataclass(frozen=True)
@@ -112,14 +115,21 @@ class Chart(Section):
     title: str
     sql: str = field(kw_only=True)
     encode: Mapping[str, str] = field(kw_only=True)
-    mark: Literal["point", "line", "bar", "area", "tick"] = field(default="point", kw_only=True)
+    mark: Mark = field(default="point", kw_only=True)
     template: ClassVar[str] = "chart"
 
     def __post_init__(self) -> None:
         if not self.title.strip() or not self.sql.strip():
             raise ReportError(f"{type(self).__name__}({self.title!r}): give it a title and an SQL query.")
-        if not self.encode:
-            raise ReportError(f"Chart({self.title!r}): encode is empty.", 'Give channels: encode={"x": "step:Q", ...}.')
+        if self.mark not in MARKS:
+            known = f"{', '.join(MARKS[:-1])} or {MARKS[-1]}"
+            raise ReportError(f"Chart({self.title!r}): there is no mark {self.mark!r}.", f"Choose {known}.")
+        columns = self.encode.values() if isinstance(self.encode, Mapping) else ()
+        if not columns or not all(isinstance(column, str) for column in columns):
+            told = f"{self.encode!r}, not columns by channel" if self.encode else "empty"
+            raise ReportError(
+                f"Chart({self.title!r}): encode is {told}.", 'Give channels: encode={"x": "step:Q", ...}.'
+            )
 
 
 ALL: tuple[Section, ...] = (
@@ -141,6 +151,9 @@ class Report:
     title: str = field(kw_only=True, default="Fine-tuning report")
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sections, Iterable):
+            told = f"report {self.name}: sections is {self.sections!r}, not a list of sections."
+            raise ReportError(told, "Write sections=[Verdicts(), ...].")
         object.__setattr__(self, "sections", tuple(self.sections))
         if not NAME.fullmatch(self.name):
             raise ReportError(f"Report {self.name!r}: the name is also a file's; use letters, digits, - and _.")

@@ -160,7 +160,7 @@ def _seeds(content: Content) -> Table:
 def _table(columns: list[str]) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
+        table.add_column(_text(name), justify="right" if place else "left", overflow="fold")
     return table
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair
 
-from harness.report.charts import ACCENT, INK, MUTED, PAPER, RULE, WIDTH, svg, table
+from harness.report.charts import ACCENT, INK, LINES, MUTED, PAPER, RULE, WIDTH, svg, table
 from harness.report.cost import Pareto, Point
 from harness.report.history import History
 from harness.report.words import duration, number
@@ -14,10 +14,10 @@ PLOT_WIDTH = WIDTH - 24  # beside it the y axis
 PLOT_HEIGHT = 140
 ROW = 23  # of the legend
 MOST_TICKS = 5
-SERIES = (  # colour and shape of each line; page.css knows the colours
-    ("#1f5f8b", "circle"), ("#b3541e", "square"), ("#4d7c2a", "triangle-up"), ("#8a3b8f", "diamond"),
-    ("#00757a", "cross"), ("#b02a5b", "triangle-down"), ("#6b6100", "triangle-right"), ("#5c6370", "triangle-left"),
+SHAPES = (
+    "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left",
 )  # fmt: skip
+SERIES = tuple(zip(LINES, SHAPES, strict=True))  # colour and shape of each line; page.css knows the colours
 
 
 def history_chart(history: History) -> str:

@@ -151,6 +151,15 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def begun(self, kind: Kind) -> list[str]:
+        """Keys of the artifacts that are being made, or whose making was interrupted."""
+        return sorted(path.stem for path in (self.root / kind).glob("*.partial"))
+
+    def abandon(self, kind: Kind, key: str) -> None:
+        """Delete what was begun of an artifact, unless a session is making it now."""
+        with suppress(Timeout), FileLock(self.root / "locks" / f"{key}.lock", timeout=0):
+            shutil.rmtree(self.root / kind / f"{key}.partial", ignore_errors=True)
+
     def publish(self, kind: Kind, key: str, made: Path, spec: Json, record: Json) -> Artifact:
         """Give the folder `made` its manifest and its name, in one rename; then drop its working folder."""
         target = self.root / kind / key
@@ -223,8 +232,8 @@ class Store:
 
     def discard(self, keys: Iterable[str]) -> None:
         """Delete all artifacts with these keys; each is renamed first, so that readers never see a part of one."""
-        for kind in KINDS:
-            for key in keys:
+        for key in keys:
+            for kind in KINDS:
                 target = self.root / kind / key
                 doomed = target.with_name(f"{key}.removed")
                 shutil.rmtree(doomed, ignore_errors=True)  # left by a removal that was killed

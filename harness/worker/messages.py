@@ -17,7 +17,7 @@ from harness.errors import HarnessError, WorkerFailed
 from harness.files import Json, write_whole
 from harness.fingerprint.values import plain, rebuilt
 from harness.recipe import Architecture, FinetuneSettings, Lora, PretrainSettings, Quantization
-from harness.suite import ASKS, Ask, LmEvalTask
+from harness.suite import ASKS, Ask
 from harness.worker.places import Adapted, Directory, HubModel, Place, Published
 
 TASK, ROWS, HELD_OUT = "spec.json", "rows.jsonl", "held_out.jsonl"  # in the folder of a training task
@@ -206,8 +206,3 @@ def read_answers(path: Path) -> Answers | WorkerError:
         return WorkerError(**found["error"])
     answered = found["answered"]
     return Answers(answered["answers"], AnswersRecord(**answered["record"]), answered["samples"])
-
-
-def is_own_task(suite: AskedSuite) -> bool:
-    """Whether the suite is a task of lm-eval on that task's own data."""
-    return any(isinstance(ask, LmEvalTask) for ask in suite.asks)

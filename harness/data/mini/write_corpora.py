@@ -1,7 +1,7 @@
-"""The mini corpora: writes facts, passages, dialogues and prompts from the tables beside it.
+"""The mini corpora: facts, passages, dialogues and prompts, written from the tables in tables/.
 
-`python -m harness.data.mini.write_corpora` reads tables/ and writes the JSONL files into this
-folder. The same tables always give the same bytes.
+`python -m harness.data.mini.write_corpora` reads tables/ and writes JSONL files into this folder. The same tables
+always give the same bytes.
 """
 
 import json
@@ -16,7 +16,7 @@ PASSAGES_PER_TOPIC = 3
 TONE_PROMPTS = 260
 
 POSSESSIVE = {"it": "its", "he": "his", "she": "her"}
-# Only the name reads well after these: modern football, dried pasta.
+# After these words only the name reads well, no pronoun or noun: modern football, dried pasta.
 BEFORE_NAME = {
     "modern",
     "good",
@@ -77,6 +77,8 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Category:
+    """A table: what its topics are called, its columns, and sentences that fit every topic."""
+
     noun: str
     attributes: list[Attribute] = field(default_factory=list)
     general: list[str] = field(default_factory=list)
@@ -86,6 +88,8 @@ class Category:
 
 @dataclass(frozen=True)
 class Topic:
+    """One row of a table."""
+
     table: str
     cells: dict[str, str]
     category: Category
@@ -115,6 +119,7 @@ class Topic:
 
     @property
     def many(self) -> str:
+        """The name in the plural, if the table has one: dolphins."""
         return self.cells.get("many", self.name)
 
     @property
@@ -145,7 +150,7 @@ def read_patterns() -> dict[str, Category]:
 
 
 def read_sections(name: str) -> dict[str, list[str]]:
-    """The lines of a text table by the "[section]" they stand under."""
+    """[section] -> the lines below it, in a text table."""
     sections: dict[str, list[str]] = {}
     for line in content_lines(name):
         if head := re.fullmatch(r"\[(.+)\]", line):
@@ -173,6 +178,7 @@ def read_topics() -> list[Topic]:
 
 
 def content_lines(name: str) -> list[str]:
+    """The lines of a table that are neither blank nor comments."""
     lines = (TABLES / name).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
@@ -187,7 +193,7 @@ def mend_articles(text: str) -> str:
 
 
 def fill(pattern: str, topic: Topic, subject: str) -> str:
-    """The pattern with its cells and the subject for "@", without a final capital."""
+    """The pattern with the topic's cells in it, and the subject in place of "@". Its first letter stays as it is."""
     if subject in POSSESSIVE:  # the banks of it -> its banks
         inner = r"(?:(?!of|on|in|at|to|for|from|by|with|after)[\w-]+ ){1,3}"
         pattern = re.sub(rf"\b[Tt]he ({inner})of @(?! )", rf"{POSSESSIVE[subject]} \1", pattern)
@@ -201,7 +207,7 @@ def fill(pattern: str, topic: Topic, subject: str) -> str:
 
 
 def subject_after(before: str, pattern: str, topic: Topic, subject: str) -> str:
-    """The subject, or the name where a noun or pronoun reads badly after the words before it."""
+    """The subject as it is written after the words `before`: the name, if a noun or pronoun would read badly there."""
     words = before.replace(",", " ,").lower().split()
     if not words:
         return topic.name if subject == topic.noun and repeats_noun(pattern, topic) else subject
@@ -213,7 +219,7 @@ def subject_after(before: str, pattern: str, topic: Topic, subject: str) -> str:
 
 
 def repeats_noun(pattern: str, topic: Topic) -> bool:
-    """Whether the noun would stand twice: the river is the longest river."""
+    """Whether the noun would come twice in the sentence: the river is the longest river."""
     words = pattern.format(**topic.cells).lower()
     return topic.noun != "the " + topic.title.lower() and topic.noun.split()[-1] in words
 
@@ -223,12 +229,13 @@ def sentence(pattern: str, topic: Topic, subject: str) -> str:
 
 
 def rotate(items: list, steps: int) -> list:
+    """The items from number `steps` on, then those before it."""
     steps %= len(items)
     return items[steps:] + items[:steps]
 
 
 def facts(topics: list[Topic]) -> list[dict]:
-    """Two or three rows a topic: subject, property, object, a question and its answer."""
+    """Two or three rows for each topic: subject, property, object, a question and its answer."""
     rows = []
     for number, topic in enumerate(topics):
         count = 3 if number % 5 < 3 else 2
@@ -250,7 +257,7 @@ def facts(topics: list[Topic]) -> list[dict]:
 
 
 def passages(topics: list[Topic]) -> list[dict]:
-    """Three encyclopedic passages a topic, each opening on another of its columns."""
+    """Three encyclopedic passages for each topic; each begins with another of its columns."""
     rows = []
     for number, topic in enumerate(topics):
         for turn in range(PASSAGES_PER_TOPIC):
@@ -262,7 +269,7 @@ def passages(topics: list[Topic]) -> list[dict]:
 
 
 def crawl(topics: list[Topic]) -> list[dict]:
-    """One more passage a topic, as a crawler delivers them."""
+    """One more passage for each topic, in the form of a crawler's chunk."""
     rows = []
     for number, topic in enumerate(topics):
         turn = PASSAGES_PER_TOPIC
@@ -289,9 +296,9 @@ def write_passage(topic: Topic, attributes: list[Attribute], step: int, turn: in
 
 
 def join_sentences(patterns: list[str], topic: Topic, random: Random) -> str:
-    """The sentences in order; a pronoun only follows a sentence with the topic as its subject."""
+    """The sentences in their order. A pronoun follows only a sentence that has the topic as its subject."""
     written: list[str] = []
-    named = led = False
+    named = led = False  # whether the topic has been named; whether the last sentence has it as its subject
     for pattern in patterns:
         if not named:
             subject = topic.name
@@ -314,7 +321,7 @@ def join_sentences(patterns: list[str], topic: Topic, random: Random) -> str:
 
 
 def dialogues(topics: list[Topic]) -> list[dict]:
-    """Three records a topic: an opening answer, the answer after it, and a talk the wizard opened."""
+    """Three records for each topic: an opening and its answer, one turn more, and a talk that the wizard opens."""
     chat = read_sections("chat.txt")
     decks = {name: Deck(lines, name) for name, lines in chat.items()}
     rows = []
@@ -333,7 +340,7 @@ def dialogues(topics: list[Topic]) -> list[dict]:
 
 
 class Deck:
-    """Lines dealt in shuffled rounds, so that each is used equally often."""
+    """Lines that are dealt like cards: all of them in shuffled order, then all again. So each is used equally often."""
 
     left: list[str]
 
@@ -348,7 +355,7 @@ class Deck:
 
 
 def deal_clauses(topic: Topic, random: Random) -> list[tuple[Attribute | None, str]]:
-    """Clauses about the topic in random order, each with the column it comes from, if any."""
+    """Clauses about the topic in random order, each with its column; None for a clause from the notes."""
     subject = short_subject(topic)
     dealt: list[tuple[Attribute | None, str]] = [
         (a, contract(fill(random.choice(a.clauses), topic, subject))) for a in topic.category.attributes
@@ -360,7 +367,7 @@ def deal_clauses(topic: Topic, random: Random) -> list[tuple[Attribute | None, s
 
 
 def short_subject(topic: Topic) -> str:
-    """A pronoun, or "a dolphin" where the talk is about dolphins."""
+    """The topic in a dialogue: a pronoun, or "a dolphin" if the topic is dolphins."""
     return topic.single if "many" in topic.cells else topic.pronoun
 
 
@@ -397,8 +404,8 @@ def reply(topic: Topic, turn: str, clause: str, decks: dict[str, Deck], random: 
     if shape < 0.75:
         parts.insert(0, decks["react to question" if asked else "react to remark"].draw(topic))
     if shape > 0.35:
-        own = random.random() < 0.4
-        parts.append(random.choice(topic.category.closers) if own else decks["close"].draw(topic))
+        on_topic = random.random() < 0.4
+        parts.append(random.choice(topic.category.closers) if on_topic else decks["close"].draw(topic))
     if len(" ".join(parts).split()) < 10:
         parts.append(decks["close"].draw(topic))
     return " ".join(parts)
@@ -415,7 +422,7 @@ def record(number: int, topic: Topic, turns: list[str], answer: str) -> dict:
 
 
 def tone_prompts(topics: list[Topic]) -> list[dict]:
-    """Neutral prompts, one a topic, leaving out evenly spaced topics beyond the number wanted."""
+    """One neutral prompt for each of TONE_PROMPTS topics; the topics left out are evenly spaced."""
     sections = read_sections("prompts.txt")
     decks = {name: Deck(lines, "prompt " + name) for name, lines in sections.items()}
     surplus = len(topics) - TONE_PROMPTS
@@ -434,19 +441,19 @@ def first_look() -> list[dict]:
 
 
 def mark_held_out(facts: list[dict], others: list[str]) -> list[dict]:
-    """The facts with `split`: every fourth that no other corpus tells word by word is held out."""
-    told = [" ".join(re.findall(r"\w+", text.lower())) for text in others]
+    """The facts with their `split`: every fourth is held out of those with 8 words or more that no other text has."""
+    other_words = [" ".join(re.findall(r"\w+", text.lower())) for text in others]
     kept = 0
     for fact in facts:
         words = re.findall(r"\w+", fact["statement"].lower())
-        alone = len(words) >= 8 and not any(" ".join(words) in text for text in told)
-        kept += alone
-        fact["split"] = "held_out" if alone and kept % 4 == 0 else "train"
+        unique = len(words) >= 8 and not any(" ".join(words) in text for text in other_words)
+        kept += unique
+        fact["split"] = "held_out" if unique and kept % 4 == 0 else "train"
     return facts
 
 
 def write_jsonl(name: str, rows: list[dict], prefix: str | None = None, digits: int = 4) -> None:
-    """Write the rows, numbered from 1 behind the prefix where they have no id yet."""
+    """Write the rows. With a prefix they get ids: prefix-0001, prefix-0002, and so on."""
     with (HERE / name).open("w", encoding="utf-8", newline="\n") as file:
         for number, row in enumerate(rows, start=1):
             if prefix:
@@ -456,12 +463,13 @@ def write_jsonl(name: str, rows: list[dict], prefix: str | None = None, digits: 
 
 def main() -> None:
     topics = read_topics()
-    told, crawled, talked = passages(topics), crawl(topics), dialogues(topics)
-    others = [row["text"] for row in [*told, *crawled]] + [row["output"][0]["answer"] for row in talked]
+    passage_rows, crawl_rows, dialogue_rows = passages(topics), crawl(topics), dialogues(topics)
+    others = [row["text"] for row in [*passage_rows, *crawl_rows]]
+    others += [row["output"][0]["answer"] for row in dialogue_rows]
     write_jsonl("facts.jsonl", mark_held_out(facts(topics), others), "facts")
-    write_jsonl("passages.jsonl", told, "passages")
-    write_jsonl("crawl.jsonl", crawled, "crawl")
-    write_jsonl("dialogues.jsonl", talked)
+    write_jsonl("passages.jsonl", passage_rows, "passages")
+    write_jsonl("crawl.jsonl", crawl_rows, "crawl")
+    write_jsonl("dialogues.jsonl", dialogue_rows)
     write_jsonl("tone_prompts.jsonl", tone_prompts(topics), "tone", digits=3)
     write_jsonl("first_look.jsonl", first_look(), "look", digits=2)
 

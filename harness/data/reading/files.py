@@ -1,4 +1,4 @@
-"""A data file -> its rows with their places: JSON lines, a JSON list, or a text's documents."""
+"""A data file -> its rows, each with its place: JSON lines, a JSON list, or plain text split into documents."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from harness.data.sources import Row
 from harness.errors import DataError
 
 ESCAPE = "Fix the row, or pass --skip-bad-rows to list and leave out such rows."
-PlacedRow = tuple[str, Row]  # "file:line", and the row that begins there
+PlacedRow = tuple[str, Row]  # where the row begins, "file:line" (or "file[index]" in a JSON list), and the row
 
 
 def read_file(
     path: Path, separator: str | None = None, skip_bad_rows: bool = False, left_out: list[str] | None = None
 ) -> Iterator[PlacedRow]:
-    """("file:line", row) of a .jsonl or .json file, or of a text's documents, which `separator` sets apart.
+    """Place and row, for each row of a .jsonl or .json file, or for each document of a text split at `separator`.
 
-    DataError names the line that cannot be read; with `skip_bad_rows` such lines are noted in `left_out` instead.
+    Raises DataError with the place of the first bad row. With `skip_bad_rows` bad rows are listed in `left_out`.
     """
     if path.suffix == ".json":
-        found = _listed(path)
+        entries = _listed(path)
     elif path.suffix == ".jsonl":
-        found = ((line.origin, line.row, line.problem) for line in lines(path))
+        entries = ((line.origin, line.row, line.problem) for line in lines(path))
     else:
         yield from _documents(path.name, _text_of(path), separator or "\n\n")
         return
-    for origin, row, problem in found:
+    for origin, row, problem in entries:
         if problem is None:
             yield origin, row
         elif skip_bad_rows and left_out is not None:
@@ -38,7 +38,7 @@ def read_file(
 
 
 def _listed(path: Path) -> Iterator[tuple[str, Row, str | None]]:
-    """The rows of a JSON list, and what is wrong with those that are no objects."""
+    """(place, row, problem) for each entry of a JSON list; the problem is None, or says why the entry is not a row."""
     try:
         rows = json.loads(_text_of(path))
     except json.JSONDecodeError as error:
@@ -53,7 +53,7 @@ def _listed(path: Path) -> Iterator[tuple[str, Row, str | None]]:
 
 
 def _text_of(path: Path) -> str:
-    """The file's text without a byte order mark; DataError where it is not UTF-8, or blank."""
+    """The file's text without a byte order mark. Raises DataError if it cannot be read, is not UTF-8, or is blank."""
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
@@ -70,7 +70,8 @@ def _text_of(path: Path) -> str:
 
 
 def _documents(name: str, text: str, separator: str) -> Iterator[PlacedRow]:
-    line = 1
+    """Each document that is not blank, with the line on which its text begins."""
+    line = 1  # on which the next piece begins; its text may begin lower, after blank lines
     for document in text.split(separator):
         if document.strip():
             start = line + document[: len(document) - len(document.lstrip())].count("\n")

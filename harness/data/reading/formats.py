@@ -1,7 +1,7 @@
-"""One row as users have it -> one training row: a conversation (`messages`) or plain `text`.
+"""A row in one of the usual formats -> a training row: a conversation (`messages`) or plain `text`.
 
-Read here: `messages` and ShareGPT conversations, ChatML text, Alpaca, prompt/completion, KILT records,
-crawler chunks and plain text.
+The formats: `messages` and ShareGPT conversations, ChatML text, Alpaca, prompt/completion, KILT records, crawler
+chunks and plain text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ class BadRow(ValueError):
 
 
 def training_row(row: Mapping[str, Any], source: Source) -> Row:
-    """The row as `{"messages": [...]}` or `{"text": ...}`; raises BadRow saying what is missing."""
+    """The row as `{"messages": [...]}` or `{"text": ...}`.
+
+    The source's templates or text field come first. Without them the first field below that the row has decides its
+    format: a row with "instruction" and "text" is Alpaca. Raises BadRow, which says what is missing.
+    """
     if source.prompt is not None and source.completion is not None:
         return _turns(fill(source.prompt, row), fill(source.completion, row))
     if source.text is not None:
@@ -60,7 +64,7 @@ def training_row(row: Mapping[str, Any], source: Source) -> Row:
 
 
 def fill(template: str, row: Mapping[str, Any]) -> str:
-    """The format string with the row's fields; `{output}` of a KILT record is its answer."""
+    """The template filled from the row. A field that is a list is read as KILT's `output`: its first answer."""
     values = {}
     for _, name, _, _ in Formatter().parse(template):
         if name:
@@ -69,7 +73,7 @@ def fill(template: str, row: Mapping[str, Any]) -> str:
 
 
 def kilt_answer(output: Any) -> str:
-    """The first answer of a KILT record's output list."""
+    """The first answer in a KILT record's output list that is not blank; an output that is a string is the answer."""
     if isinstance(output, str):
         return _filled(output, "output")
     for item in output if isinstance(output, list) else []:
@@ -79,18 +83,22 @@ def kilt_answer(output: Any) -> str:
 
 
 def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[Message]:
-    """Messages with known roles in a possible order: system at most once and first, assistant never first."""
+    """The messages as `role` (system, user or assistant) and `content`.
+
+    Raises BadRow unless they can be trained on: at most one system message, before all others; then user and
+    assistant in turns, the user first and the assistant last. `name` is the field they are from, for the message.
+    """
     if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
         raise BadRow(f'"{name}" is not a list of messages')
-    told: list[Message] = []
+    cleaned: list[Message] = []
     for message in messages:
         if not isinstance(message, Mapping):
             raise BadRow(f'"{name}" holds {type(message).__name__}, not messages')
         role = message.get(role_field)
         if not isinstance(role, str) or role not in SHAREGPT_ROLES:
             raise BadRow(f"unknown role {role!r} (known: {', '.join(SHAREGPT_ROLES)})")
-        told.append({"role": SHAREGPT_ROLES[role], "content": _string(message, text_field)})
-    roles = [message["role"] for message in told]
+        cleaned.append({"role": SHAREGPT_ROLES[role], "content": _string(message, text_field)})
+    roles = [message["role"] for message in cleaned]
     if roles.count("system") > 1:
         raise BadRow("there are two system messages")
     if "system" in roles[1:]:
@@ -102,7 +110,7 @@ def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[
         raise BadRow("two turns in a row have the same role")
     if turns[-1] != "assistant":
         raise BadRow("the last turn is the user's; there is nothing to learn from")
-    return told
+    return cleaned
 
 
 def row_text(row: Mapping[str, Any]) -> str:
@@ -118,16 +126,17 @@ def _turns(prompt: str, completion: str, system: str = "", history: Sequence[Mes
 
 def _history(row: Mapping[str, Any]) -> list[Message]:
     """Earlier turns of an Alpaca row as LLaMA-Factory writes them: `history` lists [instruction, response] pairs."""
-    told: list[Message] = []
+    earlier: list[Message] = []
     for pair in row.get("history") or []:
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
             raise BadRow('"history" is not a list of [instruction, response] pairs')
-        told += [{"role": "user", "content": _filled(pair[0], "history")}]
-        told += [{"role": "assistant", "content": _filled(pair[1], "history")}]
-    return told
+        earlier += [{"role": "user", "content": _filled(pair[0], "history")}]
+        earlier += [{"role": "assistant", "content": _filled(pair[1], "history")}]
+    return earlier
 
 
 def _string(row: Mapping[str, Any], name: str) -> str:
+    """The text in that field; BadRow if it is missing, not text, or not usable."""
     if name not in row or row[name] is None:
         raise BadRow(f'row has no "{name}" (found: {", ".join(k for k in row if row[k] is not None) or "nothing"})')
     if not isinstance(row[name], str):
@@ -136,6 +145,7 @@ def _string(row: Mapping[str, Any], name: str) -> str:
 
 
 def _filled(text: str, name: str) -> str:
+    """The text as it is; BadRow if it is blank, or holds what no tokenizer or UTF-8 file can take."""
     if not text.strip():
         raise BadRow(f'"{name}" is empty')
     if "\x00" in text:

@@ -1,4 +1,4 @@
-"""Which rows are held out when rows belong together: whole groups, chosen by a stable hash."""
+"""Which groups of rows are held out: always whole groups, chosen by a stable hash of their names."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from harness.errors import DataError
 
 
 def rank(text: str) -> str:
-    """A stable, evenly spread key of a text: 24 hexadecimal digits of BLAKE2b."""
+    """A stable key of a text: its 96-bit BLAKE2b digest, as 24 hexadecimal digits.
+
+    The keys are evenly spread, so sorting texts by them is a shuffle, and the same one on every machine.
+    """
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def held_out_groups(sizes: Mapping[str, int], count: int, who: str) -> set[str]:
-    """Groups (name -> rows) that together have exactly `count` rows.
+    """The names of groups that together have exactly `count` rows. `sizes` holds each group's number of rows.
 
-    By rank of their names each group is taken that still fits. It depends on nothing but the names and sizes:
-    neither on the order of rows nor on a seed. Raises DataError where the count is not met exactly.
+    Groups are visited in the order of their names' ranks. Each group that still fits is taken, a larger one is passed
+    over. Say the order is b, a, c, with 2, 3 and 2 rows, and `count` is 4: b is taken (2 rows left to fill), a is too
+    large, c is taken. The result depends only on names and sizes, not on the order of rows and not on a seed.
+
+    Raises DataError if the groups taken do not fill `count` exactly; `who` names the data in its message.
     """
     total = sum(sizes.values())
     if not 0 < count < total:
         raise DataError(f"{who}: {count:,} of {total:,} rows cannot be held out; some must be left on both sides.")
-    chosen, left = set(), count
+    chosen, left = set(), count  # left: rows still to be filled
     for group in sorted(sizes, key=rank):
         if sizes[group] <= left:
             chosen.add(group)

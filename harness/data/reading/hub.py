@@ -1,4 +1,4 @@
-"""Datasets and models on the Hugging Face hub, held to the revisions recorded in a committed lock file."""
+"""Datasets and models on the Hugging Face hub, read at the revisions that a committed lock file records."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.files import write_whole
 
 
 def revision(kind: Literal["dataset", "model"], name: str, lock_file: Path | None) -> str | None:
-    """The recorded commit of a hub repository, or None where none was recorded yet."""
+    """The recorded commit of a hub repository; None if none is recorded yet."""
     if lock_file is None or not lock_file.exists():
         return None
     try:
         found = json.loads(lock_file.read_text())[f"{kind}s"].get(name)
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(
             f"{lock_file} is not a lock file of hub revisions.", "Restore it from version control."
         ) from None
@@ -26,9 +26,9 @@ def revision(kind: Literal["dataset", "model"], name: str, lock_file: Path | Non
 
 
 def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None) -> str:
-    """The recorded commit; on first use asks the hub for the newest one and records it.
+    """The recorded commit of a hub repository. If none is recorded, asks the hub for the newest and records it.
 
-    Raises DataError where none is recorded and the hub cannot be reached.
+    Raises DataError if none is recorded and the hub does not give one.
     """
     known = revision(kind, name, lock_file)
     if known:
@@ -52,7 +52,7 @@ def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None
 
 
 def rows(source: Hub, what: str, lock_file: Path | None) -> Iterator[tuple[str, Row]]:
-    """("id:split[index]", row) of a hub dataset at its recorded revision."""
+    """Place ("id:split[index]") and row, for each row of a hub dataset at its recorded revision."""
     sha = resolve("dataset", source.id, lock_file)
     from datasets import load_dataset
 

@@ -1,4 +1,4 @@
-"""A file of JSON lines -> its lines, one at a time, with what is wrong with each: files need not fit into memory."""
+"""A file of JSON lines -> its lines one at a time, each with its problem if any: files need not fit into memory."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ AS_IT_IS = Source()  # the row's own format decides
 
 
 class Line(NamedTuple):
-    """One line that is not blank; `problem` says why it is no row, and `row` is then empty."""
+    """One line that is not blank. If it is not a JSON object, `problem` says why, and `row` is empty."""
 
     origin: str  # "file:line"
-    offset: int  # bytes before it
+    offset: int  # bytes before it in the file
     raw: bytes  # with its line end, if it has one
     row: Row
     problem: str | None
 
 
 def lines(path: Path) -> Iterator[Line]:
-    """Every line that is not blank; DataError where the file cannot be read or holds none."""
+    """Every line that is not blank. Raises DataError if the file cannot be read, or has none."""
     if path.suffix == ".json":
         raise DataError(f"{path.name} is a .json file; JSON lines are read here.", "Convert it: jq -c '.[]' FILE.json")
     offset, found = 0, False
@@ -44,14 +44,14 @@ def lines(path: Path) -> Iterator[Line]:
 
 
 def trainable(line: Line) -> Row:
-    """The line as a training row; raises BadRow with what is wrong."""
+    """The line as a training row. Raises BadRow, which says what is wrong."""
     if line.problem is not None:
         raise BadRow(line.problem)
     return training_row(line.row, AS_IT_IS)
 
 
 def checked(line: Line) -> Row:
-    """The line as a training row; raises DataError with its place."""
+    """The line as a training row. Raises DataError, which also says where."""
     try:
         return trainable(line)
     except BadRow as bad:
@@ -60,6 +60,7 @@ def checked(line: Line) -> Row:
 
 
 def _parsed(raw: bytes) -> tuple[Row, str | None]:
+    """(row, None), or ({}, what is wrong with the line)."""
     try:
         text = raw.decode("utf-8")
         if "\x00" in text:

@@ -1,4 +1,4 @@
-"""Declared rows -> rows in memory: read, checked, put in a stable order, mixed. Only read when something is missing."""
+"""Declared rows -> rows in memory: read, checked, put in a stable order, mixed. Runs only if a result is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EMBEDDED = Path(__file__).parents[1] / "mini"
 
 @dataclass(frozen=True)
 class Access:
-    """How this session reads data: which scale, where real files are, and what becomes of bad rows."""
+    """How this session reads data: at which scale, from which folder, and whether bad rows are skipped."""
 
     scale: Scale
     data_root: Path | None = None
@@ -30,14 +30,14 @@ class Access:
 
 @dataclass
 class Loaded:
-    """Rows in training order, and those left out with the reason."""
+    """Rows in training order, and a line for each row left out."""
 
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # "file:line: reason"
 
 
 def source_file(source: Source, access: Access, what: str) -> Path | None:
-    """The file a source is read from, or None for a hub dataset without a local copy."""
+    """The file a source is read from; None for a hub dataset without a local copy. Raises DataError if missing."""
     if isinstance(source, Embedded):
         path = EMBEDDED / f"{source.name}.jsonl"
         if not path.exists():
@@ -61,19 +61,20 @@ def source_file(source: Source, access: Access, what: str) -> Path | None:
 
 
 def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> Loaded:
-    """The rows asked for, in a stable order.
+    """The rows that `wanted` declares, in a stable order.
 
-    Each is a training row with `id`, `source` and `origin` ("file:line"); with `raw`, as suites want it, each
-    also has the file's own fields. Raises DataError at the first bad row unless the access skips them.
+    Each is a training row (`messages` or `text`) with `id`, `source` (its dataset's name), `origin` ("file:line") and
+    `group`. With `raw`, for suites, it also has its fields from the file, and its format may be unknown.
+    Raises DataError at the first bad row, unless the access skips bad rows.
     """
     wanted = as_given(wanted, access)
     parts = wanted.parts if isinstance(wanted, Mix) else (wanted,)
     loaded = Loaded()
-    groups = [_part(part, access, raw, loaded.left_out) for part in parts]
+    by_part = [_part(part, access, raw, loaded.left_out) for part in parts]
     if parts[0].portion is not None:
-        groups = _by_share(groups, [part.portion or 0.0 for part in parts])
-    loaded.rows = [row for group in groups for row in group]
-    if len(groups) > 1:
+        by_part = _by_share(by_part, [part.portion or 0.0 for part in parts])
+    loaded.rows = [row for rows in by_part for row in rows]
+    if len(by_part) > 1:
         loaded.rows.sort(key=lambda row: row["rank"])
     if isinstance(wanted, Mix) and wanted.divided is not None:
         loaded.rows = _side(loaded.rows, wanted.divided, access.scale)
@@ -83,7 +84,7 @@ def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> 
 
 
 def as_given(wanted: Dataset | Rows | Mix, access: Access) -> Rows | Mix:
-    """What is read for it: a published mix's own file, where the user has it, stands for the parts."""
+    """The rows to read for `wanted`: those of a mix's published file, if the user has it, instead of its parts."""
     if isinstance(wanted, Dataset):
         return wanted.rows()
     if not isinstance(wanted, Mix) or wanted.file is None or access.scale != "full" or access.data_root is None:
@@ -96,7 +97,7 @@ def as_given(wanted: Dataset | Rows | Mix, access: Access) -> Rows | Mix:
 
 
 def _side(rows: list[Row], split: Split, scale: Scale) -> list[Row]:
-    """The rows of one side; a group's rows stay together."""
+    """The rows of one side of the split; all rows of a group are on the same side."""
     count = split.count[scale]
     if count is None:
         raise DataError(f"a mix that is split says nothing of {scale} scale.", f"Give split({scale}=n).")
@@ -107,10 +108,10 @@ def _side(rows: list[Row], split: Split, scale: Scale) -> list[Row]:
 
 
 def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[Row]:
-    """One dataset's rows by rank, each text once, `skip` and `count` applied.
+    """One dataset's rows, sorted by rank, each text once, after `skip` and `count`.
 
-    The rank of a row is a hash of its text, so that neither the order of the file nor a seed decides which rows
-    are taken, and rows added to a file leave most of the others where they were.
+    The rank of a row is a hash of its text. So neither the order of the file nor a seed decides which rows are taken,
+    and when rows are added to a file, most of those taken before are taken again.
     """
     dataset, source = part.dataset, part.dataset.source(access.scale)
     ranked: dict[str, Row] = {}
@@ -125,16 +126,16 @@ def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[Ro
             raise DataError(f'{origin}: rows of {dataset.name} are grouped by "{source.group}", and this one has none.')
         read["group"] = read["rank"] if source.group is None else str(row[source.group])
         ranked[read["rank"]] = read
-    return _slice([ranked[place] for place in sorted(ranked)], part, access.scale, str(source))
+    return _slice([ranked[key] for key in sorted(ranked)], part, access.scale, str(source))
 
 
 def _read_row(origin: str, row: Row, part: Rows, access: Access, raw: bool, left_out: list[str]) -> Row | None:
-    """The row as it is trained on, or asked; None where its source does not want it, or where it is bad and skipped."""
+    """The row as it is trained on or asked; None if its source filters it out, or if it is bad and skipped."""
     dataset, source = part.dataset, part.dataset.source(access.scale)
     if any(row.get(name) != value for name, value in source.only.items()):
         return None
     if source.min_chars and source.text and not str(row.get(source.text) or "").strip():
-        return None  # blank, and so shorter than wanted
+        return None  # blank, so shorter than min_chars; not a bad row
     missing = [name for name in source.require if row.get(name) is None]
     if missing:
         left_out.append(f'{origin}: "{missing[0]}" is null, and {dataset.name} requires it')
@@ -152,28 +153,33 @@ def _read_row(origin: str, row: Row, part: Rows, access: Access, raw: bool, left
             return None
     if len(text) < source.min_chars or (source.max_chars is not None and len(text) > source.max_chars):
         return None
-    place = rank(text)
-    own = {"id": str(row.get("id", place[:12])), "source": dataset.name, "origin": origin, "rank": place}
+    key = rank(text)
+    identity = {"id": str(row.get("id", key[:12])), "source": dataset.name, "origin": origin, "rank": key}
     kept = row if raw else {name: row[name] for name in source.keep if row.get(name) is not None}
-    return {**kept, **read, **own}
+    return {**kept, **read, **identity}
 
 
 def _exploded(rows: Iterator[PlacedRow], name: str | None) -> Iterator[PlacedRow]:
-    """Each object of the list `name` as a row of its own; `item` is then the id of the row it came from."""
+    """A row for each object in the row's list `name`; without a name, the rows as they are.
+
+    Such a row has the outer row's fields (except lists), then the object's. If the object has no `id`, it is numbered
+    ("7-questions-2" is the second of row 7's `questions`); `item` is the id of the outer row.
+    """
     if name is None:
         yield from rows
         return
     for origin, row in rows:
-        listed = row.get(name)
-        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        objects = row.get(name)
+        if not isinstance(objects, list) or not all(isinstance(entry, dict) for entry in objects):
             raise DataError(f'{origin}: "{name}" is not a list of objects.')
         outer = {key: value for key, value in row.items() if not isinstance(value, list)}
-        for number, one in enumerate(listed, 1):
-            own = {"item": row.get("id"), "id": f"{row.get('id')}-{name}-{number}"}
-            yield f"{origin}[{number}]", {**outer, **own, **one}
+        for number, entry in enumerate(objects, 1):
+            identity = {"item": row.get("id"), "id": f"{row.get('id')}-{name}-{number}"}
+            yield f"{origin}[{number}]", {**outer, **identity, **entry}
 
 
 def _slice(rows: list[Row], part: Rows, scale: Scale, source: str) -> list[Row]:
+    """The part's `count` rows after its `skip`. Raises DataError if there are fewer."""
     skip, count = part.skip.get(scale, 0), part.count[scale]
     if not rows:
         raise DataError(f"dataset {part.dataset.name}: {source} gives no rows.")
@@ -185,14 +191,18 @@ def _slice(rows: list[Row], part: Rows, scale: Scale, source: str) -> list[Row]:
     return rows[skip : skip + count if count is not None else None]
 
 
-def _by_share(groups: list[list[Row]], shares: list[float]) -> list[list[Row]]:
-    """Whole rows of each group until its share of the characters is full; the scarcest group sets the sum."""
-    sizes = [sum(len(row_text(row)) for row in group) for group in groups]
+def _by_share(by_part: list[list[Row]], shares: list[float]) -> list[list[Row]]:
+    """Each part's first rows that fit its share of the mix's characters, at least one.
+
+    The mix is as large as the scarcest part allows. Parts of 600 and 1,000 characters with a share of 0.5 each make a
+    mix of min(600 / 0.5, 1,000 / 0.5) = 1,200 characters, and the second part gives 600 of its 1,000.
+    """
+    sizes = [sum(len(row_text(row)) for row in rows) for rows in by_part]
     total = min(size / share for size, share in zip(sizes, shares, strict=True))
     taken = []
-    for group, share in zip(groups, shares, strict=True):
+    for rows, share in zip(by_part, shares, strict=True):
         budget, part = total * share, []  # type: ignore[var-annotated]
-        for row in group:
+        for row in rows:
             budget -= len(row_text(row))
             if budget < 0 and part:
                 break
@@ -202,7 +212,7 @@ def _by_share(groups: list[list[Row]], shares: list[float]) -> list[list[Row]]:
 
 
 def _read(source: Source, access: Access, what: str, left_out: list[str]) -> Iterator[PlacedRow]:
-    """("file:line", row) of every row in the source."""
+    """Place and row, for every row of the source."""
     path = source_file(source, access, what)
     if path is None:
         assert isinstance(source, Hub)

@@ -1,0 +1,1 @@
+"""The commands of `harness data` on whole files: chunk, mix, split, check. Sessions do not use them."""

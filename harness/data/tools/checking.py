@@ -17,7 +17,7 @@ from harness.data.reading.lines import lines, trainable
 from harness.data.sources import Row
 from harness.data.tools.sizes import Sizes, characters, sized
 
-LISTED = 20  # bad rows told one by one
+LISTED = 20  # bad rows that are listed; further ones are only counted
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Items:
 
 @dataclass
 class Seen:
-    """What one reading of the file found."""
+    """What is collected while the file is read once."""
 
     formats: Counter[str] = field(default_factory=Counter)
     bad: int = 0
     bad_rows: list[str] = field(default_factory=list)  # the first of them, "file:line: reason"
-    texts: Counter[str] = field(default_factory=Counter)  # by hash
+    texts: Counter[str] = field(default_factory=Counter)  # how often each text occurs, by its hash
     ids: Counter[str] = field(default_factory=Counter)
     chars: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long rows are: quantiles."""
+    """Quantiles of the rows' lengths, in characters or tokens."""
 
     min: int
     median: int
@@ -57,14 +57,14 @@ class SuiteFindings:
 
     suite: str
     items: int
-    touched: int  # share some n-gram with a row
-    contained: int  # stand whole in a row
-    where: list[str]  # the first of these
+    touched: int  # items that share at least one n-gram with a row
+    contained: int  # items whose whole text is in a row
+    where: list[str]  # the first three of these, "file:line contains suite: id"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that `harness data check` says of a file."""
+    """All that `harness data check` reports on a file."""
 
     file: str
     rows: int
@@ -76,17 +76,18 @@ class Findings:
     chars: Lengths | None
     tokens: Lengths | None
     max_length: int | None
-    truncated: float | None  # share of rows
+    truncated: float | None  # share of rows with more than max_length tokens
     suites: list[SuiteFindings]
 
 
 def check(path: Path, suites: Mapping[str, Items], token_counts: Sizes | None, max_length: int) -> Findings:
-    """What is in a file; reads it once, and again where items may be contained whole."""
+    """What is in a file. Reads it once, and a second time if a row may contain a whole item."""
     seen = Seen()
     names = {f"{suite}: {name}": (suite, name) for suite, items in suites.items() for name in items.texts}
     texts = {label: suites[suite].texts[name] for label, (suite, name) in names.items()}
     wholes = {label: suites[suite].wholes[name] for label, (suite, name) in names.items()}
-    # Items and what must not be contained of them are looked for at once, under names of their own.
+    # One pass counts the n-grams of both texts of each item, under the names "suite: id" and "suite: id whole". Only an
+    # item that has all its n-grams in the file can be whole in a row; the second pass looks for these alone.
     shared = shared_ngrams(_read(path, seen, token_counts), {**texts, **{f"{n} whole": t for n, t in wholes.items()}})
     contained = _contained(path, {name: text for name, text in wholes.items() if shared[f"{name} whole"] == 1.0})
     return Findings(
@@ -115,7 +116,7 @@ def _suite_findings(
 
 
 def _read(path: Path, seen: Seen, token_counts: Sizes | None) -> Iterator[Row]:
-    """The training rows of a file, noting what is seen on the way."""
+    """The training rows of a file; texts and lengths are added to `seen` as they pass."""
     for row, text, tokens in sized(_trainable(path, seen), token_counts or characters):
         seen.texts[rank(text)] += 1
         seen.chars.append(len(text))
@@ -125,6 +126,7 @@ def _read(path: Path, seen: Seen, token_counts: Sizes | None) -> Iterator[Row]:
 
 
 def _trainable(path: Path, seen: Seen) -> Iterator[tuple[Row, str]]:
+    """(training row, its text) for each good row; formats, ids and bad rows are added to `seen` as they pass."""
     for line in lines(path):
         if isinstance(line.row.get("id"), str | int):
             seen.ids[str(line.row["id"])] += 1
@@ -140,7 +142,7 @@ def _trainable(path: Path, seen: Seen) -> Iterator[tuple[Row, str]]:
 
 
 def format_of(row: Mapping[str, Any]) -> str:
-    """The name of a readable row's format, looked for in the order of `training_row`."""
+    """The name of a good row's format: the one that `training_row` reads it as."""
     if "input" in row and "output" in row and not row.keys() & {"messages", "conversations", "instruction", "prompt"}:
         return "KILT"
     if row.keys() & {"messages", "conversations"}:
@@ -151,7 +153,7 @@ def format_of(row: Mapping[str, Any]) -> str:
 
 
 def _contained(path: Path, items: Mapping[str, str]) -> dict[str, str]:
-    """For each item of at least N words that some row contains whole, the first such row."""
+    """Item -> the first row that contains its whole text. Items of fewer than N words are not looked for."""
     worded = {name: _worded(text) for name, text in items.items() if len(WORD.findall(text)) >= N}
     found: dict[str, str] = {}
     for line in lines(path) if worded else ():
@@ -166,6 +168,7 @@ def _contained(path: Path, items: Mapping[str, str]) -> dict[str, str]:
 
 
 def _worded(text: str) -> str:
+    """The words in lower case, with a space on each side, so that `in` finds whole words only: " an owl "."""
     return f" {' '.join(WORD.findall(text.lower()))} "
 
 

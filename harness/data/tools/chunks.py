@@ -1,8 +1,8 @@
 """Crawled pages and passages -> training chunks: cut, without duplicates, shuffled, split; in bounded memory.
 
-DuckDB reads, checks, measures and keys every text; `shuffle` orders what is kept. Order, choice and side of a
-chunk are drawn from the MD5 of seed and text, whatever the order of the input, so that the same text has the same
-place in every crawl.
+DuckDB reads, checks, cuts and hashes every text; `shuffle` sorts those that are kept. The MD5 of seed and text decides
+where a chunk stands in the order, whether it is among the first `max_chunks`, and on which side it is. The order of the
+input does not matter, and a text that is crawled again lands on the same side again.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
     from harness.data.tools.shuffle import Shuffle
 
-MEMORY = "512MB"  # DuckDB's; the process stays below 1 GB
-THREADS = 2  # each holds rows of up to MAX_ROW_BYTES, a few times over
-KEPT, TOO_SHORT, BAD, EMPTY = range(4)  # what becomes of a text; EMPTY is a page without chunks
+MEMORY = "512MB"  # for DuckDB; the whole process then stays below 1 GB
+THREADS = 2  # each may hold a few copies of a row of MAX_ROW_BYTES
+KEPT, TOO_SHORT, BAD, EMPTY = range(4)  # what becomes of a text, the query's `what`; EMPTY: a page without chunks
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What chunks are wanted; lengths in characters."""
+    """Which chunks are wanted. Lengths are in characters."""
 
     min_chars: int = 200
     max_chars: int = 1600
-    max_chunks: int = 50_000
-    eval_ratio: float = 0.02
+    max_chunks: int = 50_000  # at most, on both sides together
+    eval_ratio: float = 0.02  # expected share of the chunks in eval.jsonl
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,9 +56,9 @@ class Settings:
 
 
 def make_chunks(given: Path, folder: Path, settings: Settings) -> Json:
-    """Write train.jsonl, eval.jsonl and chunks.json below `folder`; what chunks.json holds.
+    """Write train.jsonl, eval.jsonl and chunks.json into `folder`; the content of chunks.json.
 
-    Raises DataError at the first bad line, or where nothing is left; `folder` is then as it was.
+    Raises DataError at the first bad line, or if no text is long enough; `folder` is then left as it was.
     """
     import duckdb
 
@@ -75,7 +75,7 @@ def make_chunks(given: Path, folder: Path, settings: Settings) -> Json:
         with duckdb.connect() as db:
             db.execute(f"SET memory_limit = '{MEMORY}'; SET threads = {min(THREADS, os.cpu_count() or 1)}")
             db.execute(f"SET preserve_insertion_order = false; SET temp_directory = {_quoted(scratch)}")
-            db.execute("SET enable_caching_operators = false")  # else rows of megabytes are gathered by the thousand
+            db.execute("SET enable_caching_operators = false")  # which would gather rows of megabytes by the thousand
             db.create_function("cut", partial(_cut, settings), ["VARCHAR"], "VARCHAR[]")
             for path in files:
                 _read(db, path, settings, shuffle, counts)
@@ -99,32 +99,36 @@ def make_chunks(given: Path, folder: Path, settings: Settings) -> Json:
 
 
 def _cut(settings: Settings, given: str) -> list[str]:
+    """The pieces of a text that is given as JSON. What is not a string is kept whole: the query counts it as bad."""
     text = json.loads(given)
-    return cut(text, settings.min_chars, settings.max_chars) if isinstance(text, str) else [given]  # is bad
+    return cut(text, settings.min_chars, settings.max_chars) if isinstance(text, str) else [given]
 
 
 def _read(
     db: duckdb.DuckDBPyConnection, path: Path, settings: Settings, shuffle: Shuffle, counts: Counter[str]
 ) -> None:
-    """Every text of a file into the shuffle, or among the counts of what is left out."""
+    """Add every text of a file to the shuffle, or to the counts of what is left out.
+
+    Raises DataError if a row is bad: DuckDB only says that one is, so the file is then read again to find the first.
+    """
     import duckdb
     import numpy as np
     import pyarrow as pa
 
-    held_out_below = np.uint64(settings.eval_ratio * 2**64)
-    batch_rows = max(2048, min(20_000, 2**25 // settings.max_chars))
+    held_out_below = np.uint64(settings.eval_ratio * 2**64)  # `side` is evenly spread over 64 bits
+    batch_rows = max(2048, min(20_000, 2**25 // settings.max_chars))  # about 2**25 characters; 2,048 rows at least
     query = _query(path, file_format(path), settings)
     try:
         for batch in db.sql(query).to_arrow_reader(batch_rows):
             key, side, line, what, is_first, is_cut = (batch.column(i) for i in range(6))
-            found = np.bincount(what.to_numpy(), minlength=4)
-            if found[BAD]:
+            outcomes = np.bincount(what.to_numpy(), minlength=4)
+            if outcomes[BAD]:
                 break
             counts["rows"] += int(np.count_nonzero(is_first.to_numpy(zero_copy_only=False)))
             counts["rows_cut"] += int(np.count_nonzero(is_cut.to_numpy(zero_copy_only=False)))
-            counts["empty_pages"] += int(found[EMPTY])
-            counts["texts"] += int(found[KEPT] + found[TOO_SHORT])
-            counts["too_short"] += int(found[TOO_SHORT])
+            counts["empty_pages"] += int(outcomes[EMPTY])
+            counts["texts"] += int(outcomes[KEPT] + outcomes[TOO_SHORT])
+            counts["too_short"] += int(outcomes[TOO_SHORT])
             kept = pa.array(what.to_numpy() == KEPT)
             shuffle.add(
                 key.filter(kept).to_numpy(),
@@ -132,16 +136,17 @@ def _read(
                 line.filter(kept).cast(pa.large_binary()),
             )
         else:
-            return
-        told = "a row cannot be read"
-    except (duckdb.Error, pa.ArrowException, OSError) as error:  # DuckDB's comes through Arrow once rows flow
+            return  # every batch was read
+        problem = "a row cannot be read"
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # once rows flow, Arrow passes on DuckDB's
         if isinstance(error, OSError) and error.errno is not None:
-            raise
-        told = str(error).splitlines()[0][:300]
-    raise first_problem(path) or DataError(f"{path.name}: {told}.", "Mend or remove that row.")
+            raise  # the disk is full, for instance: no fault of a row
+        problem = str(error).splitlines()[0][:300]
+    raise first_problem(path) or DataError(f"{path.name}: {problem}.", "Fix or remove that row.")
 
 
 def _write(shuffle: Shuffle, work: Path) -> dict[str, Json]:
+    """Write train.jsonl and eval.jsonl in the shuffle's order; for each file, its `rows`, `bytes` and `sha256`."""
     from harness.data.tools.shuffle import content, where
 
     rows, digests = Counter[str](), {name: hashlib.sha256() for name in ("train.jsonl", "eval.jsonl")}
@@ -160,10 +165,11 @@ def _write(shuffle: Shuffle, work: Path) -> dict[str, Json]:
 
 # ---- the query ----------------------------------------------------------------------------------------
 
-# Space as Unicode has it, but for the plain blank; RE2's \s knows ASCII only.
+# Unicode's whitespace without the plain space. In DuckDB's regular expressions (RE2), \s is ASCII only.
 SPACE = r"\t-\r\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"
 FIELDS = ("text", "body_text", "chunks", "source_url", "url", "chunk_id", "section_path", "title")
-# Fields stay JSON, so that a number is not taken for a text; a JSON null is SQL's.
+# How each format gives its texts, as a column `given`; `is_foreign` marks rows of another format. Fields are read as
+# JSON, so that a number is not mistaken for a string. A JSON null arrives as NULL; below the top level, by `nullif`.
 SOURCE = {
     "text": "SELECT *, text AS given, body_text IS NOT NULL OR chunks IS NOT NULL AS is_foreign FROM read",
     "body_text": "SELECT *, body_text AS given, chunks IS NOT NULL AS is_foreign FROM read",
@@ -184,8 +190,12 @@ SOURCE = {
             FROM read
         )""",
 }
-# No whole text goes along with its pieces, and none of ten megabytes is taken out of its JSON but by `cut`: DuckDB
-# would need hundreds of megabytes for it.
+# Its steps: read (rows of the file), source (a row for each text), decoded (the text out of its JSON; is it bad?),
+# cuts (long texts as lists of pieces), pieces (a row for each piece), collapsed, normalised (`plain`: single spaces),
+# keyed (the MD5 of seed and plain text; `what` becomes of it: KEPT, TOO_SHORT, BAD or EMPTY).
+#
+# Memory decides two things. A long text is not carried along beside its pieces, and a text that may have ten megabytes
+# (`is_vast`) is decoded by `cut` alone: DuckDB would need hundreds of megabytes for it.
 QUERY = """
 WITH read AS (
     SELECT *, 1 AS number, false AS is_empty
@@ -252,7 +262,11 @@ FROM keyed
 
 
 def _query(path: Path, kind: str, settings: Settings) -> str:
-    """One row per text: key, side, line to write (or NULL), what becomes of it, and whether it starts a row."""
+    """The query on one file. For each text or piece of one it gives a row of six columns.
+
+    `key` and `side`, the upper and lower half of its MD5; `line`, what to write (or NULL); `what`, what becomes of it;
+    `is_first`, whether it comes first in its row of the file; `is_cut`, whether it is the first piece of a cut text.
+    """
     types = dict.fromkeys(FIELDS, "JSON") | ({"chunks": "JSON[]"} if kind == "chunks" else {})
     columns = ", ".join(f"{name}: '{type_}'" for name, type_ in types.items())
     return QUERY.format(
@@ -263,7 +277,7 @@ def _query(path: Path, kind: str, settings: Settings) -> str:
         space=SPACE,
         min_chars=settings.min_chars,
         max_chars=settings.max_chars,
-        surely_long=12 * settings.max_chars + 2,  # bytes: an escaped character has at most twelve
+        surely_long=12 * settings.max_chars + 2,  # bytes of JSON: two quotes, and at most 12 a character (\uXXXX\uXXXX)
         seed=settings.seed,
     )
 

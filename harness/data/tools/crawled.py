@@ -1,4 +1,4 @@
-"""Rows as crawlers write them -> which of three formats a file has, and which line breaks it."""
+"""A crawler's file -> which of three formats its rows have, and what is wrong with its first bad line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from harness.data.reading.lines import Line, lines
 from harness.errors import DataError
 
-FORMATS = {  # the field with the text -> what a row of it is; a row is of the first that it has
+FORMATS = {  # field with the text -> what a message calls such a row; the first of these fields that a row has decides
     "chunks": 'a page with "chunks"',
     "body_text": 'a page with "body_text"',
     "text": 'a row with "text"',
 }
 STRINGS = ("source_url", "url", "title")
-MAX_ROW_BYTES = 16 * 2**20  # DuckDB holds a few such rows in each thread
+MAX_ROW_BYTES = 16 * 2**20  # DuckDB holds a few rows of this size in each thread
 
 
 def input_files(given: Path) -> list[Path]:
@@ -32,23 +32,23 @@ def input_files(given: Path) -> list[Path]:
 
 
 def format_of(row: Mapping[str, Any]) -> str | None:
-    """The field that holds the row's text, or None."""
+    """The format of a row, by the field that holds its text: a key of FORMATS, or None."""
     return next((name for name in FORMATS if row.get(name) is not None), None)
 
 
 def file_format(path: Path) -> str:
-    """The format of a file, as its first row has it; DataError where that row has none."""
+    """The format of a file: that of its first row, which all rows must share. Raises DataError if that row is bad."""
     first = next(lines(path))
     problem = first.problem or _problem(first, format_of(first.row), first)
     if problem:
         raise DataError(f"{first.origin}: {problem}.")
-    found = format_of(first.row)
-    assert found is not None
-    return found
+    kind = format_of(first.row)
+    assert kind is not None
+    return kind
 
 
 def first_problem(path: Path) -> DataError | None:
-    """What is wrong with the first bad line of a file, or else that one is too long; reads up to there."""
+    """An error for the first bad line of a file; if there is none, for the first line that is too long; else None."""
     first = kind = too_long = None
     for line in lines(path):
         if first is None:
@@ -57,23 +57,24 @@ def first_problem(path: Path) -> DataError | None:
         if problem:
             return DataError(f"{line.origin}: {problem}.")
         if too_long is None and len(line.raw) > MAX_ROW_BYTES:
-            told = f"{line.origin}: row has {len(line.raw):,} bytes, more than the {MAX_ROW_BYTES:,} that are sure to be read."
-            too_long = DataError(told, "Split the page.")
+            size = f"{len(line.raw):,} bytes, more than the {MAX_ROW_BYTES:,} that are sure to be read"
+            too_long = DataError(f"{line.origin}: row has {size}.", "Split the page.")
     return too_long
 
 
 def _problem(line: Line, kind: str | None, first: Line) -> str | None:
-    row, found = line.row, format_of(line.row)
+    """What is wrong with a line of a file whose `first` row has the format `kind`, or None."""
+    row, own_kind = line.row, format_of(line.row)
     if line.offset == 0 and line.raw.startswith(b"\xef\xbb\xbf"):
         return "starts with a byte order mark; save it as plain UTF-8"
     if _has_lone_surrogate(line):
         return "holds a lone surrogate, which is no character"
-    if found is None or kind is None:
+    if own_kind is None or kind is None:
         return f"row has none of {', '.join(FORMATS)} (found: {', '.join(row) or 'nothing'})"
-    if found != kind:
-        return f"{FORMATS[found]}, and {first.origin} is {FORMATS[kind]}; give each format a file of its own"
-    if found != "chunks":
-        return _text_problem(row[found], found) or _metadata_problem(row)
+    if own_kind != kind:
+        return f"{FORMATS[own_kind]}, and {first.origin} is {FORMATS[kind]}; give each format a file of its own"
+    if own_kind != "chunks":
+        return _text_problem(row[own_kind], own_kind) or _metadata_problem(row)
     if not isinstance(row["chunks"], list):
         return f'"chunks" is {type(row["chunks"]).__name__}, not a list'
     for number, chunk in enumerate(row["chunks"], 1):
@@ -105,7 +106,7 @@ def _metadata_problem(row: Mapping[str, Any]) -> str | None:
 
 
 def _has_lone_surrogate(line: Line) -> bool:
-    if b"\\ud" not in line.raw.lower():  # only an escape can stand for one in UTF-8
+    if b"\\ud" not in line.raw.lower():  # valid UTF-8 can hold one only as an escape, \ud800 to \udfff
         return False
     try:
         json.dumps(line.row, ensure_ascii=False).encode("utf-8")

@@ -1,4 +1,4 @@
-"""One file -> train.jsonl and eval.jsonl: whole groups on one side, rows of the same text never apart."""
+"""One file -> train.jsonl and eval.jsonl: a group of rows is never split, nor are rows with the same text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from harness.files import moved_into
 def divide(
     path: Path, folder: Path, *, ratio: float | None = None, rows: int | None = None, by: str | None = None
 ) -> dict[str, dict[str, int]]:
-    """Write both sides, rows as they are in the file's order; for each side its rows and groups.
+    """Write train.jsonl and eval.jsonl into `folder`; for each side, its numbers of `rows` and `groups`.
 
-    Rows with the same field `by` make a group, or with the same text; groups that share a text are one.
+    Rows keep their bytes and their order. Rows with the same value in the field `by` are a group; without `by`, rows
+    with the same text are. Groups that share a text are merged into one. Either `ratio`, a share of the rows, or `rows`
+    says how many are held out. Raises DataError if whole groups do not fill that number exactly.
     """
     if (ratio is None) == (rows is None):
         raise DataError("how much is held out must be given once.", "Pass --eval-ratio or --eval-rows.")
@@ -51,28 +53,32 @@ def divide(
 
 
 def _keys(line: Line, by: str | None) -> tuple[str, str]:
-    """A row's group, and its text's hash."""
+    """(group, hash of the text) of a row."""
     text = rank(row_text(checked(line)))
     if by is None:
         return text, text
     value = line.row.get(by)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        found = ", ".join(name for name, there in line.row.items() if isinstance(there, str | int)) or "nothing"
-        raise DataError(f'{line.origin}: row has no "{by}" to split by (found: {found}).', "Choose another --by.")
+        usable = ", ".join(name for name, other in line.row.items() if isinstance(other, str | int)) or "nothing"
+        raise DataError(f'{line.origin}: row has no "{by}" to split by (found: {usable}).', "Choose another --by.")
     return str(value), text
 
 
 def _groups(keys: list[tuple[str, str]]) -> list[str]:
-    """For each row the name of its group: the smallest of those that shared texts lead to."""
-    above: dict[str, str] = {}
+    """For each row's (group, text), the name of its group after groups that share a text are merged.
 
-    def top(group: str) -> str:
-        while above.setdefault(group, group) != group:
-            above[group] = group = above[above[group]]
+    A merged group has the smallest of its groups' names. Rows (a, x), (b, x), (b, y), (c, y) are all in group a: a and
+    b share the text x, b and c share y. (A union-find: each group points to a parent, a root to itself.)
+    """
+    parent: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while parent.setdefault(group, group) != group:
+            parent[group] = group = parent[parent[group]]  # halve the path on the way up
         return group
 
-    first: dict[str, str] = {}  # group in which a text was first seen
+    first: dict[str, str] = {}  # text -> the group in which it was first seen
     for group, text in keys:
-        one, other = sorted((top(group), top(first.setdefault(text, group))))
-        above[other] = one
-    return [top(group) for group, _ in keys]
+        smaller, larger = sorted((root(group), root(first.setdefault(text, group))))
+        parent[larger] = smaller
+    return [root(group) for group, _ in keys]

@@ -1,6 +1,6 @@
 """Several files -> one, by share of characters or tokens: whole rows, interleaved by a seeded hash.
 
-Rows stay in their files: what is held of each is its size, its place and its hash.
+Rows are not held in memory, only the size, byte offset and hash of each.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class MixedPart:
-    """What came of one file in a mix."""
+    """How much of one file is in a mix."""
 
     file: str
     rows: int
-    rows_of: int  # in the file
+    rows_of: int  # rows in the file
     size: int  # characters or tokens
-    asked: float  # share of the mix
-    share: float  # share reached
+    asked: float  # share of the mix that was asked for
+    share: float  # share of the mix that whole rows come to
 
 
 @dataclass
 class SizedRows:
-    """A part's rows, in the file's order."""
+    """A part's N rows in the file's order, as three arrays (N,)."""
 
     offsets: np.ndarray  # bytes before each line
     sizes: np.ndarray  # characters or tokens
-    ranks: np.ndarray  # seeded hash of the text
+    ranks: np.ndarray  # 64-bit hash of seed and text
 
 
 def parts_of(given: Sequence[str]) -> list[Part]:
-    """`FILE:SHARE` each; DataError where shares do not sum to 1, or a file comes twice."""
+    """The parts, each given as `FILE:SHARE`. Raises DataError if shares do not sum to 1, or a file is given twice."""
     parts = []
-    for one in given:
-        name, _, share = one.rpartition(":")
+    for argument in given:
+        name, _, share = argument.rpartition(":")
         try:
             parts.append(Part(Path(name), float(share)))
         except ValueError:
-            raise DataError(f"{one}: no share is given.", "Write FILE:SHARE, such as facts.jsonl:0.5.") from None
+            raise DataError(f"{argument}: no share is given.", "Write FILE:SHARE, such as facts.jsonl:0.5.") from None
         if not name or not 0 < parts[-1].share <= 1:
-            raise DataError(f"{one}: share {share} is not above 0 and at most 1.", "Leave out files of no share.")
+            raise DataError(f"{argument}: share {share} is not above 0 and at most 1.", "Leave out files of no share.")
     total = sum(part.share for part in parts)
     if abs(total - 1) > 1e-6:
         raise DataError(f"shares {', '.join(f'{part.share:g}' for part in parts)} sum to {total:g}, not 1.")
@@ -72,9 +72,10 @@ def parts_of(given: Sequence[str]) -> list[Part]:
 
 
 def mix(parts: Sequence[Part], output: Path, sizes: Sizes, seed: int = 0, rows: int | None = None) -> list[MixedPart]:
-    """Write the mix; what came of each part.
+    """Write the mix to `output`; for each part, how much of it is in the mix.
 
-    The file that is scarcest for its share sets the total; `rows` is the number of rows wanted of that.
+    The mix is as large as the file that is scarcest for its share allows. `rows` asks for a smaller one: every part
+    then stops early, in the same shares.
     """
     if rows is not None and rows < len(parts):
         raise DataError(f"--rows {rows}: {len(parts)} files give at least one row each.", "Ask for more rows.")
@@ -83,8 +84,8 @@ def mix(parts: Sequence[Part], output: Path, sizes: Sizes, seed: int = 0, rows: 
     measured = [_measured(part.path, sizes, seed) for part in parts]
     chosen = _within_shares(measured, [part.share for part in parts], rows)
     order = sorted(
-        (int(one.ranks[row]), number, int(one.offsets[row]))
-        for number, (one, picked) in enumerate(zip(measured, chosen, strict=True))
+        (int(part_rows.ranks[row]), number, int(part_rows.offsets[row]))
+        for number, (part_rows, picked) in enumerate(zip(measured, chosen, strict=True))
         for row in picked
     )
     with moved_into(output.parent) as work, ExitStack() as opened, (work / output.name).open("wb") as file:
@@ -93,33 +94,40 @@ def mix(parts: Sequence[Part], output: Path, sizes: Sizes, seed: int = 0, rows: 
         for _, number, offset in order:
             sources[number].seek(offset)
             file.write(_with_source(sources[number].readline(), names[number]))
-    totals = [int(one.sizes[picked].sum()) for one, picked in zip(measured, chosen, strict=True)]
+    totals = [int(part_rows.sizes[picked].sum()) for part_rows, picked in zip(measured, chosen, strict=True)]
     return [
-        MixedPart(str(part.path), len(picked), len(one.sizes), size, part.share, size / sum(totals))
-        for part, one, picked, size in zip(parts, measured, chosen, totals, strict=True)
+        MixedPart(str(part.path), len(picked), len(part_rows.sizes), size, part.share, size / sum(totals))
+        for part, part_rows, picked, size in zip(parts, measured, chosen, totals, strict=True)
     ]
 
 
 def _measured(path: Path, sizes: Sizes, seed: int) -> SizedRows:
-    offsets, found, ranks = [], [], []
+    """Offset, size and rank of each row of a file. Raises DataError at a bad row, or one of size 0."""
+    offsets, row_sizes, ranks = [], [], []
     texts = ((line, row_text(checked(line))) for line in lines(path))
     for line, text, size in sized(texts, sizes):
         if not size:
             raise DataError(f"{line.origin}: the tokenizer makes no token of the row's text.", "Remove the row.")
         offsets.append(line.offset)
-        found.append(size)
+        row_sizes.append(size)
         ranks.append(_rank(seed, text))
-    return SizedRows(np.array(offsets, np.int64), np.array(found, np.int64), np.array(ranks, np.uint64))
+    return SizedRows(np.array(offsets, np.int64), np.array(row_sizes, np.int64), np.array(ranks, np.uint64))
 
 
 def _within_shares(measured: list[SizedRows], shares: list[float], rows: int | None) -> list[np.ndarray]:
-    """Row numbers of each part: by rank, as many as its share of the total holds, and at least one."""
-    total = min(one.sizes.sum() / share for one, share in zip(measured, shares, strict=True))
+    """The row numbers taken of each part: its first rows by rank that fit its share of the total, at least one.
+
+    Files of 600 and 1,000 characters with shares of 0.5 allow a total of min(600 / 0.5, 1,000 / 0.5) = 1,200. A row
+    fits once the total has reached `end` = (sizes of the part's rows up to and with this one) / share: in the second
+    file, the row that brings its sum to 500 fits from a total of 1,000 on. With `rows`, the total is the lowest at
+    which at least that many rows fit.
+    """
+    total = min(part.sizes.sum() / share for part, share in zip(measured, shares, strict=True))
     picked, ends = [], []
-    for one, share in zip(measured, shares, strict=True):
-        by_rank = np.lexsort((one.offsets, one.ranks))
-        end = np.cumsum(one.sizes[by_rank]) / share  # the total at which the row is within its share
-        count = max(int(np.count_nonzero(end <= total * (1 + 1e-12))), 1)
+    for part, share in zip(measured, shares, strict=True):
+        by_rank = np.lexsort((part.offsets, part.ranks))  # by rank, and by offset where texts are the same
+        end = np.cumsum(part.sizes[by_rank]) / share
+        count = max(int(np.count_nonzero(end <= total * (1 + 1e-12))), 1)  # 1e-12: the division may round up
         picked.append(by_rank[:count])
         ends.append(end[:count])
     if rows is None:
@@ -129,7 +137,7 @@ def _within_shares(measured: list[SizedRows], shares: list[float], rows: int | N
         raise DataError(
             f"--rows {rows}: the mix has {available:,} rows in these shares.", "Ask for that many or fewer."
         )
-    last = np.sort(np.concatenate([end[1:] for end in ends]))  # each part keeps its first row
+    last = np.sort(np.concatenate([end[1:] for end in ends]))  # [1:], as each part keeps its first row at any total
     limit = last[rows - len(ends) - 1] if rows > len(ends) else 0.0
     return [by_rank[: max(int(np.count_nonzero(end <= limit)), 1)] for by_rank, end in zip(picked, ends, strict=True)]
 
@@ -139,12 +147,13 @@ def _rank(seed: int, text: str) -> int:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """File stems, with the folder before those that occur twice."""
+    """The files' stems; those that occur twice with their folder before them."""
     stems = [path.stem for path in paths]
     return [path.stem if stems.count(path.stem) == 1 else f"{path.resolve().parent.name}/{path.stem}" for path in paths]
 
 
 def _with_source(raw: bytes, name: str) -> bytes:
+    """The row's line, with `source` added if it has none."""
     row = json.loads(raw.decode("utf-8-sig"))
     if row.get("source") is None:
         return json.dumps({**row, "source": name}, ensure_ascii=False).encode() + b"\n"

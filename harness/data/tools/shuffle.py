@@ -1,4 +1,9 @@
-"""Lines in any order -> each once, in the order of their keys, out of core: spilled by key, sorted bucket by bucket."""
+"""Lines in any order -> each once, in the order of their keys, though they do not all fit into memory.
+
+Lines are first written into buckets by the highest bits of their keys: with two bits, keys 00... go into bucket 0, keys
+01... into bucket 1, and so on. Then one bucket after the other is read and sorted. As all keys of a bucket are below
+those of the next, the buckets' lines in sequence are the whole order.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +14,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-BUCKET_BYTES = 32 * 2**20  # sorted in memory at once, a few times over
-KEYED = np.dtype([("key", "<u8"), ("held_out", "?"), ("bytes", "<u4")])  # of one line in a bucket
+BUCKET_BYTES = 32 * 2**20  # of lines in a bucket; sorting it holds a few copies in memory
+KEYED = np.dtype([("key", "<u8"), ("held_out", "?"), ("bytes", "<u4")])  # of one line in a bucket; bytes: its length
 
 
 class Shuffle:
-    """At most `limit` lines by lowest key. Keys are evenly spread 64-bit numbers; equal keys mean equal lines.
+    """The lines with the lowest keys, at most `limit`. Keys are evenly spread 64-bit numbers, as hashes are.
 
-    Of lines with the same key the one that sorts first is kept, so that the result depends on the set of lines
-    alone. Memory: 8 bytes a line beside one batch and one bucket.
+    Lines with the same key are duplicates. The one that sorts first as bytes is kept, so that the result does not
+    depend on the order in which lines are added. Memory: 8 bytes a line, beside one batch and one bucket.
     """
 
     def __init__(self, folder: Path, limit: int, expected_bytes: int) -> None:
         self.folder, self.limit = folder, limit
-        self.bits = max(expected_bytes // BUCKET_BYTES, 1).bit_length()  # buckets: a power of two
-        self.keys: list[np.ndarray] = []  # of all lines, for the count of distinct ones
+        self.bits = max(expected_bytes // BUCKET_BYTES, 1).bit_length()  # of 2**bits buckets, BUCKET_BYTES at most
+        self.keys: list[np.ndarray] = []  # of all lines, to count the distinct ones
         self.lowest: list[np.ndarray] = []  # keys of spilled lines since the threshold was last drawn
-        self.threshold = np.uint64(2**64 - 1)  # no line above it can be among the lowest
+        self.threshold = np.uint64(2**64 - 1)  # lines with higher keys are not among the `limit` lowest
 
     def add(self, keys: np.ndarray, held_out: np.ndarray, lines: pa.Array) -> None:
-        """Spill a batch: UInt64 keys (N,), bool (N,) and LargeBinary lines (N,), each with its line end."""
+        """Write a batch into the buckets: uint64 keys (N,), bool (N,), LargeBinary lines (N,) with their line ends."""
         self.keys.append(keys)
         chosen = np.flatnonzero(keys <= self.threshold)
         chosen = chosen[np.argsort(keys[chosen], kind="stable")]
@@ -36,8 +41,8 @@ class Shuffle:
         keys, lines = keys[chosen], lines.take(pa.array(chosen))
         keyed = np.empty(len(chosen), KEYED)
         keyed["key"], keyed["held_out"], keyed["bytes"] = keys, held_out[chosen], np.diff(_offsets(lines))
-        buckets = keys >> np.uint64(64 - self.bits)
-        edges = np.flatnonzero(np.diff(buckets)) + 1
+        buckets = keys >> np.uint64(64 - self.bits)  # ascending, since the keys are
+        edges = np.flatnonzero(np.diff(buckets)) + 1  # where the next bucket begins
         for start, stop in zip([0, *edges], [*edges, len(keys)], strict=True):
             if start < stop:
                 with self._file(buckets[start], "lines").open("ab") as file:
@@ -47,14 +52,14 @@ class Shuffle:
         self._draw_threshold(keys)
 
     def distinct(self) -> int:
-        """Different keys among all lines, also among those beyond the limit."""
+        """Number of different keys among all lines added, also those beyond the limit."""
         if not self.keys:
             return 0
         keys = np.sort(np.concatenate(self.keys))
         return 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))
 
     def in_order(self) -> Iterator[tuple[np.ndarray, pa.Array]]:
-        """(held_out, lines) by ascending key, until the limit."""
+        """held_out (n,) and lines (n,) of each bucket in turn, by ascending key, until `limit` lines have come."""
         left = self.limit
         for bucket in range(2**self.bits):
             if left and self._file(bucket, "keys").exists():
@@ -70,6 +75,7 @@ class Shuffle:
                 yield keyed["held_out"][order], lines.take(pa.array(order))
 
     def _draw_threshold(self, keys: np.ndarray) -> None:
+        """Lower the threshold to the `limit`-th lowest distinct key so far, each time 2 * limit keys have come."""
         self.lowest.append(keys)
         if sum(map(len, self.lowest)) > 2 * self.limit:
             lowest = np.unique(np.concatenate(self.lowest))[: self.limit]
@@ -82,7 +88,7 @@ class Shuffle:
 
 
 def content(lines: pa.Array) -> memoryview:
-    """The bytes of all lines, one after the other, without a copy."""
+    """The bytes of all lines in sequence, without a copy."""
     offsets = _offsets(lines)
     return memoryview(lines.buffers()[2])[int(offsets[0]) : int(offsets[-1])] if len(lines) else memoryview(b"")
 
@@ -93,14 +99,15 @@ def where(lines: pa.Array, mask: np.ndarray) -> pa.Array:
 
 
 def _offsets(lines: pa.Array) -> np.ndarray:
+    """Where lines (N,) begin and end in the array's buffer of bytes: (N + 1,), line i from offset i to i + 1."""
     return np.frombuffer(lines.buffers()[1], np.int64)[lines.offset : lines.offset + len(lines) + 1]
 
 
 def _one_of_each(keys: np.ndarray, lines: pa.Array, order: np.ndarray) -> np.ndarray:
-    """`order`, in which keys ascend, with one index for each key: that of its smallest line."""
+    """The indexes in `order`, along which keys ascend, but only one for each key: that of its smallest line."""
     if not len(order):
         return order
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(keys[order]) > 0]))
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(keys[order]) > 0]))  # of each run of equal keys
     if len(starts) == len(order):
         return order
     survivors = order[starts]

@@ -1,4 +1,4 @@
-"""Texts -> their sizes, in characters, or in tokens by a worker process that has the tokenizer."""
+"""Texts -> their sizes: in characters, or in tokens, which a worker process with the tokenizer counts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def characters(texts: list[str]) -> list[int]:
 
 @contextmanager
 def tokens(name: str | None) -> Iterator[Sizes | None]:
-    """A function that counts tokens, special ones apart; None without a tokenizer.
+    """A function from texts to their numbers of tokens, without special tokens; None if `name` is None.
 
-    `name` is a folder or an id on the Hugging Face hub; DataError where it gives no tokenizer.
+    `name` is a folder or an id on the Hugging Face hub. Raises DataError if no tokenizer can be loaded from it.
     """
     if name is None:
         yield None
@@ -40,7 +40,7 @@ def tokens(name: str | None) -> Iterator[Sizes | None]:
         try:
             assert worker.stdout is not None
             answer = worker.stdout.readline()
-            problem = json.loads(answer) if answer else "its process ended without a word"
+            problem = json.loads(answer) if answer else "its process ended without an answer"
             if problem:
                 remedy = "Name a folder with a tokenizer, or a hub id; transformers must be installed: harness[train]."
                 raise DataError(f"--tokenizer {name} cannot be loaded: {problem}", remedy)
@@ -50,6 +50,7 @@ def tokens(name: str | None) -> Iterator[Sizes | None]:
 
 
 def _asked(worker: subprocess.Popen[str], texts: list[str]) -> list[int]:
+    """The texts' token counts, from the worker: a line of JSON to it, a line back."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     worker.stdin.write(json.dumps(texts) + "\n")
@@ -58,8 +59,8 @@ def _asked(worker: subprocess.Popen[str], texts: list[str]) -> list[int]:
 
 
 def sized(rows: Iterable[tuple[T, str]], sizes: Sizes) -> Iterator[tuple[T, str, int]]:
-    """Each (row, text) with the size of its text."""
-    left = iter(rows)
-    while some := list(islice(left, BATCH)):
-        for (row, text), size in zip(some, sizes([text for _, text in some]), strict=True):
+    """(row, text, size of the text) for each (row, text)."""
+    rest = iter(rows)
+    while batch := list(islice(rest, BATCH)):
+        for (row, text), size in zip(batch, sizes([text for _, text in batch]), strict=True):
             yield row, text, size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,14 +53,23 @@ def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:
             f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} fails with "
             f"{type(error).__name__}: {error}."
         ) from error
+    if not isinstance(own, Mapping):
+        raise SuiteError(
+            f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} returns {type(own).__name__}, not scores.",
+            'Return a dict of numbers by name: {"accuracy": 1.0}.',
+        )
     for name, score in own.items():
         values = score if isinstance(score, list | tuple) else (score,)
-        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+        if score is not None and not all(_is_number(value) for value in values):
             raise SuiteError(
-                f"suite {suite.name}: sample {sample.id}: score {name!r} is {score}.",
+                f"suite {suite.name}: sample {sample.id}: score {name!r} is {score!r}.",
                 "A score is a finite number, or None where it does not concern the sample: see the scorer.",
             )
-    return own
+    return dict(own)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 def _completion(sample: Sample, answer: Output) -> str | None:

@@ -24,7 +24,7 @@ LOUDEST = 3  # samples named with a verdict
 
 @dataclass(frozen=True)
 class Loud:
-    """A sample that speaks much for a verdict: both sides' scores on it."""
+    """A sample that speaks strongly for a verdict, with both sides' scores on it."""
 
     sample_id: str
     candidate: float | None
@@ -46,7 +46,7 @@ class Evidence:
     against: str  # the other side in words
     loudest: tuple[Loud, ...]
     wanted: Wanted
-    margin: float = 0.0  # how far beyond zero; negative where so much worse is still no worse
+    margin: float = 0.0  # how far beyond zero the claim asks for; negative where it allows being worse by that much
     side: str | None = None  # the other side's recipe, or the floor
     level: float = 1 - ALPHA
     seeds: int = 1  # trainings that the interval counts
@@ -95,7 +95,7 @@ def evidence(claim: Claim | Target | Regression, candidates: Candidates, others:
 
 
 def _against_floors(target: Target, candidates: Candidates, others: Others) -> Evidence:
-    """Against the number to reach, or against the highest of the floors named: a subject's samples, or a number."""
+    """Against the highest of the floors named, or a number to reach; a floor is a subject's samples or a number."""
     values = {name: _floor(candidates[0][0], others, target, name) for name in target.above}
     highest = max(values, key=values.__getitem__) if values else None
     if highest is not None and highest in others:
@@ -148,7 +148,7 @@ def _against_number(metric: str, candidates: Candidates, threshold: float, wante
 
 
 def _on_every_sample(metric: str, candidates: Candidates, number: float) -> Evidence:
-    """How far samples lie from a number that each of them should have; chance plays no part."""
+    """How far samples are from a number that each of them must have; no test is needed."""
     if metric not in candidates[0][0].samples[0].scores:
         raise SuiteError(f"claim on {candidates[0][0].suite} {metric}: no single sample has that score to be equal.")
     samples = [sample for own in candidates for sample in own[0].samples if sample.scores[metric] is not None]
@@ -186,7 +186,9 @@ def _since_blessed(claim: Regression, candidate: Evaluation, blessed: Evaluation
     rows, others = paired_samples(candidate, blessed)
     clusters = [row.cluster for row in rows]
     ours, theirs, how = _scores(rows), _scores(others), candidate.metric(claim.metric)
-    if candidate.adaptive or blessed.adaptive:  # looked at repeatedly: two-sided at 90 %, and half of its p
+    if (
+        candidate.adaptive or blessed.adaptive
+    ):  # after repeated looks: the two-sided 90 % interval, and half of its p-value
         edge = claim.margin if claim.rises else -claim.margin
         interval = interval_of(Comparison(how, ours, theirs, clusters, edge), (candidate, blessed), 0.9)
         better = interval.estimate < edge if claim.rises else interval.estimate > edge

@@ -1,4 +1,4 @@
-"""The interval of one comparison; where --adaptive looked at it while it grew, one that allows for these looks.
+"""The interval of one comparison, which allows for the repeated looks of --adaptive.
 
 Looking again and again at an ordinary 95 % interval misses the truth at some look far more often than in 5 % of cases.
 So of the error rate ALPHA a share EARLY goes to a confidence sequence, which holds at all looks at once, and the rest
@@ -42,7 +42,7 @@ class Comparison:
 
 
 def interval_of(comparison: Comparison, sides: Sequence[Evaluation], level: float = 1 - ALPHA) -> Interval:
-    """The comparison's interval at that level; `sides` are the evaluations of which one may have been stopped early."""
+    """The comparison's interval at that level; any of the evaluations `sides` may have been stopped early."""
     adaptive = [side for side in sides if side.adaptive]
     if not adaptive:
         return comparison.at(level)

@@ -30,8 +30,8 @@ def paired_samples(candidate: Evaluation, baseline: Evaluation, common: bool = F
 def pair_up(suite: str, ours: Sequence[ScoredSample], theirs: Sequence[ScoredSample], common: bool = False) -> Pairs:
     """The samples of both sides by id, in the candidate's order.
 
-    SuiteError where an id occurs twice, where the two sides did not answer the same samples, or, with `common`, which
-    pairs those that both answered, where there is none.
+    With `common`, only samples that both answered. Raises SuiteError where an id occurs twice, where the sides did not
+    answer the same samples, or, with `common`, where no sample is common.
     """
     a, b = ({sample.sample_id: sample for sample in side} for side in (ours, theirs))
     for side, by_id in ((ours, a), (theirs, b)):

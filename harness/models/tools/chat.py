@@ -1,4 +1,4 @@
-"""The chat process: `python -m harness.models.chat REQUEST` answers one prompt, or holds a conversation.
+"""The chat process: `python -m harness.models.tools.chat REQUEST` answers one prompt, or holds a conversation.
 
 The request is JSON; questions come from its `prompt` or line by line from stdin, answers go to stdout.
 """

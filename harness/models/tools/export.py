@@ -1,4 +1,4 @@
-"""The export worker: `python -m harness.models.export DIR` writes `DIR/made` as `DIR/request.json` asks.
+"""The export worker: `python -m harness.models.tools.export DIR` writes `DIR/made` as `DIR/request.json` asks.
 
 What it writes is loaded again with plain transformers and tried, before it counts as made.
 """

@@ -1,4 +1,4 @@
-"""The token worker: `python -m harness.models.tokens NAME` counts tokens for the data tools, which import no torch.
+"""The token worker: `python -m harness.models.tools.token_counts NAME` counts tokens for tools without torch.
 
 Each line of its input is a JSON list of texts, and each line of its output the list of their token counts; the first
 line of output is null, or what is wrong with the tokenizer.

@@ -31,6 +31,12 @@ def column(rows: ScoreRows, name: str) -> list[float | None]:
         raise StatisticsError(
             f"score {name!r} is missing on {len(missing)} of {len(rows)} samples (first: number {missing[0]})."
         )
+    lists = next((row[name] for row in rows if isinstance(row[name], list | tuple)), None)
+    if lists is not None:
+        raise StatisticsError(
+            f"score {name!r} is a list of {len(lists)} counts, and no declared metric sums it.",
+            "Declare a metric that does, such as Corpus, or return one number per sample.",
+        )
     return [None if row[name] is None else float(row[name]) for row in rows]
 
 

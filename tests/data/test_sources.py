@@ -1,0 +1,77 @@
+"""Where rows are, as declared: what a declaration may say, and what it comes to at each scale."""
+
+import pytest
+
+from harness import Dataset, Embedded, Files, Hub, Mix
+from harness.errors import DataError
+
+FACTS = Dataset(name="facts", mini=Embedded("facts", text="statement"), full=Files("facts.jsonl", text="statement"))
+STORIES = Dataset(name="stories", mini=Embedded("stories", text="text"), full=Files("stories.jsonl", text="text"))
+
+
+@pytest.mark.parametrize(
+    ("declare", "told"),
+    [
+        (lambda: Files("a.jsonl", prompt="{q}"), "a.jsonl: prompt and completion go together."),
+        (lambda: Hub("org/name", completion="{a}"), "org/name:train: prompt and completion go together."),
+        (
+            lambda: Embedded("facts", text="statement", prompt="{q}", completion="{a}"),
+            "embedded facts: text and prompt exclude each other.",
+        ),
+        (lambda: FACTS.rows(0), "dataset facts: 0 rows at full scale; ask for at least one."),
+        (lambda: FACTS.rows(5, mini=-1), "dataset facts: -1 rows at mini scale; ask for at least one."),
+        (lambda: FACTS.share(0), "dataset facts: share 0 is not above 0 and at most 1."),
+        (lambda: FACTS.share(1.5), "dataset facts: share 1.5 is not above 0 and at most 1."),
+        (lambda: Mix(), "Mix: no datasets."),
+        (lambda: Mix(FACTS.share(0.5), STORIES), "Mix: some parts have a share and some have rows; use one kind."),
+        (lambda: Mix(FACTS.share(0.5), STORIES.share(0.4)), "Mix: shares 0.5, 0.4 sum to 0.9, not 1."),
+    ],
+)
+def test_a_declaration_that_cannot_mean_anything_is_told(declare, told):
+    with pytest.raises(DataError) as error:
+        declare()
+    assert error.value.problem == told
+
+
+def test_a_scale_that_is_not_declared_is_told_with_those_that_are():
+    with pytest.raises(DataError, match=r"dataset facts has no small source \(it has: mini, full\)") as error:
+        FACTS.source("small")
+    assert error.value.remedy == "Declare Dataset(small=...), or choose another --scale."
+    assert FACTS.source("full") == Files("facts.jsonl", text="statement")
+
+
+def test_one_name_stands_for_a_list_of_one():
+    source = Files("a.jsonl", require="statement", keep="citation")
+    assert (source.require, source.keep) == (("statement",), ("citation",))
+
+
+def test_a_hub_dataset_has_a_file_that_stands_for_it():
+    assert Hub("org/name", split="test").local == "org/name/test.jsonl"
+    assert Hub("org/name", file="mine.jsonl").local == "mine.jsonl"
+
+
+def test_held_out_rows_begin_beyond_those_trained_on_at_each_scale():
+    held_out = FACTS.rows(100, mini=10).held_out(20, mini=5)
+    assert held_out.skip == {"full": 100, "mini": 10}
+    assert held_out.count == {"full": 20, "small": None, "mini": 5}
+    again = held_out.held_out(1, mini=1)
+    assert again.skip == {"full": 120, "mini": 15}
+
+
+def test_held_out_rows_of_a_dataset_kept_apart_begin_at_its_first():
+    apart = Dataset(name="apart", mini=FACTS.mini, full=Files("apart.jsonl", text="statement"))
+    assert FACTS.rows(100, mini=10).held_out(20, mini=5, of=apart).skip == {"mini": 10}
+
+
+def test_both_sides_of_a_mix_are_of_the_same_parts_and_file():
+    mix = Mix(FACTS.rows(6), STORIES.rows(4), file="both.json")
+    train, held_out = mix.split(2, mini=1)
+    assert (train.divided.side, held_out.divided.side) == ("train", "held_out")
+    assert train.parts == held_out.parts == mix.parts
+    assert train.file == held_out.file == "both.json"
+    assert mix.divided is None
+
+
+def test_the_published_rows_of_a_mix_are_known_where_every_part_says_how_many():
+    assert Mix(FACTS.rows(6), STORIES.rows(4)).published_rows() == 10
+    assert Mix(FACTS.rows(6), STORIES).published_rows() is None

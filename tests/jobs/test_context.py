@@ -1,0 +1,68 @@
+"""Where weights are that a job needs, by key; and what is said of rows that were left out."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import Dataset, Embedded, Finetune, Lora, Mix, Recipe, Variant
+from harness.data.reading.rows import Loaded
+from harness.jobs.context import model_place, note_left_out, place_of
+from harness.jobs.events import Note
+from harness.worker.places import Adapted, Directory, HubModel, Published
+from tests.hand_made import add
+
+TALK = Dataset(name="talk", mini=Embedded("instructions"))
+TUNED = Finetune(data=Mix(TALK.rows(mini=8)), learning_rate=1e-3, epochs=1, effective_batch_size=4)
+ADAPTED = Finetune(
+    data=Mix(TALK.rows(mini=8)), learning_rate=1e-3, epochs=1, effective_batch_size=4, adapter=Lora(rank=4)
+)
+
+
+def place(made, subject):
+    return place_of(made.keys.last(subject), Path("/project"))
+
+
+def on(made, name, base, *stages):
+    """A recipe of one variant over that base."""
+    made.recipes[name] = Recipe(name=name, stages=stages, variants=[Variant("mini", base=base, scale="mini")])
+    return made.recipes[name]["mini"]
+
+
+def test_a_model_of_the_hub_is_used_as_it_is(made):
+    assert place(made, add(made, "alpha")) == HubModel("org/alpha", None)
+
+
+@pytest.mark.parametrize(("declared", "found"), [("own/model", "/project/own/model"), ("{root}/own/model", None)])
+def test_a_folder_of_the_projects_own_is_found_from_its_root(made, declared, found):
+    folder = made.root / "own" / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    subject = on(made, "own", declared.format(root=made.root))
+    assert place(made, subject) == Directory(found or str(folder))
+
+
+def test_a_checkpoint_is_named_by_its_key(made):
+    subject = on(made, "tuned", "org/base", TUNED)
+    assert place(made, subject) == Published(made.keys.fingerprint(subject))
+    assert model_place(made.keys.last(subject).parent, Path("/project")) == HubModel("org/base", None)
+
+
+def test_an_adapter_stands_over_its_base_whatever_that_is(made):
+    over_hub = on(made, "over_hub", "org/base", ADAPTED)
+    assert place(made, over_hub) == Adapted(Published(made.keys.fingerprint(over_hub)), HubModel("org/base", None))
+    tuned = on(made, "tuned", "org/base", TUNED)
+    over_tuned = on(made, "over_tuned", tuned, ADAPTED)
+    assert place(made, over_tuned) == Adapted(
+        Published(made.keys.fingerprint(over_tuned)), Published(made.keys.fingerprint(tuned))
+    )
+
+
+def test_rows_that_were_left_out_are_counted_and_listed_in_the_store(tmp_path):
+    reported = []
+    note_left_out(tmp_path, reported.append, "suite look: own", Loaded([], ["a:1: odd", "a:2: odd"]))
+    [note] = reported
+    file = tmp_path / "left_out" / "suite-look-own.txt"
+    assert note == Note(f"suite look: own: 2 rows left out, listed in {file}")
+    assert file.read_text() == "a:1: odd\na:2: odd\n"
+    note_left_out(tmp_path, reported.append, "suite look", Loaded([{}], []))
+    assert len(reported) == 1

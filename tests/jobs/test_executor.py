@@ -1,0 +1,204 @@
+"""Jobs run side by side: parents before children, each on a device of its own, the most urgent first."""
+
+import threading
+import time
+
+import pytest
+
+from harness.errors import StoreError, WorkerFailed
+from harness.jobs.executor import Leases, LocalExecutor
+from harness.jobs.job import Job
+
+SOON = 10.0  # seconds within which anything here has happened
+
+
+class Course:
+    """What ran where and in which order, and jobs that write it down."""
+
+    def __init__(self):
+        self.lock, self.begun, self.ended = threading.Lock(), [], []
+
+    def job(self, name, kind="train", needs=(), after=(), work=lambda: None):
+        def run(job, device):
+            with self.lock:
+                self.begun.append((name, device))
+            work()
+            with self.lock:
+                self.ended.append(name)
+
+        return Job(name, name, kind, run, needs=list(needs), after=list(after))
+
+    @property
+    def order(self):
+        return [name for name, _ in self.begun]
+
+
+def fail(error):
+    def work():
+        raise error
+
+    return work
+
+
+def run(jobs, devices=("cpu",)):
+    """Start the jobs and wait until all have ended."""
+    executor = LocalExecutor(devices, stop_workers=lambda: None)
+    executor.start(jobs)
+    for job in jobs:
+        assert job.ended.wait(SOON), job.name
+    return executor
+
+
+def test_parents_run_before_their_children_though_children_are_started_first():
+    course = Course()
+    ground = course.job("ground", work=lambda: time.sleep(0.05))
+    tuned = course.job("tuned", needs=[ground])
+    measured = course.job("measured", "measure", needs=[tuned])
+    run([measured, tuned, ground], devices=("cuda:0", "cuda:1"))
+    assert course.order == ["ground", "tuned", "measured"]
+    assert {job.state for job in (ground, tuned, measured)} == {"done"}
+    assert ground.seconds >= 0.05
+
+
+def test_what_stands_on_a_failure_is_not_started_and_names_it():
+    course = Course()
+    ground = course.job("ground", work=fail(StoreError("the disk is full.")))
+    tuned = course.job("tuned", needs=[ground])
+    measured = course.job("measured", "measure", needs=[tuned])
+    beside = course.job("beside")
+    run([ground, tuned, measured, beside])
+    assert sorted(course.order) == ["beside", "ground"]
+    assert isinstance(ground.error, StoreError)
+    for job in (tuned, measured):
+        assert isinstance(job.error, WorkerFailed)
+        assert job.error.problem == (
+            f"{job.name} was not started: what it stands on failed. StoreError: the disk is full."
+        )
+        assert job.error.__cause__ is ground.error
+    assert [job.state for job in (ground, tuned, measured, beside)] == ["failed", "failed", "failed", "done"]
+
+
+def test_what_only_comes_after_another_runs_even_when_that_has_failed():
+    course = Course()
+    reference = course.job("reference", "measure", work=fail(RuntimeError("unexpected")))
+    own = course.job("own", "measure", after=[reference])
+    run([own, reference])
+    assert course.order == ["reference", "own"]
+    assert own.state == "done"
+
+
+def test_a_failure_gives_its_device_back():
+    course = Course()
+    jobs = [course.job(f"{i}", work=fail(RuntimeError("unexpected"))) for i in range(3)]
+    executor = run([*jobs, course.job("last")])
+    assert len(course.begun) == 4
+    assert executor.leases.free == ["cpu"]
+
+
+def test_jobs_run_side_by_side_on_as_many_devices_as_there_are():
+    course, meeting = Course(), threading.Barrier(2, timeout=SOON)
+    jobs = [course.job(name, work=meeting.wait) for name in ("one", "two")]
+    run(jobs, devices=("cuda:0", "cuda:1"))
+    assert {job.state for job in jobs} == {"done"}, "each waited for the other"
+    assert {device for _, device in course.begun} == {"cuda:0", "cuda:1"}
+    assert {job.device for job in jobs} == {"cuda:0", "cuda:1"}
+
+
+def test_no_two_jobs_share_a_device():
+    course, together = Course(), []
+
+    def work():
+        with course.lock:
+            together.append(len(course.begun) - len(course.ended))
+        time.sleep(0.01)
+
+    run([course.job(f"{i}", work=work) for i in range(6)], devices=("cuda:0",))
+    assert together == [1] * 6
+
+
+def test_of_those_that_wait_checkpoints_get_a_device_before_measurements():
+    course, busy = Course(), threading.Event()
+    first = course.job("first", work=lambda: busy.wait(SOON))
+    executor = LocalExecutor(["cpu"], stop_workers=lambda: None)
+    executor.start([first])
+    wait_until(lambda: course.order == ["first"])
+    rest = [course.job("measure", "measure"), course.job("measure more", "measure"), course.job("train")]
+    for count, job in enumerate(rest, start=1):
+        executor.start([job])
+        wait_until(lambda count=count: len(executor.leases.waiting) == count)
+    busy.set()
+    assert all(job.ended.wait(SOON) for job in rest)
+    assert course.order == ["first", "train", "measure", "measure more"]
+
+
+def wait_until(done):
+    deadline = time.monotonic() + SOON
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+# ---- stopping -----------------------------------------------------------------------------------------
+
+
+def test_a_stopped_session_asks_its_workers_to_end_and_starts_nothing_more():
+    course, asked = Course(), threading.Event()
+    running = course.job("running", work=lambda: asked.wait(SOON))
+    waiting = course.job("waiting")
+    child = course.job("child", "measure", needs=[waiting])
+    executor = LocalExecutor(["cpu"], stop_workers=asked.set)
+    executor.start([running])
+    wait_until(lambda: course.order == ["running"])
+    executor.start([waiting, child])
+    executor.stop()
+    assert all(job.ended.is_set() for job in (running, waiting, child))
+    assert course.order == ["running"]
+    assert running.error is None
+    assert isinstance(waiting.error, KeyboardInterrupt)
+    assert isinstance(child.error, WorkerFailed)
+    assert not any(thread.is_alive() for thread in executor.threads)
+
+
+def test_stopping_what_has_ended_is_no_mistake():
+    course = Course()
+    executor = run([course.job("one")])
+    executor.stop()
+    assert course.order == ["one"]
+
+
+# ---- leases -------------------------------------------------------------------------------------------
+
+
+def test_a_device_is_leased_for_the_time_of_a_block():
+    leases = Leases(["cuda:0", "cuda:1"])
+    with leases.lease(0) as one, leases.lease(1) as other:
+        assert {one, other} == {"cuda:0", "cuda:1"}
+        assert leases.free == []
+    assert sorted(leases.free) == ["cuda:0", "cuda:1"]
+
+
+def test_an_error_within_the_block_gives_the_device_back():
+    leases = Leases(["cpu"])
+    with pytest.raises(RuntimeError), leases.lease(0):
+        raise RuntimeError
+    assert leases.free == ["cpu"]
+
+
+def test_once_closed_nobody_waits_and_no_device_is_made_up():
+    leases = Leases(["cpu"])
+    got = []
+
+    def wait():
+        with leases.lease(0) as device:
+            got.append(device)
+
+    with leases.lease(0):
+        waiting = [threading.Thread(target=wait, daemon=True) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        wait_until(lambda: len(leases.waiting) == 3)
+        leases.close()
+        for thread in waiting:
+            thread.join(SOON)
+    assert got == ["none"] * 3
+    assert leases.free == ["cpu"]

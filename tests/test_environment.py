@@ -1,0 +1,91 @@
+"""What surrounds a session: versions without an import, threads, the project's commit, a child's variables."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from harness.environment import PACKAGE, child_environment, commit_of, environment, threads, version_of
+
+
+def test_versions_of_what_is_installed_are_recorded_and_nothing_is_imported():
+    code = (
+        "import json, sys; from harness.environment import environment; found = environment(3);"
+        "heavy = [m for m in ('torch', 'transformers', 'datasets', 'lm_eval', 'numpy') if m in sys.modules];"
+        "print(json.dumps([found, heavy]))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found, heavy = json.loads(shown.stdout)
+    assert heavy == []
+    assert found == environment(3)
+    assert (found["python"], found["threads"]) == (platform.python_version(), 3)
+    assert platform.machine() in found["machine"]
+
+
+def test_threads_are_recorded_only_where_they_are_known():
+    assert "threads" not in environment()
+
+
+def test_a_library_that_is_not_installed_has_no_version():
+    assert version_of("pytest") == version("pytest")
+    assert version_of("no-such-library") is None
+    assert None not in environment().values()
+
+
+def test_a_worker_has_the_threads_that_this_process_may_use():
+    assert threads() == len(os.sched_getaffinity(0)) >= 1
+
+
+def git(folder, *arguments):
+    names = ("AUTHOR", "COMMITTER")
+    who = {f"GIT_{name}_{what}": "a@b.c" for name in names for what in ("NAME", "EMAIL")}
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | who).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "recipe.py").write_text("A = 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "first")
+    return tmp_path
+
+
+def test_a_project_is_at_its_commit_and_a_plus_says_that_files_differ(repository):
+    head = git(repository, "rev-parse", "HEAD")
+    assert commit_of(repository) == head[:12]
+    (repository / "untracked.txt").write_text("of no matter")
+    assert commit_of(repository) == head[:12]
+    (repository / "recipe.py").write_text("A = 2\n")
+    assert commit_of(repository) == f"{head[:12]}+"
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path, repository):
+    assert commit_of(tmp_path / "nowhere") is None
+    empty = tmp_path / "empty"
+    git(tmp_path, "init", "--quiet", str(empty))
+    assert commit_of(empty) is None, "nothing was committed yet"
+
+
+def test_a_machine_without_git_has_no_commits(repository, monkeypatch):
+    monkeypatch.setenv("PATH", str(repository / "no-programs"))
+    assert commit_of(repository) is None
+
+
+def test_a_child_can_import_this_harness_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere/else")
+    variables = child_environment(EXTRA="yes")
+    assert variables["PYTHONPATH"] == f"{PACKAGE.parent}{os.pathsep}/somewhere/else"
+    assert (variables["TOKENIZERS_PARALLELISM"], variables["EXTRA"]) == ("false", "yes")
+    code = "import harness; print(harness.__file__)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == str(PACKAGE / "__init__.py")
+    monkeypatch.delenv("PYTHONPATH")
+    assert child_environment()["PYTHONPATH"] == str(PACKAGE.parent)
