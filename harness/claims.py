@@ -28,7 +28,7 @@ class Claim:
     by: float = field(default=0.0, kw_only=True)  # the least difference claimed, in the metric's unit
     no_lower_than: str | None = field(default=None, kw_only=True)
     no_higher_than: str | None = field(default=None, kw_only=True)
-    margin: float = field(default=0.0, kw_only=True)  # how much worse is still no worse
+    margin: float = field(default=0.0, kw_only=True)  # how much worse still counts as no worse
     equals: float | None = field(default=None, kw_only=True)
     below: float | None = field(default=None, kw_only=True)
     above: float | None = field(default=None, kw_only=True)
@@ -138,7 +138,7 @@ class Guard:
 
 @dataclass(frozen=True)
 class Regression:
-    """What `--baseline NAME` claims of a guarded metric: that it is not worse than the blessed one by the margin."""
+    """What `--baseline NAME` claims of a guarded metric: that it is not worse than the baseline by the margin or more."""
 
     suite: str
     metric: str

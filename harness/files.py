@@ -1,4 +1,4 @@
-"""Files as every room of the house writes and reads them: whole or not at all, hashed once, JSON line by line."""
+"""How files are written and read everywhere: whole or not at all, hashed once, JSON line by line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.errors import DataError, StoreError
 
-Json = dict[str, Any]  # a JSON object whose fields are not ours to name: a spec, a record, a library's settings
+Json = dict[str, Any]  # a JSON object without a fixed set of fields: a spec, a record, a library's settings
 SHORT = 8  # characters of a digest shown to people
 
 
@@ -24,8 +24,8 @@ SHORT = 8  # characters of a digest shown to people
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write the file in one step: whoever reads it finds the old text or the new one, never a part."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")  # nobody else's
+    """Write the file in one step: readers see the old text or the new one, never a part."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")  # no other thread writes it
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
@@ -36,7 +36,7 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, which takes its place once the block has ended well."""
+    """A temporary path beside `path`; it replaces `path` when the block ends without an error."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         yield temporary
@@ -47,10 +47,10 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def moved_into(folder: Path) -> Iterator[Path]:
-    """An empty working folder below `folder`; the files left in it are moved up when the block has ended well.
+    """An empty working folder below `folder`; its files are moved up when the block ends without an error.
 
-    Folders within it are not moved. After an error nothing is, and a `folder` that was not there before is gone
-    again.
+    Folders within it are not moved. After an error nothing is moved, and a `folder` that did not exist before is
+    removed again.
     """
     is_new = not folder.exists()
     try:
@@ -95,7 +95,7 @@ def disk_errors_explained(doing: str) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Have a file or a folder reach the disk before anything that relies on it is written."""
+    """Flush a file or a folder to disk, before anything that relies on it is written."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -116,7 +116,7 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def read_json_lines(path: Path, skip_broken: bool = False) -> list[Json]:
     """The objects of a file that the harness wrote itself, none where there is no file.
 
-    `skip_broken` is for logs, of which a kill may have cut a line short; else such a line is a ValueError.
+    `skip_broken` is for logs, where a kill may have cut the last line short; without it such a line is a ValueError.
     """
     if not path.exists():
         return []
@@ -173,7 +173,7 @@ class FileDigests:
             try:
                 known = json.loads(memory.read_text())
             except ValueError:
-                known = None  # a memory only: every digest can be computed again
+                known = None  # it is only a cache: every digest can be computed again
             self.known = known if isinstance(known, dict) else {}
 
     def of(self, path: Path, kind: str = "bytes", compute: Callable[[Path], str] = sha256) -> str:
@@ -188,12 +188,12 @@ class FileDigests:
         return found
 
     def learn(self, key: str, value: Any) -> None:
-        """Remember something else that follows from bytes alone."""
+        """Remember another fact that follows from bytes alone."""
         self.known[key] = value
         self.changed = True
 
     def remember(self) -> None:
-        """Write the memory down, if something was learnt."""
+        """Write the cache to disk, if anything was added."""
         if self.memory is None or not self.changed:
             return
         self.memory.parent.mkdir(parents=True, exist_ok=True)

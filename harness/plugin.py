@@ -1,7 +1,7 @@
 """The pytest plugin: options, collection, the fixtures `checkpoint`, `evaluate`, `verdict` and one per recipe.
 
-Each hook hands over to an ordinary object: a `Setup` before anything runs, then a `Run` and its `Record`. Loaded one
-way only, by `pytest_plugins` in the root conftest.py.
+Each hook hands over to an ordinary object: a `Setup` before anything runs, then a `Run` and its `Record`. The plugin is
+loaded by `pytest_plugins` in the project's root conftest.py, and in no other way.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @contextmanager
 def _usage_errors() -> Iterator[None]:
-    """Turns what is wrong with a user's input into pytest's own usage error: one message, exit status 4."""
+    """Turn a HarnessError into pytest's usage error: one message, exit status 4."""
     try:
         yield
     except HarnessError as error:
@@ -234,8 +234,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _record_properties(item: pytest.Item, verdict: Verdict) -> None:
-    """The verdict as properties of a JUnit file: named after the gate on the whole suite of tests, since the schema of
-    xunit2 knows none of a test; on the test itself with `-o junit_family=xunit1`."""
+    """Write the verdict into a JUnit file as properties. The schema of xunit2 allows none on a test, so they are named
+    after the gate and set on the whole suite of tests; with `-o junit_family=xunit1` they are the test's own."""
     from _pytest.junitxml import xml_key
 
     xml = item.config.stash.get(xml_key, None)

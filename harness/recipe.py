@@ -142,7 +142,7 @@ class _Reads:
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(PretrainSettings, _Reads):
     """Next-token training on text. From an `Architecture` it starts with fresh weights; from any other base it
-    goes on with that base's weights and tokenizer.
+    continues from that base's weights and tokenizer.
     """
 
     def __post_init__(self) -> None:
@@ -249,7 +249,7 @@ class Subject:
 
     @property
     def id(self) -> str:
-        """recipe-variant, the name in test ids; seeds beyond the first are told apart."""
+        """recipe-variant, the name in test ids; with -seedN for seeds beyond the first."""
         seed = f"-seed{self.seed}" if self.seed else ""
         return f"{self.recipe.name}-{self.variant.name}{seed}"
 

@@ -93,14 +93,14 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """Ask the checkpoint's own record: per held-out row, the loss before and after its last stage."""
+    """Ask the checkpoint's own record: the loss on each held-out row before and after its last stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """Ask how copies of the checkpoint answer beside it: an adapter merged into its base, in each of `forms`.
+    """Ask whether copies of the checkpoint answer as it does: adapters merged into the base, in each of `forms`.
 
-    Both follow the checkpoint's own greedy completion of the prompt, token by token.
+    At each token of the checkpoint's own greedy completion, the copy's most likely token is compared.
     """
 
     forms: tuple[str, ...] = ("bfloat16", "int8", "nf4")  # int8: LLM.int8 (arXiv:2208.07339); nf4: arXiv:2305.14314
@@ -109,7 +109,7 @@ class Parity:
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """Ask the training rows of the checkpoint's every stage which n-grams they share with all suites' items."""
+    """Ask which n-grams the training rows of all the checkpoint's stages share with the items of all suites."""
 
     n: int = 8  # words
 
@@ -118,7 +118,7 @@ Ask = Generate | Perplexity | Choices | LmEval | LmEvalTask | Probe | Parity | T
 ASKS: tuple[type, ...] = get_args(Ask)
 MODEL_FREE = (TrainingRecord, Overlap)  # asks that need no model
 OWN_ITEMS = (TrainingRecord, Overlap, LmEvalTask)  # asks that bring their own samples
-Answer = dict[str, Any]  # what was answered to one sample, by name: each ask says which names
+Answer = dict[str, Any]  # the answer to one sample: name -> value; each ask has its own names
 Output = Mapping[str, Any]  # the same, as a scorer reads it
 Scores = dict[str, Any]  # metric -> score of one sample; lists hold counts that a corpus metric sums
 Scorer = Callable[[Sample, Output], Scores]
@@ -163,12 +163,12 @@ class Suite:
 
     @property
     def needs_model(self) -> bool:
-        """Whether a model has to be asked, rather than what is known of its training."""
+        """Whether a model must be asked; the record of its training is not enough."""
         return not all(isinstance(ask, MODEL_FREE) for ask in self.asks)
 
     @property
     def copies(self) -> tuple[str, ...]:
-        """Dtypes or forms in which every sample is asked once; empty where there is one copy only."""
+        """The dtypes or forms in which every sample is asked; empty where it is asked once."""
         for ask in self.asks:
             if isinstance(ask, Probe):
                 return ask.dtypes

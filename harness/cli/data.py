@@ -40,8 +40,8 @@ def chunks(
     if as_json:
         return print_json(made)
     written = {f"written to {name}": side["rows"] for name, side in made["outputs"].items()}
-    told = {name.replace("_", " "): count for name, count in made["counts"].items()}
-    _table([{"what": name, "count": count} for name, count in {**told, **written}.items()])
+    counts = {name.replace("_", " "): count for name, count in made["counts"].items()}
+    _table([{"what": name, "count": count} for name, count in {**counts, **written}.items()])
 
 
 @data_app.command()

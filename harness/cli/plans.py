@@ -1,4 +1,4 @@
-"""The commands that look ahead and beside: plan, why, status, tone."""
+"""Commands that change nothing: plan, why, status, tone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def why(
     if as_json:
         return print_json(rows)
     for row in rows:
-        words = "its checkpoint is there" if row["cached"] else row["told"]
+        words = "its checkpoint is there" if row["cached"] else row["words"]
         print(f"{row['stage']} {short(row['fingerprint'])}: {words}")
 
 
@@ -61,7 +61,7 @@ def _why(setup: Setup, planned: PlannedStage) -> Json:
         "cached": there,
         "nearest": near.key if near else None,
         "differs": [{"field": d.field, "there": d.there, "here": d.here} for d in near.differs] if near else [],
-        "told": "there" if there else why_missing(planned, specs),
+        "words": "there" if there else why_missing(planned, specs),
     }
 
 

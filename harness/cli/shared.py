@@ -1,4 +1,4 @@
-"""What several commands have: the project opened without training, options of one meaning, tables or JSON."""
+"""Shared by several commands: common options, the project opened without training, output as a table or JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def opened(
     baseline: str | None = None,
     seeds: int = 1,
 ) -> Setup:
-    """The project around the current folder, where nothing is trained."""
+    """The project that the current folder is in, opened without training."""
     options = Options(
         scale=checked_scale(scale),
         devices=("cuda:0",) if gpu is not None else ("cpu",),
@@ -52,7 +52,7 @@ def opened(
 
 
 def opened_store(store: Path | None) -> Store:
-    """The store alone, for commands that ask for no recipe."""
+    """The store alone, for commands that need no recipe."""
     return store_of(find_root(Path.cwd()) if store is None else Path.cwd(), store)
 
 

@@ -1,4 +1,4 @@
-"""`harness store`: what is kept by content, whether it is sound, and what nobody needs any more."""
+"""`harness store`: what is stored, whether it is undamaged, and what no recipe leads to."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _all(store: Store) -> Iterator[Artifact]:
 
 
 def _what(artifact: Artifact) -> str:
-    """A checkpoint's stage, an evaluation's suite, what answers are to."""
+    """A checkpoint's stage, an evaluation's suite, or the asks of answers."""
     spec = artifact.spec
     if artifact.kind == "checkpoints":
         return str(spec["stage"])

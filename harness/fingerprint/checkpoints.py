@@ -1,7 +1,7 @@
-"""A declared subject -> the stages that lead to it, each with all that its fingerprint is computed from.
+"""A declared subject -> the chain of stages that lead to it, each with all that its fingerprint is computed from.
 
-Stages form a chain in which each names the fingerprint of the one before: a new fine-tuning rate never repeats the
-pretraining, and new pretraining data changes everything after it.
+Each stage contains the fingerprint of the one before. So a new fine-tuning rate never repeats the pretraining, and new
+pretraining data changes everything after it.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class StageKeys:
 def outdated(specs: Mapping[str, Json], code: CodeDigests) -> set[str]:
     """Of stored checkpoints, fingerprint -> spec, those that no recipe can lead to any more.
 
-    They were made by other training code than this harness holds, or stand on one that was.
+    They were made by training code that has changed since, or start from a checkpoint that was.
     """
     current = {kind: code.of(*folders) for kind, folders in WEIGHTS.items()}
     found = {key for key, spec in specs.items() if spec.get("code") != current.get(spec.get("stage", ""))}

@@ -1,4 +1,4 @@
-"""Declared rows -> what decides them: the bytes of files or the revision of a hub dataset, and how they are read."""
+"""Declared rows -> what decides them: bytes of files or the revision of a hub dataset, and how they are read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMES = ("is", "name", "path", "id", "config", "split", "file")  # of a source: 
 class DataKeys:
     """What decides the rows of datasets; each looked up once.
 
-    With `pin`, a hub revision that was never recorded is resolved and recorded before it goes into a key; without,
-    it counts as None, and nothing is asked of the hub. With `without_data` a file that is not at hand counts as
-    None too: such keys serve to plan with, and no artifact has them.
+    With `pin`, a hub revision that was never recorded is resolved and recorded first. Without, it counts as None and the
+    hub is not asked. With `without_data`, a missing file counts as None too: such keys are for planning, and no artifact
+    has them.
     """
 
     def __init__(self, access: Access, files: FileDigests, pin: bool, without_data: bool) -> None:

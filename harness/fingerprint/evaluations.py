@@ -1,7 +1,7 @@
 """Suite x subject -> the evaluation that is wanted, with the keys of its answers and of its scores.
 
-What a model answers depends on the checkpoint, the questions and the code that asks; what those answers score, on the
-scorer and the metrics as well. So there are two keys: a new scorer finds the old answers.
+Answers depend on the checkpoint, the questions and the code that asks. Scores depend on the answers, the scorer and the
+metrics. So there are two keys, and a new scorer finds the old answers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class PlannedEvaluation:
     subject: Subject
     checkpoint: PlannedStage  # the subject's last stage
     answers: Json  # all that the key of its answers is computed from
-    spec: Json  # all that its own key is computed from, but for the answers' key
+    spec: Json  # all that the evaluation's key is computed from, with the answers' key
 
     @cached_property
     def answers_key(self) -> str:
@@ -108,12 +108,12 @@ class EvaluationKeys:
         return PlannedEvaluation(suite, subject, checkpoint, answers, spec)
 
     def _data(self, suite: Suite, checkpoint: PlannedStage) -> list[Json]:
-        """What decides the samples: the suite's rows, or what its ask brings along."""
+        """What decides the samples: the suite's rows, or those that its ask brings."""
         scale, stage = checkpoint.subject.scale, checkpoint.stage
         if suite.dataset is not None:
             data = self.data.of(suite.dataset, scale)
         elif not suite.needs_model and stage is not None and stage.held_out is not None:
-            data = self.data.of(stage.held_out, scale)  # whose losses the checkpoint recorded
+            data = self.data.of(stage.held_out, scale)  # the checkpoint recorded their losses
         else:
             data = []
         for ask in suite.asks:
@@ -125,7 +125,7 @@ class EvaluationKeys:
         return data
 
     def _items(self, checkpoint: PlannedStage) -> list[Json]:
-        """What decides the items of all suites, and how they are looked for in training rows."""
+        """What decides the evaluation items of all suites, and how training rows are searched for them."""
         items = [
             {
                 "suite": suite.name,
@@ -155,7 +155,7 @@ class EvaluationKeys:
 
 
 def suite_spec(suite: Suite) -> Json:
-    """All of a suite that can change its scores, but for its data."""
+    """All of a suite that can change its scores, except its data."""
     return {
         "name": suite.name,
         "to_sample": function_digest(suite.to_sample) if suite.to_sample else None,
@@ -168,7 +168,7 @@ def suite_spec(suite: Suite) -> Json:
 
 
 def files_named_in(task_file: Path) -> list[Path]:
-    """The data files, included task files and modules that a task file of lm-eval names: beside it, or absolute."""
+    """The files that a task file of lm-eval names, by absolute path or beside it: data, included task files, modules."""
     text = task_file.read_text("utf-8")
     absolute = [Path(name) for name in re.findall(r"(?<![\w.])/[^\s'\"{},\]]+", text)]
     beside = [p for p in task_file.parent.iterdir() if p != task_file and (p.name in text or f"{p.stem}." in text)]

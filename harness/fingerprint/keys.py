@@ -25,12 +25,12 @@ def _none() -> None:
 
 @dataclass(frozen=True)
 class Keys:
-    """Immutable: another scale, or revisions pinned, makes another `Keys`."""
+    """All keys; immutable: `at` and `pinned` give another `Keys`."""
 
     root: Path
     access: Access
     files: FileDigests
-    suites: Callable[[], dict[str, Suite]] = dict  # the project's, asked for only where a key depends on them all
+    suites: Callable[[], dict[str, Suite]] = dict  # the project's; called only where a key depends on all of them
     device: str = "cpu"  # where evaluations are made
     pin: bool = False  # see DataKeys
     without_data: bool = False
@@ -85,7 +85,7 @@ class Keys:
     def of_all(self, subjects: Iterable[Subject], seeds: Iterable[int]) -> set[str]:
         """Fingerprints of every stage that leads to one of the subjects, with each of the training seeds added.
 
-        Raises the DataError of a scale whose data is not at hand, since its keys cannot be known.
+        Raises the DataError of a scale whose data is missing, because its keys cannot be computed.
         """
         found: set[str] = set()
         seeds = list(seeds)

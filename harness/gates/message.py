@@ -62,7 +62,7 @@ def _conclusion(judged: Verdict, found: Evidence) -> str:
 
 def _undecided(judged: Verdict, found: Evidence) -> str:
     if found.seeds > 1:
-        return f"That cannot be decided with {found.seeds} training seeds; more of them, or more samples, would tell."
+        return f"That cannot be decided with {found.seeds} training seeds; more of them, or more samples, would decide."
     need = (
         f"about {judged.samples_needed:,} samples would decide"
         if judged.samples_needed

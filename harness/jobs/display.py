@@ -30,10 +30,10 @@ def _bars(running: Callable[[], list[Job]], done: Callable[[], bool], stream: Te
         while not done():
             jobs = running()
             for job in jobs:
-                told = job.progress()
+                progress = job.progress()
                 if job not in tasks:
                     tasks[job] = bars.add_task(f"{job.name} on {job.device}", words="")
-                bars.update(tasks[job], completed=told.done, total=told.total or None, words=told.words)  # type: ignore[arg-type]
+                bars.update(tasks[job], completed=progress.done, total=progress.total or None, words=progress.words)  # type: ignore[arg-type]
             for job in [job for job in tasks if job not in jobs]:
                 bars.remove_task(tasks.pop(job))  # type: ignore[arg-type]
             time.sleep(0.1)
@@ -46,9 +46,9 @@ def _lines(running: Callable[[], list[Job]], done: Callable[[], bool], stream: T
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
             for job in running():
-                told = job.progress()
-                share = f"{told.done}/{told.total} " if told.total else ""
-                stream.write(("" if begun else "\n") + f"  {job.name} on {job.device}: {share}{told.words}\n")
+                progress = job.progress()
+                share = f"{progress.done}/{progress.total} " if progress.total else ""
+                stream.write(("" if begun else "\n") + f"  {job.name} on {job.device}: {share}{progress.words}\n")
                 begun = True
             stream.flush()
         time.sleep(0.05)

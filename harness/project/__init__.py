@@ -1,6 +1,6 @@
 """What a project declares in its folders `recipes/`, `suites/` and `reports/`, and what its command line adds.
 
-declared       files -> values, with the place of what is wrong in them
+declared       files -> values; an error names file and line
 project        the declarations of one session: recipes, suites, subjects, seeds
 command_line   subjects and suites without a file of their own: --model, --tasks
 """

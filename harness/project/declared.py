@@ -1,4 +1,4 @@
-"""Files of a project -> the recipes, suites and reports declared in them, with the place of what is wrong."""
+"""Files of a project -> the recipes, suites and reports declared in them. Errors name file and line."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def load_suites(root: Path) -> dict[str, Suite]:
 def load_reports(root: Path, kind: type[Declared]) -> list[Declared]:
     """The values of a kind in `reports/`, in the order of their files.
 
-    Only files that import that kind by name are read: a folder `reports/` may be something else of the project's.
+    Only files that import that kind by name are loaded, because a project may use a folder `reports/` for something else.
     """
     found: list[Declared] = []
     for path in sorted((root / "reports").glob("*.py")):
@@ -83,7 +83,7 @@ def load_reports(root: Path, kind: type[Declared]) -> list[Declared]:
 
 
 def _imported_names(path: Path, package: str | None = None) -> set[str]:
-    """The names that a file imports from other modules, or from one package; none where it is no Python."""
+    """The names that a file imports; none where it is not valid Python."""
     try:
         tree = ast.parse(path.read_text("utf-8"))
     except (SyntaxError, ValueError):
@@ -108,7 +108,7 @@ def _check_references(recipes: dict[str, Recipe]) -> None:
 
 
 def _import(root: Path, name: str) -> ModuleType:
-    """Import a project file; what goes wrong inside is reported with file and line."""
+    """Import a project file; errors within it are reported with file and line."""
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     try:
@@ -126,7 +126,7 @@ def _import(root: Path, name: str) -> ModuleType:
 
 
 def _named(name: str, trace: TracebackType | None) -> Any:
-    """What the failing code calls by that name."""
+    """The value that the failing code calls by that name."""
     while trace is not None:
         if name in trace.tb_frame.f_globals:
             return trace.tb_frame.f_globals[name]

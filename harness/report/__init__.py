@@ -1,4 +1,4 @@
-"""The last step of the road: what the warehouse holds, as a page, a comment and a table.
+"""The last step of the road: the warehouse as an HTML page, a Markdown comment and a terminal table.
 
 declared   what a project shows: a Report of sections          write    all of it, written
 load       the warehouse -> content, by the queries in sql/    custom   sections with a query of their own

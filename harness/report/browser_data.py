@@ -1,8 +1,8 @@
 """Samples -> the packed data that the page's sample browser reads, within a number of bytes.
 
 Every text is stored once, in one list, and named by its place there: suites share prompts, subjects share
-answers. Where all samples don't fit, long texts are shortened first; then no suite keeps more than so many of its
-draw, the same for every subject, so that what is won and lost stays representative. What is missing is told.
+answers. Where all samples don't fit, long texts are shortened first. Then each suite keeps the first samples of its
+random draw, the same ones for every subject, so that wins and losses stay representative. The page says what is missing.
 """
 
 import json
@@ -15,8 +15,8 @@ from harness.report.letters import Packed, coded, packed
 from harness.report.words import LOWER_IS_BETTER, visible
 
 TEXT_LIMITS = (1_200, 800, 600, 500, 400, 300)  # characters, the longest that should fit is tried first
-HOPELESS = 1.1  # what should come out so much too large by its characters is not tried
-CLOSE = 0.97  # of the draw that should fit is tried
+HOPELESS = 1.1  # a layout that its characters put this far above the limit is not tried
+CLOSE = 0.97  # share of the estimated number of samples that is tried
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Browsable:
 
 
 def browsable(content: Content, most_bytes: int) -> Browsable:
-    """The samples that fit, packed; at the least those drawn first."""
+    """The samples that fit, packed; at least the first ones of the draw."""
     evaluations = [*content.evaluations, *(baseline.evaluation for baseline in content.baselines)]
     samples = [sample for evaluation in evaluations for sample in evaluation.samples]
     lengths = [len(t.shown) for s in samples for t in (s.prompt, s.target, s.completion) if t]
@@ -81,7 +81,7 @@ def _packed(content: Content, limit: int, most_draws: int) -> Browsable:
 
 
 def _sides(content: Content, suite: str) -> dict[str, Evaluation]:
-    """Whose answers can be compared: the subjects', then those of baselines that differ from them."""
+    """Names whose answers can be compared: subjects, then baselines whose evaluations differ from theirs."""
     subjects = content.of_suite(suite)
     shown = {evaluation.evaluation for evaluation in subjects.values()}
     blessed = [b.evaluation for b in content.baselines if b.evaluation.suite == suite]
@@ -116,7 +116,7 @@ class Texts:
     cut: dict[int, int] = field(default_factory=dict)  # place -> characters of the whole text
 
     def place(self, text: Text | None) -> int:
-        """Where the text stands in the list; -1 for none."""
+        """The place of the text in the list; -1 for no text."""
         if text is None:
             return -1
         shown = text.shown[: self.limit]
@@ -154,7 +154,7 @@ def _suite(suite: str, evaluations: dict[str, Evaluation], asked: dict[str, Samp
 
 
 def _steps(places: list[int]) -> list[int]:
-    """Each number less the one before it: nearly the same over and over, which packs well."""
+    """Differences between neighbouring numbers: mostly equal, so they compress well."""
     return [place - before for before, place in zip([0, *places], places, strict=False)]
 
 

@@ -155,7 +155,7 @@ def _dots(rows: list[dict], lines: list[dict], thresholds: list[float]) -> str:
 
 
 def _lines(ends: list[tuple[float, int]], row_count: int, x: Any, y: Any) -> list:
-    """Upright lines, each down to its own last row: faint behind the names, strong beside the intervals."""
+    """Vertical lines, each down to its own last row: faint behind the names, strong beside the intervals."""
     faint = [{"value": value, "row": -0.7, "end": row + 0.26} for value, row in ends]
     strong = [
         {"value": value, "row": place - 0.22, "end": place + 0.26}
@@ -197,14 +197,16 @@ def own_chart(mark: str, encode: Mapping[str, str], columns: Sequence[str], rows
     try:
         chart = altair.Chart(altair.Data(values=values))
         chart = getattr(chart, f"mark_{mark}")(**({} if "color" in encode else {"color": ACCENT})).encode(**encode)
-        whole = altair.AutoSizeParams(type="fit-x", contains="padding")  # long labels leave the letters their size
+        whole = altair.AutoSizeParams(
+            type="fit-x", contains="padding"
+        )  # long labels take room from the plot, not from the size of letters
         return svg(chart.properties(width=WIDTH, height=OWN_HEIGHT, autosize=whole))
     except Exception as error:  # whatever Altair and vl-convert say of the user's encoding
         raise ReportError(str(error).strip().split("\n")[0]) from None
 
 
 def _json(value: Any) -> Any:
-    """A value as JSON has it: moments as text, decimals as numbers, and nothing for what is no finite number."""
+    """A value as JSON: times as text, decimals as numbers, null for a number that is not finite."""
     if isinstance(value, float | Decimal):
         return float(value) if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int) else str(value)
@@ -226,7 +228,7 @@ def finite(value: float | None) -> bool:
 
 
 def svg(chart: Any) -> str:
-    """The drawing without what the page has no use for, one number after the point."""
+    """The drawing without attributes that the page does not use, coordinates with one decimal."""
     drawn = vl_convert.vegalite_to_svg(chart.configure(**CONFIG).to_json(indent=None, validate=False))
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn).groups()  # type: ignore[union-attr]
     drawn = re.sub(r"^<svg[^>]*>", "", drawn)

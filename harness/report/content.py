@@ -1,4 +1,4 @@
-"""What a report is about, as plain values: between the warehouse and the three ways of showing it."""
+"""What a report shows, as plain values: read from the warehouse, rendered as HTML, Markdown or text."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,7 +124,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class Loud:
-    """A sample that speaks much for a verdict, and both sides' scores on it."""
+    """A sample that speaks strongly for a verdict, with both sides' scores on it."""
 
     sample_id: str
     candidate: float | None
@@ -173,7 +173,7 @@ class Touched:
     items: int
     touched: int
     estimate: float  # over all items
-    without: float | None  # over the untouched ones; None where none is left
+    without: float | None  # over the items that share nothing; None where none are left
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Baseline:
     name: str
     commit_id: str | None
     set_at: datetime
-    evaluation: Evaluation  # its subject is told as "wiki_only-mini at baseline main"
+    evaluation: Evaluation  # its subject reads "wiki_only-mini at baseline main"
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class Content:
         return sorted(names, key=lambda name: (CUSTOMARY.index(name) if name in CUSTOMARY else len(CUSTOMARY), name))
 
     def floors_of(self, suite: str, metric: str) -> dict[str, float]:
-        """What needs no knowledge, by name: the declared floors and the untrained models."""
+        """What answering without knowledge scores, by name: the declared floors and the untrained models."""
         floors = {f.floor: f.value for f in self.floors if (f.suite, f.metric) == (suite, metric)}
         if not floors:
             return {}

@@ -1,4 +1,4 @@
-"""Content -> what each subject cost to train and to measure, and who is best for the money."""
+"""Content -> what each subject cost to train and to measure, and which subjects are unbeaten at their cost."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Spared:
-    """Samples that an early verdict made unnecessary."""
+    """Samples that were not asked because the verdict came early."""
 
     subject: str
     suite: str
@@ -55,7 +55,7 @@ class Pareto:
 
 
 def costs(content: Content) -> list[Cost]:
-    """One for each subject of which any cost is known."""
+    """One entry per subject with any known cost."""
     found = [_cost(content, subject) for subject in content.subjects]
     return [cost for cost in found if cost.train_seconds or cost.test_seconds is not None]
 
@@ -83,12 +83,12 @@ def _cost(content: Content, subject: Subject) -> Cost:
 
 
 def _trained(subject: Subject) -> list[Checkpoint]:
-    """The stages that were trained here: not weights that were used as they are."""
+    """The stages that were trained; not published weights used as they are."""
     return [checkpoint for checkpoint in subject.lineage if checkpoint.optimizer_steps]
 
 
 def _total(values: Iterable[float | None]) -> float | None:
-    """The sum; None where a part is unknown, or there is none: half a sum would mislead."""
+    """The sum; None where a part is unknown or there are no parts: a partial sum would mislead."""
     parts = list(values)
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
@@ -104,7 +104,7 @@ def spared(content: Content) -> list[Spared]:
 
 
 def paretos(content: Content) -> list[Pareto]:
-    """Quality against training time, for suites that at least three trained subjects went through."""
+    """Quality against training time, for suites that measured at least three trained subjects."""
     found = []
     for suite in content.suites:
         metric = next((name for name in content.metric_names(suite) if name in QUALITIES), None)
@@ -117,7 +117,7 @@ def paretos(content: Content) -> list[Pareto]:
 
 
 def _points(content: Content, suite: str, metric: str) -> list[Point]:
-    """The subjects by training time; untouched weights took none."""
+    """The subjects by training time; published weights took none."""
     evaluations = content.of_suite(suite)
     measured = []
     for subject in content.subjects:
@@ -141,7 +141,7 @@ def _as_good(one: Metric, other: Metric, metric: str) -> bool:
 
 
 def cost_table(content: Content) -> tuple[list[str], list[list[str]]]:
-    """Column names and one row a subject; columns of which nothing is known are left out."""
+    """Column names and one row per subject; columns without any known value are left out."""
     columns: dict[str, Callable[[Cost], str]] = {
         "training": lambda c: duration(c.train_seconds),
         "tokens": lambda c: count(c.train_tokens),
@@ -155,13 +155,13 @@ def cost_table(content: Content) -> tuple[list[str], list[list[str]]]:
         "energy, measuring": lambda c: energy(c.test_joules),
     }
     found = costs(content)
-    told = {name: [show(cost) for cost in found] for name, show in columns.items()}
-    known = {name: cells for name, cells in told.items() if set(cells) - {MISSING}}
+    shown = {name: [show(cost) for cost in found] for name, show in columns.items()}
+    known = {name: cells for name, cells in shown.items() if set(cells) - {MISSING}}
     return list(known), [[cost.subject, *row] for cost, row in zip(found, zip(*known.values()), strict=True)]
 
 
 def spared_line(content: Content) -> str:
-    """How much early verdicts saved; empty where every sample was asked."""
+    """A sentence on how many samples early verdicts saved; empty where every sample was asked."""
     rows = spared(content)
     left = sum(row.available - row.samples for row in rows)
     asked = sum(e.samples_available for e in content.evaluations)
@@ -172,14 +172,14 @@ def spared_line(content: Content) -> str:
 
 
 def pareto_line(pareto: Pareto) -> str:
-    """Who is unbeaten, in one sentence."""
+    """Which subjects are unbeaten, in one sentence."""
     best = [
         f"{point.subject} ({number(point.metric.estimate)}, {duration(point.seconds)})"
         for point in pareto.points
         if point.best
     ]
-    told = f"{pareto.metric}, lower is better" if pareto.metric in LOWER_IS_BETTER else pareto.metric
-    line = f"On {pareto.suite} ({told}) {listed(best)} {'is' if len(best) == 1 else 'are'} unbeaten"
+    metric = f"{pareto.metric}, lower is better" if pareto.metric in LOWER_IS_BETTER else pareto.metric
+    line = f"On {pareto.suite} ({metric}) {listed(best)} {'is' if len(best) == 1 else 'are'} unbeaten"
     if len(best) == len(pareto.points):
         return f"{line}: each longer training scored better."
     return f"{line}: every other subject scores no better than one that trained no longer."

@@ -1,4 +1,4 @@
-"""Sections that ask the results file themselves: one SELECT each, its rows as a table or a chart."""
+"""Sections with a query of their own: one SELECT on the results file, its rows as a table or a chart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Queried:
 
 
 def queried(connection: duckdb.DuckDBPyConnection, section: Table | Chart, content: Content) -> Queried:
-    """The section's rows; whatever is wrong with its SQL is its own problem, and the report's other parts stand."""
+    """The section's rows, or what is wrong with its SQL; the rest of the report does not depend on it."""
     try:
         statements = connection.extract_statements(section.sql)
         if len(statements) != 1 or statements[0].type.name != "SELECT":
@@ -46,7 +46,7 @@ def _wrong(section: Table | Chart, problem: str) -> Queried:
 def _selected(
     connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, content: Content
 ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Column names and rows, read where nothing can be written: in DuckDB the WITH of a SELECT may delete."""
+    """Column names and rows, from a read-only transaction: in DuckDB the WITH of a SELECT may delete rows."""
     given = {
         "run": content.run.run_id,
         "runs": [run.run_id for run in content.runs],
@@ -62,7 +62,7 @@ def _selected(
 
 
 def _cut(value: Any) -> Any:
-    """The value; where its text is long, the beginning of that."""
+    """The value, or the beginning of its text where that is long."""
     if value is None or isinstance(value, int | float | Decimal):
         return value
     text = str(value)

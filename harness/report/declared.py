@@ -1,4 +1,4 @@
-"""What a project shows: a `Report` of sections, as a value in a file of `reports/`. Nothing here reads a result."""
+"""What a project shows: a `Report` of sections, as a value in a file of `reports/`. No result is read here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARKS: tuple[Mark, ...] = get_args(Mark)
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report; shown where there is something to show in it."""
+    """A part of a report; left out where there is nothing to show in it."""
 
     template: ClassVar[str]  # its file in templates/sections/, without the ending
     anchor: ClassVar[str]  # its address on the page
@@ -126,9 +126,9 @@ class Chart(Section):
             raise ReportError(f"Chart({self.title!r}): there is no mark {self.mark!r}.", f"Choose {known}.")
         columns = self.encode.values() if isinstance(self.encode, Mapping) else ()
         if not columns or not all(isinstance(column, str) for column in columns):
-            told = f"{self.encode!r}, not columns by channel" if self.encode else "empty"
+            problem = f"{self.encode!r}, not columns by channel" if self.encode else "empty"
             raise ReportError(
-                f"Chart({self.title!r}): encode is {told}.", 'Give channels: encode={"x": "step:Q", ...}.'
+                f"Chart({self.title!r}): encode is {problem}.", 'Give channels: encode={"x": "step:Q", ...}.'
             )
 
 
@@ -142,8 +142,7 @@ NAME = re.compile(r"[\w-]+")
 class Report:
     """Sections in their order, written as `NAME.html` and `NAME.md` after each session.
 
-    The one called "report" is what a session's terminal shows too; a project that declares none has it with all
-    sections.
+    The report named "report" is also printed in the terminal; a project that declares none gets it with all sections.
     """
 
     name: str
@@ -152,8 +151,8 @@ class Report:
 
     def __post_init__(self) -> None:
         if not isinstance(self.sections, Iterable):
-            told = f"report {self.name}: sections is {self.sections!r}, not a list of sections."
-            raise ReportError(told, "Write sections=[Verdicts(), ...].")
+            problem = f"report {self.name}: sections is {self.sections!r}, not a list of sections."
+            raise ReportError(problem, "Write sections=[Verdicts(), ...].")
         object.__setattr__(self, "sections", tuple(self.sections))
         if not NAME.fullmatch(self.name):
             raise ReportError(f"Report {self.name!r}: the name is also a file's; use letters, digits, - and _.")
@@ -172,7 +171,7 @@ class Report:
 
     @property
     def queries(self) -> list[Table | Chart]:
-        """The sections that ask the results file themselves."""
+        """The sections with a query of their own."""
         return [section for section in self.sections if isinstance(section, Table | Chart)]
 
 
@@ -180,7 +179,7 @@ DEFAULT = Report("report")
 
 
 def with_default(declared: Sequence[Report]) -> list[Report]:
-    """The reports of a project: the one called "report" first, its own or the default one.
+    """The reports of a project, first the one named "report": its own, or the default one.
 
     ReportError where two have one name.
     """

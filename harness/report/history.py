@@ -7,7 +7,7 @@ from harness.report.content import Content, PastScore
 from harness.report.words import listed
 
 MOST_RUNS = 30
-MANY_SUITES = 4  # told as a number rather than by name
+MANY_SUITES = 4  # from so many on, their number is given instead of their names
 MOST_SUBJECTS = 8  # drawn in one chart
 
 
@@ -33,12 +33,12 @@ class History:
 
     @property
     def changed(self) -> bool:
-        """Whether any subject was measured anew."""
+        """Whether any subject has a new score."""
         return any(len({score.evaluation for score in scores.values()}) > 1 for scores in self.series.values())
 
 
 def histories(content: Content) -> list[History]:
-    """One for each suite that a subject went through in several runs; empty where nothing was new."""
+    """One history per suite that measured a subject in several runs; empty where nothing was new."""
     by_suite: dict[str, list[PastScore]] = {}
     for score in content.history:
         by_suite.setdefault(score.suite, []).append(score)
@@ -47,7 +47,7 @@ def histories(content: Content) -> list[History]:
 
 
 def unchanged_line(found: list[History]) -> str:
-    """Which suites gave the same over all their runs; empty where each gave something new."""
+    """A sentence on suites whose scores were the same in all runs; empty where there are none."""
     same = [one.suite for one in found if not one.changed]
     if not same:
         return ""
@@ -56,13 +56,13 @@ def unchanged_line(found: list[History]) -> str:
 
 
 def _history(content: Content, scores: list[PastScore]) -> History | None:
-    told: dict[str, list[PastScore]] = {}
+    by_run: dict[str, list[PastScore]] = {}
     for score in scores:
-        told.setdefault(score.run_id, []).append(score)
-    runs = _news(told)[-MOST_RUNS:]
+        by_run.setdefault(score.run_id, []).append(score)
+    runs = _news(by_run)[-MOST_RUNS:]
     if len(runs) < 2:
         return None
-    past = [_past_run(place, told[run_id][0]) for place, run_id in enumerate(runs)]
+    past = [_past_run(place, by_run[run_id][0]) for place, run_id in enumerate(runs)]
     places = {run.run_id: run.place for run in past}
     series: dict[str, dict[int, PastScore]] = {subject.name: {} for subject in content.subjects}
     for score in scores:
@@ -76,12 +76,12 @@ def _history(content: Content, scores: list[PastScore]) -> History | None:
     return History(scores[0].suite, scores[0].metric, past, shown, len(seen) - len(shown))
 
 
-def _news(told: dict[str, list[PastScore]]) -> list[str]:
-    """The runs, oldest first, without those of the same commit in which every evaluation was the one before."""
+def _news(by_run: dict[str, list[PastScore]]) -> list[str]:
+    """The runs, oldest first, without those of the same commit in which no evaluation was new."""
     known: dict[str, str] = {}
     commit: str | None = None
     news: list[str] = []
-    for run_id, scores in sorted(told.items()):
+    for run_id, scores in sorted(by_run.items()):
         measured = {score.subject: score.evaluation for score in scores}
         if not news or known | measured != known or scores[0].commit_id != commit:
             news.append(run_id)

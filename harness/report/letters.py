@@ -1,8 +1,8 @@
-"""Texts and JSON -> characters that stand in a <script> element as they are, several times smaller.
+"""Texts and JSON -> characters that need no escaping in a <script> element, several times smaller.
 
-Texts are split into words, and each word is written as one to four bytes, the fewer the more often it occurs (a
-dense code in the manner of Brisaboa et al. 2003; the first byte tells the length). Deflate then sees several times
-as much text at once. The page reads it back (templates/unpack.js).
+Texts are split into words, and each word is written as one to four bytes, frequent words with fewer (a dense code
+after Brisaboa et al. 2003; the first byte gives the length). Deflate's window then covers several times as much
+text. The page reads it back (templates/unpack.js).
 """
 
 import re
@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy
 
-WORD = re.compile(r" ?\w+| ?[^\w\s]+|\s")  # with the space before it; nothing is left between two
-FIRST_BYTES = (0, 160, 240, 248, 256)  # a code's first byte lies from FIRST_BYTES[n - 1] on where it has n bytes
+WORD = re.compile(r" ?\w+| ?[^\w\s]+|\s")  # a word with the space before it; together they cover the whole text
+FIRST_BYTES = (0, 160, 240, 248, 256)  # a code of n bytes has a first byte in FIRST_BYTES[n - 1] .. FIRST_BYTES[n] - 1
 # Printable ASCII without <, > and &: nothing here can end the element or start another.
 ALPHABET = numpy.array([c for c in range(0x21, 0x7F) if chr(c) not in "<>&"], dtype=numpy.uint8)
 
@@ -25,7 +25,7 @@ class Packed:
     """Deflated bytes as text: pairs of 91 letters for each 13 bits."""
 
     letters: str
-    size: int  # bytes, before the last pair was filled up
+    size: int  # bytes, without the padding of the last pair
 
 
 def coded(texts: Iterable[str]) -> tuple[list[str], bytes]:

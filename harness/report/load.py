@@ -38,8 +38,8 @@ def load(
 ) -> Content:
     """All that a report shows: on the latest run, on the one named, or on the stored runs of a window.
 
-    With `recipes` or `since` (UTC where it names no zone): of every subject of these recipes the newest entry among
-    the runs since then, the newest evaluations of those weights and the claims as last judged on them.
+    With `recipes` or `since` (UTC where it names no zone): of every subject of these recipes, its newest run since
+    then, the newest evaluations of those weights, and the claims as last judged on them.
     connection is an open DuckDB connection; nothing is written through it.
     Raises WarehouseError where nothing matches.
     """
@@ -89,7 +89,7 @@ def _nothing(
     connection: duckdb.DuckDBPyConnection, run_id: str | None, recipes: list[str] | None, since: datetime | None,
     unknown: set[str],
 ) -> WarehouseError:  # fmt: skip
-    """Why no run matches, and what there is."""
+    """The error that says why no run matches, and which runs there are."""
     known = connection.execute("SELECT run_id, started_at FROM runs ORDER BY run_id DESC").fetchall()
     if not known:
         return WarehouseError("the results hold no run, so there is nothing to report", "Run pytest suites/ first.")
@@ -185,8 +185,8 @@ def _evaluations(connection: duckdb.DuckDBPyConnection, found: list[dict], gates
 
 def _baselines(blessed: list[dict], evaluations: Sequence[Evaluation]) -> Iterator[Baseline]:
     for row, evaluation in zip(blessed, evaluations, strict=True):
-        told = replace(evaluation, subject=f"{row['subject']} at baseline {row['name']}")
-        yield Baseline(row["name"], row["commit_id"], row["set_at"], told)
+        named = replace(evaluation, subject=f"{row['subject']} at baseline {row['name']}")
+        yield Baseline(row["name"], row["commit_id"], row["set_at"], named)
 
 
 def _history(connection: duckdb.DuckDBPyConnection, content: Content) -> Iterator[PastScore]:

@@ -1,4 +1,4 @@
-"""Content -> Markdown for a pull request: verdicts, metrics and a shortened first look, nothing that runs or pings."""
+"""Content -> Markdown for a pull request: verdicts, metrics and a shortened first look. Nothing in it runs a script or mentions a user."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def write_markdown(content: Content, path: Path, report: Report = DEFAULT, found
 
 
 def summary_markdown(content: Content, report: Report = DEFAULT, found: Found | None = None) -> str:
-    """The comment: at most MOST_CHARACTERS, for which whole sections are left out, and said so."""
+    """The comment, at most MOST_CHARACTERS long; sections that are left out for that are named."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=False, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

@@ -1,4 +1,4 @@
-"""Content -> one self-contained HTML file: no request leaves it, no script of a sample runs in it."""
+"""Content -> one self-contained HTML file: it makes no request, and no script within a sample runs."""
 
 import base64
 import hashlib
@@ -95,7 +95,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _values(content: Content, report: Report) -> Json:
-    """What the sections' templates show; nothing is drawn for sections that the report leaves out."""
+    """Values for the sections' templates; charts are drawn only for sections that the report has."""
     histories = history.histories(content) if report.has(History) else []
     drawn = [{"history": one, "svg": Markup(trends.history_chart(one))} for one in histories if one.changed]
     paretos = cost.paretos(content) if report.has(Cost) else []
@@ -189,7 +189,7 @@ def _metric_charts(content: Content) -> dict[str, list[dict]]:
 
 
 def _curves(content: Content) -> list[dict]:
-    """One curve for each trained checkpoint, named after the subjects that stand on it."""
+    """One curve per trained checkpoint, named after the subjects that depend on it."""
     users: dict[str, list[str]] = {}
     checkpoints: dict[str, Checkpoint] = {}
     places: dict[str, int] = {}  # which stage of its lineage it is

@@ -1,4 +1,4 @@
-"""The queries in `sql/`, run as they stand: rows out, nothing written."""
+"""The queries in `sql/`: each returns rows, none writes."""
 
 from __future__ import annotations
 

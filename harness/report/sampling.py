@@ -1,4 +1,4 @@
-"""Which samples a report loads: all where they are few, else a draw, the same ids for every subject of a suite."""
+"""Which samples a report loads: all if they are few, otherwise a random draw, with the same ids for every subject."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def draw(
 def most_ids(counts: dict[str, tuple[int, int]], most_rows: int) -> dict[str, int]:
     """Suite -> sample ids to draw, from suite -> (ids, rows), so that no more than most_rows are loaded.
 
-    Small suites are kept whole; what they leave of an equal share goes to the larger ones.
+    Small suites are kept whole; what they do not use of an equal share goes to the larger ones.
     """
     limits: dict[str, int] = {}
     left = most_rows

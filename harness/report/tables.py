@@ -89,8 +89,8 @@ def _matrix_row(content: Content, suite: str, metric: str) -> MatrixRow:
     evaluations = content.of_suite(suite)
     cells = [evaluations[s.name].metrics.get(metric) if s.name in evaluations else None for s in content.subjects]
     sizes = sorted({cell.n for cell in cells if cell is not None and cell.n is not None})
-    told = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else ""
-    return MatrixRow(metric, told, cells)
+    counts = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else ""
+    return MatrixRow(metric, counts, cells)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _seed_row(recipe: str, suite: str, metric: str, measured: list[Metric]) -> S
 
 @dataclass(frozen=True)
 class TouchedRow:
-    """How far training rows touch one suite's items, and what one of its metrics is without those items."""
+    """How many of a suite's items share n-grams with training rows, and one of its metrics without those items."""
 
     subject: str
     suite: str
@@ -155,8 +155,8 @@ def contamination(content: Content) -> list[TouchedRow]:
             found = {t.metric: t for t in content.touched if (t.subject, t.suite) == (subject.name, suite)}
             first = next((found[metric] for metric in content.metric_names(suite) if metric in found), None)
             if first is not None:
-                told = f"{first.touched:,} of {first.items:,}"
-                rows.append(TouchedRow(subject.name, suite, told, first.metric, first.estimate, first.without))
+                touched = f"{first.touched:,} of {first.items:,}"
+                rows.append(TouchedRow(subject.name, suite, touched, first.metric, first.estimate, first.without))
     return rows
 
 
@@ -221,8 +221,8 @@ def training_rows(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         rows.append(("rows", f"{count(c.training_rows)}, {count(c.truncated_rows)} of them truncated"))
     if trained and len(c.rows_by_source) > 1:
         total = sum(c.rows_by_source.values())
-        told = (f"{source} {rows:,} ({100 * rows / total:.0f} %)" for source, rows in c.rows_by_source.items())
-        rows.append(("by source", ", ".join(told)))
+        shares = (f"{source} {rows:,} ({100 * rows / total:.0f} %)" for source, rows in c.rows_by_source.items())
+        rows.append(("by source", ", ".join(shares)))
     if trained:
         rows.append(("optimizer steps", count(c.optimizer_steps)))
         rows.append(("training time", f"{duration(c.train_seconds)} on {c.device or 'an unnamed device'}"))

@@ -83,7 +83,7 @@ def _own(found: Mapping[str, Queried] | None, title: str) -> Table | None:
 
 
 def _text(text: str, style: str = "") -> Text:
-    """The text as it is: no markup, no control character reaches the terminal."""
+    """The text without markup or control characters."""
     return Text(words.visible(text), style=style)
 
 

@@ -39,7 +39,7 @@ def history_chart(history: History) -> str:
 
 
 def pareto_chart(pareto: Pareto) -> str:
-    """Every subject by training time and quality; those that none beats are filled, numbered and named."""
+    """Every subject by training time and quality; unbeaten ones are filled, numbered and named."""
     unit, size = _unit(max(point.seconds for point in pareto.points))
     x = altair.X("cost:Q", title=f"training time, {unit}", axis=altair.Axis(grid=False, tickCount=5))
     best = [point for point in pareto.points if point.best]

@@ -1,4 +1,4 @@
-"""Environments as a reader meets them: flat rows, and what was another version then."""
+"""Environments for readers: flat rows, and which versions differed then."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def _plain(value: Any) -> str:
 
 
 def differing(made_under: dict, run: dict) -> list[str]:
-    """Libraries whose minor version then was another than now: 'torch 2.12.0 then, 2.13.0 now'."""
+    """Libraries whose minor version was different then: 'torch 2.12.0 then, 2.13.0 now'."""
     then, now = flat(made_under), flat(run)
     return [
         f"{name.split('.')[-1]} {then[name]} then, {now[name]} now"

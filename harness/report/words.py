@@ -1,4 +1,4 @@
-"""Numbers, verdicts and findings as a reader meets them, the same in all three reports."""
+"""Numbers, verdicts and findings in words, the same in all three forms of the report."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from harness.report.content import Content, Gate, Metric, Run
 from harness.statistics.interval import LEAST_SHOWN
 
 MISSING = "–"
-VERDICTS = {  # verdict -> symbol and word; never told by colour alone
+VERDICTS = {  # verdict -> symbol and word; colour is never the only sign
     "pass": ("✓", "holds"),
     "fail": ("✕", "fails"),
     "inconclusive": ("○", "undecided"),
@@ -170,12 +170,12 @@ def verdict_line(gates: tuple[Gate, ...]) -> str:
     if not gates:
         return "No claims were judged."
     counts = {verdict: sum(gate.verdict == verdict for gate in gates) for verdict in VERDICTS}
-    told = [
+    named = [
         (counts["pass"], "holds", "hold"),
         (counts["fail"], "fails", "fail"),
         (counts["inconclusive"], "cannot be decided", "cannot be decided"),
     ]
-    parts = [f"{n:,} {one if n == 1 else many}" for n, one, many in told if n]
+    parts = [f"{n:,} {one if n == 1 else many}" for n, one, many in named if n]
     if parts:
         first, rest = parts[0].split(" ", 1)
         parts[0] = f"{first} {'claim' if first == '1' else 'claims'} {rest}"
@@ -235,7 +235,7 @@ def gate_kind(gate: Gate) -> str:
 
 def adjusted(gate: Gate) -> str:
     """The p value as it was judged: 'p = 0.003 after Holm over 4 claims'."""
-    if gate.kind == "regression" and gate.verdict == "pass":  # of failures alone the number of claims matters
+    if gate.kind == "regression" and gate.verdict == "pass":  # only failures are adjusted for the number of claims
         return f"p {p_value(gate.p_value)} against being worse by the margin" if gate.p_value is not None else ""
     if gate.p_adjusted is not None and gate.family != 1:
         over = f" over {gate.family:,} claims" if gate.family is not None else ""
@@ -244,7 +244,7 @@ def adjusted(gate: Gate) -> str:
 
 
 def p_value(value: float) -> str:
-    """'= 0.0012', or '< 1e-10' where digits would only boast."""
+    """'= 0.0012', or '< 1e-10' where more digits mean nothing."""
     return f"= {number(value)}" if value >= LEAST_SHOWN else f"< {LEAST_SHOWN:g}"
 
 
@@ -259,8 +259,8 @@ def floor_sentence(content: Content, suite: str, metric: str) -> str:
     above = sorted(((value, name) for name, value in floors.items() if value > (chance or 0)), reverse=True)
     if chance is None or not above:
         return ""
-    told = listed([f"{number(value)} for {floor_name(name)}" for value, name in above])
+    higher = listed([f"{number(value)} for {floor_name(name)}" for value, name in above])
     return (
-        f"Answering blindly scores {number(chance)} in {metric}, but so little is needed for more: {told}. "
+        f"Answering blindly scores {number(chance)} in {metric}, but so little is needed for more: {higher}. "
         f"Beating chance alone therefore proves nothing; a model must beat {number(above[0][0])}."
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Written:
-    """What came of the reports: the terminal's text, the files, what was wrong with sections of one's own."""
+    """The written reports: the terminal's text, the files, and what was wrong with sections that have their own query."""
 
     text: str = ""
     paths: list[Path] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Written:
 def write_reports(
     connection: duckdb.DuckDBPyConnection, run_id: str, declared: Sequence[Report], folder: Path
 ) -> Written:
-    """All reports on one run, below `folder`; the text is that of the first, for the terminal there is."""
+    """Write all reports on one run below `folder`; the text is that of the first report, for this terminal."""
     at_terminal = os.isatty(1)
     width = min(120, os.get_terminal_size().columns) if at_terminal else 100
     stream = io.StringIO()
@@ -53,7 +53,7 @@ def write_chosen(
     recipes: Sequence[str] | None = None,
     since: datetime | None = None,
 ) -> None:
-    """All reports on the newest run, or on the runs chosen, below `folder`; prints the first, and where it lies."""
+    """Write all reports on the newest run, or on the runs chosen, below `folder`; print the first and the paths."""
     content = load(connection, recipes=recipes, since=since)
     written = _write(connection, content, declared, folder, Console())
     for problem in written.trouble:

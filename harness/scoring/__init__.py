@@ -1,4 +1,8 @@
-"""Outputs -> scores: small pure functions of a sample and what the model answered. No torch."""
+"""Outputs -> scores: small pure functions of a sample and what the model answered. No torch.
+
+Each scorer's docstring names the keys of `output` that it reads, and its scores with their ranges or units. A score of
+None says that it does not apply to the sample; metrics leave such samples out.
+"""
 
 from harness.scoring.choices import answer_floors, multiple_choice
 from harness.scoring.contamination import overlap_with_training

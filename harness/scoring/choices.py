@@ -1,4 +1,4 @@
-"""Multiple choice: what lm-eval scored, the gold log-probability, and what answers without knowledge score."""
+"""Multiple choice: lm-eval's scores, the right choice's log-probability, and what is scored without any knowledge."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from harness.suite import Output, Sample, Scores
 
 
 def multiple_choice(sample: Sample, output: Output) -> Scores:
-    """acc, acc_norm, acc_mutual_info as lm-eval defines them, and `gold_logprob`.
+    """lm-eval's accuracies, and the log-probability of the right choice.
 
-    gold_logprob is the right choice's log-likelihood after the question, in nats, summed over its tokens.
+    Reads `loglikelihoods`, and those of `acc`, `acc_norm` and `acc_mutual_info` that were asked for.
+
+    - `acc`, `acc_norm`, `acc_mutual_info`: 0.0 or 1.0, as lm-eval defines them.
+    - `gold_logprob`: log-likelihood of the right choice after the question, in nats, summed over its tokens; at most 0.
     """
     scores = {name: float(output[name]) for name in ("acc", "acc_norm", "acc_mutual_info") if name in output}
     return {**scores, "gold_logprob": float(output["loglikelihoods"][sample.target])}
 
 
 def answer_floors(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
-    """What needs no knowledge: uniform chance, always the longest answer, always the first one.
+    """The accuracy, in [0, 1], of three ways to answer that need no knowledge: metric -> floor -> value.
 
-    Ties for the longest are shared equally. The same floors stand under acc, acc_norm and accuracy.
+    `chance` draws a choice at random, `longest_answer` takes that with the most characters, `first_answer` the first.
+    If the right choice is one of k equally long ones, `longest_answer` gets 1 / k for it. The floors are the same for
+    `acc`, `acc_norm` and `accuracy`.
     """
     n = len(samples)
     longest = 0.0

@@ -1,4 +1,4 @@
-"""How likely a text is to a model: sums from which perplexity and bits per byte are made."""
+"""How likely a text is to a model: the sums from which perplexity and bits per byte are computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ LIKELIHOOD_METRICS = (
 
 
 def document_likelihood(sample: Sample, output: Output) -> Scores:
-    """`nll` in nats and `bits`, summed over the text, with its tokens, words and bytes."""
+    """A text's negative log-likelihood, and what it can be divided by. Reads `nll`, `tokens`, `words` and `bytes`.
+
+    - `nll` in nats and `bits` = nll / ln 2, both summed over the text's tokens; at least 0.
+    - `tokens`, `words`, `bytes`: the length of the text in each unit.
+
+    LIKELIHOOD_METRICS sums these over all texts before it divides, so that a long text weighs more than a short one.
+    """
     nll = float(output["nll"])
     return {
         "nll": nll,

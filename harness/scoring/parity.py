@@ -1,4 +1,4 @@
-"""Do copies of a checkpoint answer as it does? One metric per form."""
+"""Do copies of a checkpoint answer as it does? Two metrics for each form of copy (bfloat16, int8, nf4)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from harness.suite import Output, Sample, Scores
 
 
 def copy_agreement(sample: Sample, output: Output) -> Scores:
-    """Per form, on the samples of that form: `<form>_agreement`, the share of the checkpoint's own greedy tokens
-    that are the copy's choice as well, and `<form>_divergence`, Kullback-Leibler, in nats a token."""
+    """How closely a copy follows the checkpoint. Reads `forms`, `agreement` and `divergence`.
+
+    The sample's id ends in "@" and the form of its copy. For each form in `forms`:
+
+    - `<form>_agreement`: share, in [0, 1], of the places in the checkpoint's own greedy completion at which the copy
+      prefers the same next token.
+    - `<form>_divergence`: mean Kullback-Leibler divergence between their next-token distributions, in nats; at least 0.
+
+    Both are None for all forms but the sample's own.
+    """
     form = sample.id.rsplit("@", 1)[1]
     scores: Scores = {}
     for other in output["forms"]:

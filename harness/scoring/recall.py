@@ -1,4 +1,4 @@
-"""Is a new fact known, and only that: key terms, exact codes and values, and questions about what does not exist."""
+"""Does the model know a new fact, and nothing that is not so? Key terms, exact codes and values, invented things."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ NUMBER_AND_UNIT = re.compile(r"(?<=\d)\s+(%|(?:" + "|".join([*UNITS, *sorted(set
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 CODE_OR_NUMBER = re.compile(r"\b[\w-]*\d[\w-]*")
 SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
+# A first sentence that matches says that the thing is unknown or does not exist: "no such code is listed", "I'm not
+# familiar with", "there is nothing on record". Texts are normalized, so in lower case and with straight quotes.
 KNOWN = r"(?:know|known|record|recorded|on record|list|listed|documented|found|find|exist|exists|aware|familiar|heard|happened|happen|taken place|take place)"
 DECLINES = re.compile(
     "|".join(
@@ -39,12 +41,21 @@ DECLINES = re.compile(
 
 
 def fact_recall(sample: Sample, output: Output) -> Scores:
-    """Share of what was asked for that the answer says, under the name of the question's kind.
+    """Which of the wanted facts the answer says. Reads `completion`.
 
-    The sample's target says `kind`, `terms` (each "form|other form"), and the exact `code` and `value`, or None.
-    Each of these counts once; what the question itself names is no knowledge and does not count. Both texts are
-    normalized first: see `normalized`. `exact` is 1.0 where code and value are all there. A question about what
-    does not exist gives `hallucinated`: 1.0 for an answer that asserts something, unless it declines.
+    The sample's target holds `kind`, `terms` (each "form|other form"), and an exact `code` and `value`, or None.
+
+    - `verbatim`, `unseen`, `reversed`, `neighbour`: the one named like the question's kind is the share, in [0, 1], of
+      terms, code and value that the answer says, each counted once. The question's own words prove no knowledge: what
+      they already say does not count.
+    - `exact`: 1.0 if the answer says code and value exactly, else 0.0.
+    - `hallucinated`: for a question of the kind "invented" alone, about what does not exist. 1.0 if the answer asserts
+      something, 0.0 if it declines or says nothing definite (see `is_confident`); the target then holds `asserts`.
+
+    Scores that do not apply to the question are None. Both texts are normalized first.
+
+    "Which valve fails with AF-300?" has the terms "valve" and "intake|inlet", the code AF-300 and the value "45 s". The
+    question says valve and AF-300. Of the other two, "The inlet, after 50 seconds." says one: share 0.5, `exact` 0.0.
     """
     answer, question = normalized(str(output["completion"])), normalized(sample.prompt)
     target = sample.target
@@ -62,39 +73,50 @@ def fact_recall(sample: Sample, output: Output) -> Scores:
 
 
 def normalized(text: str) -> str:
-    """Unicode NFKC, lower case, straight quotes, single spaces, numbers without thousands commas and joined with
-    their unit ("45 seconds" is "45s", "30 minutes" is "30min")."""
+    """The text in one spelling, so that equal facts compare equal.
+
+    Unicode NFKC, lower case, straight quotes, no backticks, single spaces, no commas in thousands, and numbers joined
+    to their units: "45 seconds" and "45 s" are "45s", "1,200 Metres" is "1200m".
+    """
     text = unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("`", "")
     text = THOUSANDS.sub("", " ".join(text.split()))
-    return NUMBER_AND_UNIT.sub(lambda found: UNITS.get(found[1], found[1]), text)
+    return NUMBER_AND_UNIT.sub(lambda match: UNITS.get(match[1], match[1]), text)
 
 
 def says(text: str, term: str) -> bool:
-    """Whether one form of the term ("form|other form") begins at the start of a word of the normalized text."""
+    """Whether the normalized text has a form of the term ("form|other form") at the start of a word.
+
+    "valve" is in "two valves"; "art" is not in "a cart".
+    """
     forms = (normalized(form) for form in term.split("|"))
     return any(re.search(rf"(?<!\w){re.escape(form)}", text) for form in forms if form)
 
 
 def says_exactly(text: str, fact: str) -> bool:
-    """Whether the code or value stands whole in the normalized text: "5s" is not in "45s", nor AF-300 in AF-3001."""
+    """Whether the normalized text has the whole code or value: "5s" is not in "45s" or "1.5s", "300" not in "af-300"."""
     return re.search(rf"(?<![\w-])(?<!\d\.){re.escape(normalized(fact))}(?![\w-]|\.\d)", text) is not None
 
 
 def is_confident(answer: str, question: str, asserts: list[str]) -> bool:
     """Whether a normalized answer about what does not exist asserts something, and does not begin by declining.
 
-    It asserts where it holds a number or code that the question does not, or a string typical of a made-up answer.
-    A first sentence that declines must itself assert nothing: "It is not listed; raise the limit to 8" declines
-    nothing.
+    It asserts something if it has a number or code that the question does not have, or one of `asserts`, strings that
+    are typical of a made-up answer. Asked "What causes AF-900?":
+
+    - "AF-900 is not listed." declines, and asserts nothing: False.
+    - "AF-900 is not listed. Codes end at 500." declines in its first sentence: False, whatever follows.
+    - "It is not listed; raise the limit to 8." asserts 8 in the same sentence, so it does not decline: True.
+    - "I would ask the vendor." asserts nothing: False.
     """
-    own = answer
+    rest = answer  # without the question's codes and numbers
     for named in CODE_OR_NUMBER.findall(question):
-        own = own.replace(named, " ")
-    first = SENTENCE_END.split(own.strip(), maxsplit=1)[0]
+        rest = rest.replace(named, " ")
+    first = SENTENCE_END.split(rest.strip(), maxsplit=1)[0]
     if DECLINES.search(first) and not _asserts(first, asserts):
         return False
-    return _asserts(own, asserts)
+    return _asserts(rest, asserts)
 
 
 def _asserts(text: str, asserts: list[str]) -> bool:
+    """Whether the text has a digit or one of the strings; a string may end in a space, so the text gets one too."""
     return bool(re.search(r"\d", text)) or any(string.lower() in f"{text} " for string in asserts)

@@ -1,4 +1,4 @@
-"""A checkpoint's own training record as scores."""
+"""What a checkpoint's own training recorded, as scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from harness.suite import Output, Sample, Scores
 
 
 def loss_change(sample: Sample, output: Output) -> Scores:
-    """Loss per target token on one held-out row, in nats, before and after the last stage, and the change."""
+    """The loss on one held-out row before and after the last stage of training. Reads `before` and `after`.
+
+    All three in nats per target token: `held_out_loss_before`, `held_out_loss` (after), and `held_out_loss_change`,
+    after - before, which is negative where training lowered the loss.
+    """
     before, after = float(output["before"]), float(output["after"])
     return {
         "held_out_loss_before": before,

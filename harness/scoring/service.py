@@ -1,15 +1,22 @@
-"""Fitness to be served: finite numbers, an answer at all, an answer that does not run in circles."""
+"""Is a checkpoint fit to be served? Finite numbers, and an answer that is not empty and does not repeat itself."""
 
 from __future__ import annotations
 
 from harness.suite import Output, Sample, Scores
 
-LOOP_WORDS, LOOP_TIMES = 4, 4  # a loop: the last 4 words four times in a row
+LOOP_WORDS, LOOP_TIMES = 4, 4  # a loop: the same 1 to 4 words, four times in a row
 
 
 def fitness(sample: Sample, output: Output) -> Scores:
-    """1.0 or 0.0 each: `finite` (weights, logits, sampling), `nonempty`, `no_loop`; and `largest_activation`, the
-    largest magnitude that a layer put out, of which float16 holds 65,504."""
+    """Whether the checkpoint can be served in the dtype that the sample was asked in.
+
+    Reads `completion`, `finite_weights`, `finite_logits`, `sampled` and `largest_activation`.
+
+    - `finite`: 1.0 if weights and logits are finite and sampling met no NaN or inf, else 0.0.
+    - `nonempty`: 1.0 if the completion is more than whitespace, else 0.0.
+    - `no_loop`: 1.0 if the completion does not repeat itself (see `runs_in_circles`), else 0.0.
+    - `largest_activation`: the largest magnitude that any layer put out; float16 overflows above 65,504.
+    """
     text = str(output["completion"])
     return {
         "finite": float(output["finite_weights"] and output["finite_logits"] and output["sampled"]),
@@ -20,7 +27,7 @@ def fitness(sample: Sample, output: Output) -> Scores:
 
 
 def runs_in_circles(text: str) -> bool:
-    """Whether some run of 1 to LOOP_WORDS words stands LOOP_TIMES times in a row."""
+    """Whether the same 1 to LOOP_WORDS words come LOOP_TIMES times in a row, anywhere: "I see I see I see I see"."""
     words = text.lower().split()
     for size in range(1, LOOP_WORDS + 1):
         span = size * LOOP_TIMES

@@ -1,4 +1,4 @@
-"""Tone of an answer, with the named features that explain it."""
+"""Tone of an answer: conversational or encyclopedic."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from harness.suite import Output, Sample, Scores
 
 
 def tone_of_answer(sample: Sample, output: Output) -> Scores:
-    """`conversational` as a probability, and the answer's length in words.
+    """How conversational the answer is. Reads `completion`.
 
-    An answer without words has no tone; it is scored 0.5, undecided, and counted in `wordless`.
+    - `conversational`: calibrated probability in [0, 1] that the answer is conversational, not encyclopedic. An answer
+      without words has no tone and gets 0.5, undecided.
+    - `words`: length of the answer, in words between whitespace.
+    - `wordless`: 1.0 if the answer has no words, else 0.0.
     """
     text = str(output["completion"])
     words = float(len(text.split()))

@@ -1,8 +1,11 @@
-"""Tone of a text: how conversational it is, and which named features of style say so.
+"""Tone of a text: how conversational it is, and which named features of style make it so.
 
-A step from outputs to scores. The weights lie beside this file in tone.json, fitted by
-benchmarks/fit_tone.py; scoring needs neither scikit-learn nor torch. Only style counts:
-no feature names a topic, and case, digits and length carry no weight.
+A step from outputs to scores. The weights are in tone.json beside this file, where benchmarks/fit_tone.py wrote them;
+scoring needs neither scikit-learn nor torch. Only style counts: no feature depends on a topic, and case, digits and
+length have no weight.
+
+In short: count features (`tally`), compare their rates with typical ones (`distances`), weigh and sum the distances to
+log-odds (`explain`), turn these into a probability (`conversational`).
 """
 
 import json
@@ -14,9 +17,10 @@ from pathlib import Path
 
 from harness.errors import DataError
 
-POOLED_WORDS = 300  # fewer words give no stable formality score; Heylighen and Dewaele pool thousands
+POOLED_WORDS = 300  # with fewer words the formality score is not stable; Heylighen and Dewaele pool thousands
 
-# Closed lists by feature; a phrase has an underscore. A contraction counts as its first word too ("I've": i).
+# Feature -> its words, complete lists. An underscore joins the two words of a phrase. A contraction counts as its first
+# word too: "I've" as i.
 LEXICON = {
     "first_person": "i me my mine myself im ive",
     "first_person_plural": "we us our ours ourselves lets",
@@ -161,16 +165,16 @@ YEAR = re.compile(r"1\d{3}|20\d{2}")
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*")
 SENTENCE_END = re.compile(r"[.!?]+(?=[\s\"')\]]|$)|\n+")
 MARKUP = re.compile(r"https?://\S+|```|[*_#`>|~]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
-QUOTED = re.compile(r'"[^"\n]{8,400}"')  # someone else's words, left out where they are the smaller part
+QUOTED = re.compile(r'"[^"\n]{8,400}"')  # someone else's words; left out unless they are more than half of the text
 TOKENISED_CLITIC = re.compile(r" (?='(?:s|m|re|ve|ll|d)\b)")  # WikiText writes "it 's"
-ROMAN_NUMERAL_I = re.compile(  # not a first person
+ROMAN_NUMERAL_I = re.compile(  # "Elizabeth I" is not in the first person
     r"\b(War|Type|Phase|Class|Part|Volume|Book|Chapter|Division|Level|Stage|Henry|George|Elizabeth|Charles|James"
     r"|William|Francis|Louis|Richard|Nicholas|Alexander|Frederick|Napoleon|Leopold|Philip|Ferdinand|Otto|Pedro)"
     r" I\b(?!')"
 )
 
-# Of all features the classifier weighs these. nominal_style sums three that stand for one thing; the others below
-# are reported only: they are traits of a source's surface, or take a sign that contradicts what they mean.
+# The classifier uses these features. nominal_style is the sum of three that measure the same thing. All other features
+# are only reported: they are peculiar to a source, or were fitted with a sign that contradicts their meaning.
 WEIGHED = (
     "first_person",
     "first_person_plural",
@@ -200,12 +204,13 @@ NOMINAL_STYLE = ("nominal_suffixes", "of_phrases", "prepositions")
 
 @cache
 def parameters() -> dict:
-    """The fitted values of tone.json."""
+    """The content of tone.json: weights, typical rates per 100 words, and the two numbers of the calibration."""
     return json.loads(Path(__file__).with_name("tone.json").read_text(encoding="utf-8"))
 
 
 @cache
 def _features_of_word() -> dict[str, tuple[str, ...]]:
+    """Word (or phrase) -> the features that it counts for."""
     index: dict[str, tuple[str, ...]] = {}
     for feature, words in LEXICON.items():
         for word in words.split():
@@ -214,19 +219,19 @@ def _features_of_word() -> dict[str, tuple[str, ...]]:
 
 
 def _plain(text: str) -> str:
-    """The text with straight quotes, without markup and without quoted speech, and "soooo" as "so"."""
+    """The text with straight quotes, without markup, without quoted speech (unless it is most of it), "sooo" as "so"."""
     text = text.replace("\u2019", "'").replace("\u2018", "'").replace("\u02bc", "'").replace("`", "'")
     text = text.replace("\u201c", '"').replace("\u201d", '"').replace(" n't", "n't")
     text = TOKENISED_CLITIC.sub("", text)
     text = ROMAN_NUMERAL_I.sub(r"\1 1", MARKUP.sub(" ", text))
-    told = QUOTED.sub(" ", text)
-    if 2 * len(told) > len(text) and WORD.search(told):
-        text = told
+    unquoted = QUOTED.sub(" ", text)
+    if 2 * len(unquoted) > len(text) and WORD.search(unquoted):
+        text = unquoted
     return re.sub(r"([A-Za-z])\1{2,}", r"\1", text)
 
 
 def _sentences(plain: str) -> list[tuple[list[str], str]]:
-    """Each sentence as its lower-case words and the mark that ends it; empty ones are left out."""
+    """(words in lower case, closing mark) of each sentence that has words; the mark is "" or "\\n" if there is none."""
     sentences, start = [], 0
     for end in [*SENTENCE_END.finditer(plain), None]:
         stop = end.start() if end else len(plain)
@@ -239,9 +244,9 @@ def _sentences(plain: str) -> list[tuple[list[str], str]]:
 
 
 def tally(text: str) -> tuple[int, dict[str, float]]:
-    """Number of words, and how often each feature occurs (for mean_word_length: the letters).
+    """The number of words, and how often each feature occurs; for mean_word_length, the number of letters.
 
-    Numbers count as words. Raises DataError when the text has no words: such a text has no tone.
+    Numbers count as words. Raises DataError if the text has no words: then it has no tone.
     """
     plain = _plain(text)
     sentences = _sentences(plain)
@@ -271,7 +276,9 @@ def tally(text: str) -> tuple[int, dict[str, float]]:
             if stem[0].isdigit():
                 counts["digits"] += 1
                 counts["years"] += bool(YEAR.fullmatch(stem))
-            counts["mean_word_length"] += min(len(stem), 12)  # a cap: unspaced scripts have no long words
+            counts["mean_word_length"] += min(
+                len(stem), 12
+            )  # at most 12: in scripts without spaces a whole sentence is one word
             previous = stem
         counts["questions"] += "?" in mark or bool(QUESTION_OPENING.match(" ".join(words[:3])))
         counts["exclamations"] += "!" in mark
@@ -282,10 +289,10 @@ def tally(text: str) -> tuple[int, dict[str, float]]:
 
 
 def features(text: str) -> dict[str, float]:
-    """Named style features: occurrences per 100 words; mean_word_length in letters, lowercase_start 0 or 1.
+    """Feature -> occurrences per 100 words; mean_word_length is in letters, lowercase_start 0 or 1.
 
-    Those not in WEIGHED are for the reader only. Quoted speech is left out where it is the smaller part.
-    Raises DataError for a text without words.
+    Features that are not in WEIGHED inform the reader, and do not change the score. Quoted speech is left out, unless
+    it is more than half of the text. Raises DataError for a text without words.
     """
     total, counts = tally(text)
     rates = {name: 100 * count / total for name, count in counts.items()}
@@ -296,15 +303,17 @@ def features(text: str) -> dict[str, float]:
 
 
 def distances(total: int, counts: dict[str, float], typical: dict[str, float], prior_words: float) -> list[float]:
-    """How far each weighed rate per 100 words is from the typical one, after `prior_words` words of typical text.
+    """For each feature in WEIGHED, how far its rate is from the typical one, both per 100 words.
 
-    So a short text stays near "cannot tell", and repeating a text moves it further to its own side, never across.
+    The rate is that of the text together with `prior_words` words of typical text, so that a short text stays near
+    "undecided". With a typical rate of 2 and 10 prior words, one "wow" in 5 words is at (100 * 1 - 2 * 5) / (5 + 10) = 6.
+    The same text four times over is at (100 * 4 - 2 * 20) / (20 + 10) = 12: further out, on the same side.
     """
     return [(100 * counts[name] - typical[name] * total) / (total + prior_words) for name in WEIGHED]
 
 
 def explain(text: str) -> list[tuple[str, float]]:
-    """What each feature adds to the log-odds of conversational, largest in size first; they sum to the log-odds."""
+    """What each feature adds to the log-odds of being conversational, largest in size first. Their sum is the log-odds."""
     fitted = parameters()
     moved = distances(*tally(text), fitted["typical"], fitted["prior_words"])
     added = [
@@ -315,20 +324,21 @@ def explain(text: str) -> list[tuple[str, float]]:
 
 
 def conversational(text: str) -> float:
-    """Calibrated probability that a text is conversational, not encyclopedic; near 0.5 it does not say.
+    """Calibrated probability, in [0, 1], that a text is conversational, not encyclopedic; near 0.5 it is undecided.
 
     Raises DataError for a text without words.
     """
     log_odds = sum(part for _, part in explain(text))
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))  # within 30, so that exp cannot overflow
 
 
 def pooled(texts: Sequence[str]) -> dict[str, float | None]:
-    """Measures of many replies together, None below POOLED_WORDS words, since a few words make them noise.
+    """Measures of many replies together: `words`, `formality`, `words_per_sentence`.
 
-    formality: (noun + adjective + preposition + article - pronoun - verb - adverb - interjection + 100) / 2, each in
-    percent of the words (Heylighen and Dewaele 2002). The word classes are guessed by `word_classes`, so compare the
-    score between texts scored here (chat 40 to 50, encyclopedias 75), not with published tables.
+    The last two are None below POOLED_WORDS words, where they would be noise. Formality is (noun + adjective +
+    preposition + article - pronoun - verb - adverb - interjection + 100) / 2, each in percent of the words (Heylighen
+    and Dewaele 2002). `word_classes` only guesses the classes, so compare the score between texts scored here (chat 40
+    to 50, encyclopedias 75), not with published tables.
     """
     sentences = [words for text in texts for words, _ in _sentences(_plain(text))]
     total = sum(len(words) for words in sentences)
@@ -337,17 +347,18 @@ def pooled(texts: Sequence[str]) -> dict[str, float | None]:
     share = dict.fromkeys(FORMALITY_SIGN, 0.0)
     for words in sentences:
         for previous, word in zip(["", *words], words):
-            for found in word_classes(word, previous):
-                share[found] = share.get(found, 0) + 100 / total
-    formality = (sum(sign * share[found] for found, sign in FORMALITY_SIGN.items()) + 100) / 2
+            for name in word_classes(word, previous):
+                share[name] = share.get(name, 0) + 100 / total
+    formality = (sum(sign * share[name] for name, sign in FORMALITY_SIGN.items()) + 100) / 2
     return {"words": total, "formality": formality, "words_per_sentence": total / len(sentences)}
 
 
 def word_classes(word: str, previous: str = "") -> list[str]:
-    """Guessed word class, two for a contraction ("it's": pronoun and verb).
+    """The word's class as guessed; two classes for a contraction ("it's": pronoun and verb).
 
-    Closed classes by list; then a word after "to", a modal or a personal pronoun is a verb; then suffixes; what is
-    left is a noun. Irregular adjectives without a suffix are so counted as nouns, which has the same sign.
+    The first rule that fits decides: the word is in a list of its class; it follows "to", a modal verb or a personal
+    pronoun and so is a verb; it has the suffix of a class; else it is a noun. Adjectives without a suffix ("red") are
+    counted as nouns, which have the same sign in the formality score.
     """
     stem, _, clitic = word.partition("'")
     if stem.endswith("n") and clitic == "t":

@@ -1,4 +1,4 @@
-"""A checkpoint put to use: asked, written as a standalone folder, served. The work is done in worker processes.
+"""A checkpoint put to use: chat, export as a standalone folder, serve. Worker processes do the work.
 
-Beside the road: nothing here is measured or stored as a result.
+Beside the road: nothing here becomes a result.
 """

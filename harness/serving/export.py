@@ -20,7 +20,7 @@ from harness.worker.places import HubModel, name_of
 
 Dtype = Literal["bfloat16", "float32", "float16"]
 Quantized = Literal["4bit", "8bit"]
-RECORDS = ("manifest.json", "training_log.jsonl", "held_out_losses.json")  # the store's, no part of the model
+RECORDS = ("manifest.json", "training_log.jsonl", "held_out_losses.json")  # files of the store, not of the model
 WORKER = "harness.models.tools.export"
 
 
@@ -91,7 +91,7 @@ def _copy_adapter(model: Trained, folder: Path) -> Path:
 
 
 def _make_standalone(model: Trained, form: Form, folder: Path, device: str) -> Path:
-    """Weights, tokenizer and configurations that plain transformers loads, made and tried by a worker."""
+    """Have a worker make weights, tokenizer and configurations, and load them with plain transformers."""
     request = ExportRequest(
         name=model.name,
         model=model.place,
@@ -107,7 +107,7 @@ def _make_standalone(model: Trained, form: Form, folder: Path, device: str) -> P
         worker.wait()
     except WorkerFailed as error:
         raise WorkerFailed(error.problem, "Nothing was written.") from None
-    finally:  # on Ctrl-C it is still writing into the folder that is about to go
+    finally:  # after Ctrl-C it would still write into the folder that is removed here
         worker.stop()
         worker.process.wait()
     return folder / "made"

@@ -25,7 +25,7 @@ def serve(model: Trained, host: str, port: int, device: str) -> None:
     hub_copy(model, Form(merge=True, dtype=dtype), cache, device)
     shown = f"[{host}]" if ":" in host else host
     print(f"{model.name}: http://{shown}:{port}/v1 (model: {model.name}); Ctrl-C ends it", flush=True)
-    os.chdir(cache)  # a folder of the model's name where the user stands would be served in its place
+    os.chdir(cache)  # in the user's folder, a folder of the model's name would be served instead
     environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
     options = ["--host", host, "--port", str(port), "--device", device]
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model.name, *options]
@@ -33,7 +33,7 @@ def serve(model: Trained, host: str, port: int, device: str) -> None:
 
 
 def hub_copy(model: Trained, form: Form, cache: Path, device: str) -> None:
-    """The export as the one model of a hub cache: so it is served under its name, and `/v1/models` lists it."""
+    """Arrange the export as the only model of a hub cache, so that it is served and listed under its own name."""
     fingerprint = model.checkpoint.fingerprint
     revision = fingerprint[:40]  # as long as a commit's
     folder = cache / f"models--{model.name}"

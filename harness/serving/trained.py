@@ -1,4 +1,4 @@
-"""One trained checkpoint, picked by name, with where its weights are."""
+"""One stored checkpoint, picked by name, and where its weights are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.worker.places import Directory, Place, located
 
 @dataclass(frozen=True)
 class Trained:
-    """A checkpoint that is there, and the store that holds it."""
+    """A stored checkpoint."""
 
     checkpoint: Checkpoint
     results: StoredResults

@@ -1,4 +1,4 @@
-"""One session: what it was asked for, what it stands on, what it does, what it came to.
+"""One session: its options, what they are applied to, what runs, and its results.
 
 options     the command line, checked
 setup       project, store, options, keys, before anything runs

@@ -1,4 +1,4 @@
-"""The last lines of a session in the terminal: verdicts that the table lacks, notes, what --adaptive spared, paths."""
+"""The last lines of a session in the terminal: verdicts missing in the table, notes, what --adaptive saved, paths."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def annotated(verdicts: Iterable[Verdict], recipes: Mapping[str, str], strict: b
 
 
 def add_to_summary(summary: Path, markdown: Path) -> None:
-    """Append the report to the step's summary; what would exceed GitHub's limit is cut at a line, and said so."""
+    """Append the report to the step's summary. Beyond GitHub's limit it is cut at a line, with a note that says so."""
     text = markdown.read_text(encoding="utf-8").encode()
     room = MOST_SUMMARY - (summary.stat().st_size if summary.exists() else 0)
     if len(text) > room:

@@ -14,7 +14,7 @@ from harness.session.setup import LOCK_FILE
 
 
 def items_of_suites(root: Path, scale: str, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
-    """Items of every suite with rows of its own; and why those are not looked for whose data is not at hand."""
+    """Items by suite, of every suite with rows; and, by suite, why there are none where its data is missing."""
     rows = SuiteRows(Access(checked_scale(scale), checked_data_root(data_root), lock_file=root / LOCK_FILE))
     items, absent = {}, {}
     for name, suite in load_suites(root).items():

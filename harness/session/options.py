@@ -1,4 +1,4 @@
-"""What a session was asked for: the command line's options as one checked value."""
+"""The command line's options as one checked value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRACKERS = ("wandb", "tensorboard", "mlflow")
 
 @dataclass(frozen=True)
 class Options:
-    """What a session was asked for."""
+    """What a session was asked to do; one field for each option of pytest."""
 
     scale: Scale
     devices: tuple[str, ...] = ("cpu",)
@@ -36,7 +36,7 @@ class Options:
 
 
 def read_options(given: Callable[[str], Any]) -> Options:
-    """pytest's options as typed, `given("--scale")`, checked; the error of the first that cannot be."""
+    """The options as typed, `given("--scale")`, checked. Raises the error of the first that is wrong."""
     gpu, scale, track = (given(name) for name in ("--gpu", "--scale", "--track"))
     if given("--seeds") < 1:
         raise HarnessError(f"--seeds {given('--seeds')}: at least one seed is needed.")
@@ -63,7 +63,7 @@ def read_options(given: Callable[[str], Any]) -> Options:
 
 
 def checked_scale(scale: str) -> Scale:
-    """The scale; RecipeError where there is no such one."""
+    """The scale; RecipeError where none has that name."""
     for known in SCALES:
         if scale == known:
             return known
@@ -71,7 +71,7 @@ def checked_scale(scale: str) -> Scale:
 
 
 def checked_data_root(folder: str | Path | None) -> Path | None:
-    """The folder of real data, whole; HarnessError where there is no such one."""
+    """The absolute path of the data folder; HarnessError where it does not exist."""
     if folder is None:
         return None
     if not Path(folder).is_dir():

@@ -1,4 +1,4 @@
-"""What a session came to: its rows for the warehouse, its report, and what the newest session left behind."""
+"""The results of a session: its rows for the warehouse, its report, and a note of the newest session's outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from harness.session.run import Run
 from harness.store.baselines import all_of
 from harness.store.sessions import SessionRows, write_session
 
-LATEST = "latest.json"  # beside the reports: what the newest session came to
+LATEST = "latest.json"  # beside the reports: the outcome of the newest session
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Outputs:
 
     @classmethod
     def of(cls, root: Path, results: str | None) -> Outputs:
-        """The project's own places, but for a results file that is named."""
+        """The project's own places, or the results file given."""
         return cls(Path(results) if results else root / ".bench" / "results.duckdb", root / ".bench" / "reports")
 
     def reading(self) -> AbstractContextManager[Any]:
@@ -55,18 +55,20 @@ class Record:
     outputs: Outputs
     command: str  # as typed
     subjects: dict[str, Subject] = field(default_factory=dict)
-    wanted: list[tuple[str, str, str]] = field(default_factory=list)  # subject, suite and key of all asked for
+    wanted: list[tuple[str, str, str]] = field(
+        default_factory=list
+    )  # (subject, suite, key) of every evaluation asked for
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     text: str = ""  # the terminal's table
     paths: list[Path] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
-    broken: int = 0  # tests that failed and are no gates
+    broken: int = 0  # failed tests that are not gates
     begun: float = field(default_factory=time.time)
 
     # ---- before anything runs ---------------------------------------------------------------------
 
     def note_wanted(self, wanted: Wanted) -> None:
-        """Keep what the session is about; from now until it finishes, no session has come to anything."""
+        """Note what the session is about. Until it finishes, the newest session counts as broken."""
         evaluations = [*wanted.evaluations, *wanted.references]
         self.subjects = {s.id: s for s in [*wanted.subjects, *(planned.subject for planned in evaluations)]}
         self.wanted = [(planned.subject.id, planned.suite.name, planned.key) for planned in evaluations]
@@ -75,7 +77,7 @@ class Record:
             write_whole(self.outputs.reports / LATEST, json.dumps({**known, "broken": 1}))
 
     def opening(self, gates: Iterable[Gate]) -> list[str]:
-        """Lines said before anything runs: what does not fit, what is missing, what each gate could detect."""
+        """Lines printed before anything runs: version mismatches, what is missing, what each gate could detect."""
         lines = [*self._other_versions(), *self._left_behind()]
         jobs = self.run.jobs.in_order
         if jobs:
@@ -103,7 +105,7 @@ class Record:
         return lines
 
     def _left_behind(self) -> list[str]:
-        """A line on stored checkpoints that this version of the training code can never use again."""
+        """A line on stored checkpoints that were made by other training code, which no session can use again."""
         unused = len(outdated(self.run.results.specs, self.run.keys.code))
         if not unused:
             return []
@@ -120,7 +122,7 @@ class Record:
         return self.run.setup.store.holds("evaluations", key)
 
     def note_failures(self) -> None:
-        """Say what failed beside the tests: floors and references that no test waits for."""
+        """Note the jobs that failed without failing a test: floors and references."""
         failed = [(job.name, job.error) for job in self.run.jobs.jobs.values() if job.error is not None]
         failed += [(key[:8], error) for key, error in self.run.log.failed.items()]
         for name, error in failed:
@@ -129,7 +131,7 @@ class Record:
                 self.run.log.notes.append(f"{name} failed: {words}")
 
     def finish(self) -> None:
-        """Ingest and write the report; where nothing changed since the newest session, point to what is there."""
+        """Ingest the results and write the report; where nothing changed since the newest session, point to its report."""
         key = self._key()
         known = read_latest(self.outputs.reports)
         paths = [Path(path) for path in known.get("paths", [])]
@@ -156,7 +158,7 @@ class Record:
         )
 
     def _publish(self) -> None:
-        """The session's rows into the store, the store's into the warehouse, the warehouse into the report."""
+        """Write the session's rows into the store, ingest the store into the warehouse, and write the report from that."""
         from harness import warehouse
         from harness.report.write import write_reports
 
@@ -223,7 +225,7 @@ def _stage_settings(stage: Stage) -> Json:
 
 
 def read_latest(folder: Path) -> Json:
-    """What the newest session came to; nothing where that is not known."""
+    """The outcome of the newest session; {} where there is none or the note is damaged."""
     try:
         found = json.loads((folder / LATEST).read_text())
     except (OSError, ValueError):

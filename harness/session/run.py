@@ -1,4 +1,4 @@
-"""One session at work: what it wants becomes jobs, and tests wait for theirs. Never imports torch."""
+"""One session at work: what is missing becomes jobs, and tests wait for theirs. Never imports torch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Log:
         self.changed = threading.Condition()
 
     def add(self, event: Event) -> None:
-        """Keep the event, and wake those who wait for one."""
+        """Keep the event, and wake all threads that wait for one."""
         with self.changed:
             match event:
                 case Trained(stage):
@@ -61,7 +61,7 @@ class Log:
 class Run:
     """The state of one session: its jobs, what they reported, and what tests get from it.
 
-    Hub revisions that were never recorded are resolved now, unless nothing may be trained.
+    Where training is allowed, hub revisions that were never recorded are resolved now.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -78,7 +78,7 @@ class Run:
     # ---- before anything runs ---------------------------------------------------------------------
 
     def wanted(self, selection: Selection) -> Wanted:
-        """What the selected tests ask for, with the references and floors that their gates stand beside."""
+        """What the selected tests ask for, with the references and floors that their gates compare with."""
         evaluations, references = list(selection.evaluations), []
         for gate in selection.gates:
             evaluations += self.gates.own_sides(gate)
@@ -93,7 +93,7 @@ class Run:
         )
 
     def _references(self, gate: Gate, selected: list[Subject]) -> list[tuple[Suite, Subject]]:
-        """The other sides of a gate, where no training but the selected would be needed."""
+        """The other sides of a gate, if measuring them needs no training beyond what is selected."""
         own = [*selected, *self.gates.seeds_of(gate)]
         made = {planned.key for subject in own for planned in self.keys.chain(subject)}
         sides = self.gates.other_sides(gate)
@@ -131,7 +131,7 @@ class Run:
     # ---- running ----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Run the jobs beside the session; HarnessError where what they need is not installed."""
+        """Start the jobs in the background; HarnessError where a library they need is not installed."""
         jobs = self.jobs.in_order
         if not jobs:
             return
@@ -141,7 +141,7 @@ class Run:
         self._executor.start(jobs)
 
     def stop(self) -> None:
-        """End all workers, leaving states that the next session resumes."""
+        """End all workers; what they leave behind, the next session resumes."""
         if self._executor:
             self._executor.stop()
         self.pool.let_go()
@@ -193,7 +193,7 @@ class Run:
         return found
 
     def can_judge(self, gate: Gate) -> bool:
-        """Whether asking for the verdict would not have to wait: for its own claims, and those adjusted with it."""
+        """Whether asking for the verdict would not have to wait, for the gate itself or for those adjusted with it."""
         return all(self.is_measured(*side) for one in [gate, *self.gates.family(gate)] for side in self._sides(one))
 
     def verdict(self, gate: Gate) -> Verdict:
@@ -213,7 +213,7 @@ class Run:
         return self.jobs.of_evaluations(planned.checkpoint.key)
 
     def _raise_failure(self, planned: PlannedEvaluation) -> None:
-        """The error that the evaluation came to, or that its job ended with before it was there."""
+        """Raise the error of the evaluation, or the one that ended its job before it was measured."""
         if planned.key in self.log.failed:
             raise self.log.failed[planned.key]
         job = self._measuring(planned)

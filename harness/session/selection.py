@@ -24,7 +24,7 @@ class Selection:
     gates: list[Gate] = field(default_factory=list)
 
     def add(self, parameters: Mapping[str, Any], named: Callable[[], list[Suite]]) -> None:
-        """One test: its parameters, and the suites that its code names, looked up where it asks for a checkpoint."""
+        """Add one test by its parameters; `named` gives the suites that its code names, if it asks for a checkpoint."""
         if isinstance(parameters.get("verdict"), Gate):
             self.gates.append(parameters["verdict"])
             return
@@ -52,7 +52,7 @@ def subjects_for(project: Project, suites: Iterable[Suite]) -> list[Subject]:
 
 
 def paired_by_variant(project: Project, recipes: list[str]) -> dict[str, tuple[Subject, ...]]:
-    """For a test that asks for several recipes: their subjects of the same variant and seed, by variant."""
+    """For a test of several recipes: variant -> their subjects of that variant and seed, in the order of `recipes`."""
     by_recipe: dict[str, dict[str, Subject]] = {name: {} for name in recipes}
     for subject in project.subjects():
         if subject.recipe.name in by_recipe:
@@ -62,7 +62,7 @@ def paired_by_variant(project: Project, recipes: list[str]) -> dict[str, tuple[S
 
 
 def misspelt_words(expression: str, names: Iterable[str], project: Project) -> list[str]:
-    """A note for each word of a -k expression that no test's name holds: mistyped, most often."""
+    """A note for each word of a -k expression that is in no test's name; most often it is misspelt."""
     words = [word for word in re.findall(r"[\w-]+", expression) if word not in ("and", "or", "not")]
     known = [name.lower() for name in names]
     notes = []

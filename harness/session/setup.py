@@ -1,4 +1,4 @@
-"""What a session stands on before anything runs: the project, its store, the options, and the keys of them all."""
+"""What a session has before anything runs: the project, its store, the options and all keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOCK_FILE = Path("recipes") / "hub.lock.json"  # hub revisions, below a project'
 
 @dataclass(frozen=True)
 class Setup:
-    """Shared by pytest sessions and by the `harness` command."""
+    """Project, store, options and keys; for pytest sessions and for the `harness` command."""
 
     project: Project
     store: Store
@@ -42,17 +42,17 @@ class Setup:
 
     @property
     def gates(self) -> DeclaredGates:
-        """All that can be judged."""
+        """All gates."""
         return DeclaredGates(self.project, self.baseline)
 
     @property
     def results(self) -> StoredResults:
-        """What the store holds, where nothing is to be measured."""
+        """The stored results, for judging only."""
         return StoredResults(self.store, self.keys, judging_only=True)
 
     @property
     def results_without_data(self) -> StoredResults:
-        """The same where data is not at hand: what is planned has keys, and what depends on such data is missing."""
+        """The same without reading data: plans can be made, and evaluations that depend on missing data are missing."""
         return StoredResults(self.store, replace(self.keys, without_data=True), judging_only=True)
 
     @property
@@ -61,14 +61,14 @@ class Setup:
         return Judge(self.gates, self.results)
 
     def count(self, wanted: Rows | Mix) -> int:
-        """Rows of a dataset at the session's scale; counted once for the same bytes."""
+        """Number of rows of a dataset at the session's scale; counted once for the same bytes."""
         key = f"rows:{self.keys.rows(wanted, self.options.scale)}"
         if key not in self.store.digests.known:
             self.store.digests.learn(key, len(load(wanted, self.keys.access, raw=True).rows))
         return int(self.store.digests.known[key])
 
     def bless(self, name: str, subjects: Iterable[Subject]) -> Baseline | None:
-        """Write what is measured of the subjects down as a baseline; None where nothing is."""
+        """Record the stored evaluations of the subjects as a baseline; None where there are none."""
         measured = self.results.measured(subjects, self.project.suites.values())
         return bless(self.store.root, name, measured, commit_of(self.root)) if measured else None
 
@@ -97,6 +97,6 @@ def open_setup(root: Path, store: Store, options: Options) -> Setup:
 
 
 def _last_lm_eval(store: Store) -> str | None:
-    """The version of lm-eval that measured the newest stored evaluation which asked it."""
+    """The version of lm-eval behind the newest stored evaluation that used it."""
     found = [a.spec["lm_eval"] for a in store.all("evaluations") if a.spec.get("lm_eval")]
     return found[-1] if found else None

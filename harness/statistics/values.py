@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import StatisticsError
 
-LEAST_P = 1e-12  # below this, a p-value found by inverting an interval is told as this
+LEAST_P = 1e-12  # below this, a p-value found by inverting an interval is given as this
 MOST_P = 0.999  # and above this as 1
 
 

@@ -1,4 +1,4 @@
-"""All that is written whole: artifacts by content address, baselines by name, what each session came to."""
+"""All that is kept: artifacts by content address, baselines by name, the rows of each session."""
 
 from harness.store.artifacts import KINDS, Artifact, Holder, Kind, Store, open_store
 

@@ -24,7 +24,7 @@ from harness.files import SHORT, FileDigests, Json, disk_errors_explained, sha25
 Kind = Literal["checkpoints", "answers", "evaluations"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MANIFEST = "manifest.json"
-UNFINISHED = (".partial", ".removed")  # endings of folders that are no artifacts: being made, being removed
+UNFINISHED = (".partial", ".removed")  # endings of folders that are being made or removed
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.digests = FileDigests(root / "digests.json")
-        self._sound: dict[Path, tuple[int, Artifact]] = {}  # found whole by this process, by the manifest's mtime
+        self._sound: dict[Path, tuple[int, Artifact]] = {}  # verified by this process, with the manifest's mtime
 
     def get(self, kind: Kind, key: str) -> Artifact | None:
-        """The artifact, or None; StoreError where its files are not those that were published."""
+        """The artifact, or None; StoreError where its files differ from those that were published."""
         path = self.root / kind / key
         try:
             written = (path / MANIFEST).stat().st_mtime_ns
@@ -113,7 +113,7 @@ class Store:
         return artifact
 
     def holds(self, kind: Kind, key: str) -> bool:
-        """Whether the artifact is published, its files unread."""
+        """Whether the artifact is published; its files are not checked."""
         return (self.root / kind / key / MANIFEST).exists()
 
     def verify(self, kind: Kind, key: str) -> str | None:
@@ -142,11 +142,11 @@ class Store:
         yield from sorted(found, key=lambda a: a.created_at)
 
     def keys(self, kind: Kind) -> list[str]:
-        """The names of all folders that should be artifacts of a kind, damaged ones among them."""
+        """Keys of all artifacts of a kind, including damaged ones."""
         return sorted(path.name for path in (self.root / kind).glob("*") if path.suffix not in UNFINISHED)
 
     def work(self, kind: Kind, key: str) -> Path:
-        """The sibling folder in which the artifact is made; what is found there is resumed."""
+        """The sibling folder in which the artifact is made; what an interrupted session left there is resumed."""
         path = self.root / kind / f"{key}.partial"
         path.mkdir(parents=True, exist_ok=True)
         return path
@@ -156,12 +156,12 @@ class Store:
         return sorted(path.stem for path in (self.root / kind).glob("*.partial"))
 
     def abandon(self, kind: Kind, key: str) -> None:
-        """Delete what was begun of an artifact, unless a session is making it now."""
+        """Delete the folder of an artifact that was never finished, unless a session is making it now."""
         with suppress(Timeout), FileLock(self.root / "locks" / f"{key}.lock", timeout=0):
             shutil.rmtree(self.root / kind / f"{key}.partial", ignore_errors=True)
 
     def publish(self, kind: Kind, key: str, made: Path, spec: Json, record: Json) -> Artifact:
-        """Give the folder `made` its manifest and its name, in one rename; then drop its working folder."""
+        """Write the manifest of the folder `made`, and publish it by one rename; then delete the working folder."""
         target = self.root / kind / key
         with disk_errors_explained(f"publishing {_singular(kind)} {short(key)}"):
             files = {}
@@ -194,9 +194,9 @@ class Store:
         waiting: Callable[[str], None] | None = None,
         stopped: Callable[[], bool] | None = None,
     ) -> Iterator[None]:
-        """Hold the one lock of a key; while another session holds it, `waiting` is called with whose it is.
+        """Hold the lock of a key. Where another session holds it, `waiting` is called once with the name of the holder.
 
-        Raises StoreError once `stopped` says that nobody wants it any more.
+        Raises StoreError once `stopped` returns True while waiting.
         """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
@@ -219,7 +219,7 @@ class Store:
             lock.release()
 
     def held(self) -> list[Holder]:
-        """Who holds locks now; the note of a session that was killed is passed over."""
+        """Who holds locks now; notes of killed sessions are ignored."""
         found = []
         for note in sorted((self.root / "locks").glob("*.json")):
             try:
@@ -243,7 +243,7 @@ class Store:
 
 
 def open_store(folder: str | Path) -> Store:
-    """The store in a folder, made if need be; StoreError where it cannot be."""
+    """The store in a folder, which is made if missing; StoreError where it cannot be made."""
     if "://" in str(folder):
         raise StoreError(f"--store {folder}: a store is a folder so far.", "Mount the bucket, or copy the folder.")
     path = Path(folder)

@@ -15,7 +15,7 @@ from harness.files import Json, write_whole
 
 @dataclass(frozen=True)
 class Baseline:
-    """Evaluations that later ones must not fall behind."""
+    """Evaluations that later ones are compared with."""
 
     name: str
     set_at: str  # UTC, ISO 8601
@@ -29,9 +29,9 @@ class Baseline:
 
 
 def bless(store: Path, name: str, evaluations: dict[str, dict[str, str]], commit_id: str | None) -> Baseline:
-    """Write evaluations, subject -> suite -> key, down under a name; what it held before and is not among them stays.
+    """Record evaluations, subject -> suite -> key, under a name; its earlier entries for other suites stay.
 
-    Raises HarnessError for a name that is no file's.
+    Raises HarnessError for a name that cannot be a file name.
     """
     if not re.fullmatch(r"[\w.-]+", name):
         raise HarnessError(f"baseline {name!r}: a name has letters, digits, dots, _ and - only.", "Try: main, v1.2")
@@ -46,7 +46,7 @@ def bless(store: Path, name: str, evaluations: dict[str, dict[str, str]], commit
 
 
 def read(store: Path, name: str) -> Baseline:
-    """The baseline of that name; StoreError, with those there are, where there is none."""
+    """The baseline of that name; StoreError, which lists the known names, where there is none."""
     path = _folder(store) / f"{name}.json"
     try:
         return Baseline(**json.loads(path.read_text()))

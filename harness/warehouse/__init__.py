@@ -1,8 +1,8 @@
 """The warehouse: DuckDB tables built from the store, in short transactions, by the controlling process alone.
 
-Nothing here is the only copy: what cannot be ingested now, because the file is open elsewhere, is ingested by
-the next session, and `harness results rebuild` makes the file anew. Sessions themselves are kept in the
-store's `sessions/` as JSON, one file each, for that reason.
+Nothing here is the only copy. What cannot be ingested now, because the file is open elsewhere, the next session
+ingests, and `harness results rebuild` makes the whole file again. For that, each session's own rows are kept in the
+store's `sessions/` as a JSON file.
 """
 
 from harness.warehouse.combined import combined

@@ -20,7 +20,7 @@ OWNERS = {"run_id": "runs", "fingerprint": "checkpoints", "evaluation": "evaluat
 
 @contextmanager
 def combined(paths: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that reads several results files as one, in memory; what two of them hold is taken once.
+    """An in-memory connection that reads several results files as one; what two of them hold is taken once.
 
     A subject that two files know by the same name and with other weights is named after its file from the second
     file on: `wiki_only-mini@laptop`. Raises as `connect` does, for the first file that cannot be read.
@@ -56,10 +56,10 @@ def _union(connection: duckdb.DuckDBPyConnection, table: str, labels: list[str])
             where = f" WHERE ({columns}) NOT IN ({earlier})"
         chosen = "*"
         if i and table in ("subjects", "measured", "gates"):
-            told = [literal(name) for name in _ambiguous(connection, i)]
-            if told:
+            ambiguous = [literal(name) for name in _ambiguous(connection, i)]
+            if ambiguous:
                 suffix = literal(f"@{label}")
-                chosen = f"* REPLACE (CASE WHEN subject IN ({', '.join(told)}) THEN subject || {suffix} ELSE subject END AS subject)"
+                chosen = f"* REPLACE (CASE WHEN subject IN ({', '.join(ambiguous)}) THEN subject || {suffix} ELSE subject END AS subject)"
         parts.append(f"SELECT {chosen} FROM file{i}.{table}{where}")
     return " UNION ALL ".join(parts)
 
@@ -75,7 +75,7 @@ def _ambiguous(connection: duckdb.DuckDBPyConnection, place: int) -> list[str]:
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
-    """A short name of each file: its stem, with as many folders before it as tell it from the others."""
+    """A short name for each file: its stem, with as many folders before it as make the names differ."""
     whole = [path.resolve().with_suffix("").parts for path in paths]
     for parts in range(1, max(map(len, whole)) + 1):
         labels = ["/".join(one[-parts:]) for one in whole]

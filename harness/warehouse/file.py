@@ -1,4 +1,4 @@
-"""The results file: opened for a short time, made or brought to this version where need be, refused where it is not ours."""
+"""The results file: opened for a short time, made or migrated where needed, refused if it is not a results file."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Foreign(WarehouseError):
 
 @contextmanager
 def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a warehouse of this version, made if need be.
+    """A connection to a results file of this version, made if it does not exist.
 
-    A file of an older version is copied to `<name>.v<version>` and then brought to this one; what that version did
-    not hold is NULL. Raises Locked where another process has it open, WarehouseError where it is damaged or from a
+    A file of an older version is copied to `<name>.v<version>` and then migrated; columns that it did not have are
+    NULL. Raises Locked where another process has it open, WarehouseError where it is damaged or from a
     newer harness, or from an older one and only to be read.
     """
     if read_only and not path.exists():
@@ -65,7 +65,7 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         yield connection
     except duckdb.Error as error:
         if isinstance(error, duckdb.ProgrammingError | duckdb.IntegrityError | duckdb.DataError):
-            raise  # our own SQL, not the file
+            raise  # a mistake in our SQL, not in the file
         raise WarehouseError(
             f"{path} is not a usable results file: {str(error).splitlines()[0]}",
             "If it is damaged, delete it and run `harness results rebuild`: the store holds all results.",
@@ -154,7 +154,7 @@ def _holder(message: str) -> str:
 
 
 def measured_by_older_sessions(connection: duckdb.DuckDBPyConnection) -> None:
-    """What sessions measured that did not yet write it down: of each subject and suite the newest at that time."""
+    """Rows of `measured` for sessions older than that table: the newest evaluation of each subject and suite at that time."""
     connection.execute(
         """
         INSERT INTO measured

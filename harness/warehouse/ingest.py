@@ -75,7 +75,7 @@ def _insert_sessions(connection: duckdb.DuckDBPyConnection, sessions: list[Sessi
 def _forget(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[str], column: str, artifacts: list[Artifact]
 ) -> None:
-    """What was made anew takes the place of what was there."""
+    """Delete the rows of artifacts that were made again."""
     for table in tables:
         connection.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT unnest(?))", [[a.key for a in artifacts]])
 
@@ -83,14 +83,14 @@ def _forget(
 def _unknown(
     connection: duckdb.DuckDBPyConnection, artifacts: Iterable[Artifact], table: str, column: str
 ) -> list[Artifact]:
-    """The artifacts that the table lacks, or holds from an earlier making."""
+    """The artifacts that the table lacks, or holds in an earlier version."""
     moment = "strftime(created_at, '%Y-%m-%dT%H:%M:%S.%g')"  # to the millisecond, as manifests write it
     known = set(connection.execute(f"SELECT {column}, {moment} FROM {table}").fetchall())
     return [a for a in artifacts if (a.key, utc(a)) not in known]
 
 
 def rebuild(path: Path, store: Store) -> int:
-    """The same tables made anew beside the old file, then put in its place; the number of things in it."""
+    """Make the tables again beside the old file and put them in its place; returns the number of things in it."""
     fresh = path.with_suffix(".rebuilding")
     fresh.unlink(missing_ok=True)
     if path.exists():
@@ -100,7 +100,7 @@ def rebuild(path: Path, store: Store) -> int:
         except (Locked, Foreign):
             raise
         except WarehouseError:
-            pass  # damaged or of another version: the very reason to rebuild
+            pass  # damaged or of another version: rebuilding is the remedy
     with connect(fresh) as connection:
         count = ingest(connection, store)
     fresh.replace(path)

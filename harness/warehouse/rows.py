@@ -28,7 +28,7 @@ def checkpoint_row(artifact: Artifact) -> Json:
 
 
 def log_rows(artifact: Artifact) -> Iterable[Json]:
-    """One row per optimizer step; a held-out loss stands on its step's row."""
+    """One row per optimizer step, with the held-out loss of that step if there is one."""
     by_step: dict[int, Json] = {}
     path = artifact.path / "training_log.jsonl"
     for line in path.read_text().splitlines() if path.exists() else []:

@@ -60,7 +60,7 @@ CREATE TABLE measured (
 );
 
 CREATE TABLE baselines (
-    name       VARCHAR NOT NULL,     -- as `harness baseline set` was told
+    name       VARCHAR NOT NULL,     -- as given to `harness baseline set`
     subject    VARCHAR NOT NULL,     -- whose evaluation it is
     suite      VARCHAR NOT NULL,     -- e.g. 'tone'
     evaluation VARCHAR NOT NULL,     -- what `--baseline` compares with

@@ -120,7 +120,7 @@ class WorkerError:
         return cls(type(error).__name__, error.problem, error.remedy)
 
     def raised_for(self, name: str) -> HarnessError:
-        """The error again, its problem told of that job."""
+        """The error again, as that of the named job."""
         kind: type[HarnessError] = getattr(errors, self.kind, WorkerFailed)
         return kind(f"{name}: {self.problem}", self.remedy)
 

@@ -15,10 +15,10 @@ def cut(text: str, min_chars: int, max_chars: int) -> list[str]:
     """The text as pieces of `min_chars` to `max_chars` characters, in order; only whitespace at the cuts is dropped.
 
     A piece ends at the last end of a paragraph within its bounds; if there is none, at the last end of a line, then of
-    a sentence, then of a word; and else at its upper bound. Whitespace at its ends counts, though it is then stripped.
+    a sentence, then of a word; and else at its upper bound. Lengths count before whitespace at the ends is stripped.
 
     A cut leaves at least `min_chars` for what follows. With bounds of 200 and 1,600, a text of 1,700 characters is cut
-    somewhere from 200 to 1,500: a cut at 1,600 would leave 100. The last piece can be shorter than `min_chars` only if
+    somewhere from 200 to 1,500: a cut at 1,600 would leave 100. The last piece may be shorter than `min_chars` if
     `max_chars` is below twice `min_chars`.
     """
     text = text.strip()

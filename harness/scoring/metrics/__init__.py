@@ -1,7 +1,8 @@
-"""Scores of many samples -> one number with its interval, alone or against another subject, over one seed or several.
+"""Scores of many samples -> one number with its interval: of one subject or a difference, over one seed or several.
 
-A metric is a plain value: it is stored with an evaluation, so that two evaluations can be compared later
-without the suite that made them. `against` is the number that the p-value is about.
+A metric is a plain value. It is stored with an evaluation, so that two evaluations can be compared later without the
+suite that made them. In all methods `against` is the number of the null hypothesis: the p-value tests "the metric (or
+the difference) is `against`".
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ KINDS: dict[str, type[Mean] | type[Ratio] | type[Corpus]] = {"Mean": Mean, "Rati
 
 
 def metric_from(stored: Mapping[str, Any]) -> Metric:
-    """The metric that `harness.fingerprint.values.plain` wrote down."""
+    """The metric that `harness.fingerprint.values.plain` stored."""
     fields = {name: value for name, value in stored.items() if name != "is"}
     return KINDS[stored["is"]](**fields)
 
 
 def metrics_of(declared: Sequence[Metric], rows: ScoreRows) -> list[Metric]:
-    """The metrics declared, or else the mean of every score."""
+    """The declared metrics; if there are none, the mean of every score."""
     if declared:
         return list(declared)
     names = dict.fromkeys(name for row in rows for name in row)

@@ -1,4 +1,4 @@
-"""Metrics of a whole corpus: sums over sums, BLEU, chrF. Their intervals come from drawing samples again."""
+"""Metrics of a whole corpus: ratios of sums, BLEU, chrF. Their intervals come from resampling (the bootstrap)."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from harness.scoring.metrics.rows import Clusters, ScoreRows, full_column, noted
 if TYPE_CHECKING:
     from harness.statistics import Interval
 
-CORPUS_RESAMPLES = 1000  # of BLEU and chrF, whose statistic is slow
+CORPUS_RESAMPLES = 1000  # for BLEU and chrF, which are slow to compute
 
 
 class _OfCorpus:
-    """What the metrics of a whole corpus share: intervals by drawing samples, a test by exchanging answers."""
+    """What the metrics of a whole corpus share: bootstrap intervals, and a test that exchanges the sides' answers."""
 
     resamples = 2000
 
     def _statistic(self, rows: ScoreRows) -> Any:
-        """A function from positions of samples, an int array (n,) with repeats, to the metric over these."""
+        """A function from positions of samples, an int array (n,) with repeats, to the metric over these samples."""
         raise NotImplementedError
 
     def interval(
         self, rows: ScoreRows, clusters: Clusters = None, level: float = 0.95, against: float | None = None
     ) -> Interval:
-        """Estimate and BCa bootstrap interval over the samples."""
+        """The metric with its BCa bootstrap interval over the samples."""
         from harness import statistics
 
         found = statistics.bootstrap_interval(
@@ -44,7 +44,11 @@ class _OfCorpus:
         level: float = 0.95,
         against: float = 0.0,
     ) -> Interval:
-        """candidate - baseline, both resampled together; p of "no difference" by exchanging answers."""
+        """candidate - baseline with its interval; the same samples are drawn for both sides.
+
+        For `against` = 0 the p-value is that of a randomization test: how often is the difference as large, if each
+        sample's two answers are exchanged at random?
+        """
         from harness import statistics
 
         found = self._resampled([candidate], [baseline], clusters, level, against)
@@ -61,12 +65,15 @@ class _OfCorpus:
     def non_inferior(
         self, candidate: ScoreRows, baseline: ScoreRows, margin: float, clusters: Clusters = None, rises: bool = False
     ) -> Interval:
-        """candidate - baseline at 90 %; p is one-sided, against "worse by margin or more"; `rises`: lower is better."""
-        edge = margin if rises else -margin
+        """candidate - baseline with a 90 % interval; the p-value is one-sided and tests "worse by `margin` or more".
+
+        `rises` says that the metric gets worse when it rises, as a perplexity does.
+        """
+        edge = margin if rises else -margin  # the difference at which the candidate is just too bad
         found = self._resampled([candidate], [baseline], clusters, 0.9, edge)
         assert found.p_value is not None
         better = found.estimate < edge if rises else found.estimate > edge
-        p = found.p_value / 2 if better else 1 - found.p_value / 2
+        p = found.p_value / 2 if better else 1 - found.p_value / 2  # from two-sided to one-sided
         return replace(found, p_value=p, method=f"{found.method}; 90 % two-sided interval, one-sided p")
 
     def over_seeds(
@@ -77,12 +84,15 @@ class _OfCorpus:
         level: float = 0.95,
         against: float = 0.0,
     ) -> Interval:
-        """The metric, or the difference, averaged over training seeds: the rows of each seed, in the same order."""
+        """The metric (or with baselines the difference) averaged over training seeds.
+
+        `candidates` and `baselines` hold the rows of each seed, all with the same samples in the same order.
+        """
         from harness import statistics
 
         estimates = [self.estimate(rows) for rows in candidates]
         if baselines is not None:
-            estimates = [own - self.estimate(rows) for own, rows in zip(estimates, baselines, strict=True)]
+            estimates = [ours - self.estimate(rows) for ours, rows in zip(estimates, baselines, strict=True)]
         sampling = self._resampled(candidates, baselines, clusters, level, against)
         return statistics.across_seeds(estimates, sampling, against)
 
@@ -93,7 +103,7 @@ class _OfCorpus:
         return float(self._statistic(rows)(numpy.arange(len(rows))))
 
     def of_sample(self, scores: Mapping[str, Any]) -> float | None:
-        """The metric over one sample alone: how loud it speaks."""
+        """The metric over one sample alone."""
         import numpy
 
         return float(self._statistic([scores])(numpy.array([0])))
@@ -106,12 +116,12 @@ class _OfCorpus:
         level: float,
         against: float,
     ) -> Interval:
-        """The BCa interval of the seeds' average, the same samples drawn for all."""
+        """The BCa interval of the average over seeds; the same samples are drawn for every seed."""
         from harness import statistics
 
         def average(sides: Sequence[ScoreRows]) -> Any:
-            found = [self._statistic(rows) for rows in sides]
-            return lambda index: sum(statistic(index) for statistic in found) / len(found)
+            by_seed = [self._statistic(rows) for rows in sides]
+            return lambda index: sum(statistic(index) for statistic in by_seed) / len(by_seed)
 
         n, groups, drawn = len(candidates[0]), usable(clusters), statistics.Resampling(self.resamples)
         if baselines is None:
@@ -124,7 +134,7 @@ class _OfCorpus:
 
 @dataclass(frozen=True)
 class Ratio(_OfCorpus):
-    """A sum over a sum, as corpus metrics are: bits over bytes, or exp(nats over tokens)."""
+    """A sum of one score over a sum of another: bits over bytes, or with form "exp", exp(nats over tokens)."""
 
     name: str
     numerator: str
@@ -139,21 +149,21 @@ class Ratio(_OfCorpus):
 
         def statistic(index: Any) -> float:
             ratio = float(top[index].sum() / bottom[index].sum())
-            return math.exp(min(ratio, 700.0)) if self.form == "exp" else ratio  # exp(710) is beyond a float
+            return math.exp(min(ratio, 700.0)) if self.form == "exp" else ratio  # exp(710) overflows a float
 
         return statistic
 
 
 @dataclass(frozen=True)
 class Corpus(_OfCorpus):
-    """BLEU (Papineni et al. 2002) or chrF (Popovic 2015) over a corpus, from the counts of its samples."""
+    """BLEU (Papineni et al. 2002) or chrF (Popovic 2015), in [0, 100], from the summed counts of the samples."""
 
     name: Literal["bleu", "chrf"]
 
     resamples = CORPUS_RESAMPLES
 
     def counts(self, answer: str, reference: str) -> list[float]:
-        """One sample's n-gram counts, as sacrebleu sums them over a corpus."""
+        """One sample's n-gram counts, in sacrebleu's order, to be summed over the corpus."""
         return [float(count) for count in self._metric()._extract_corpus_statistics([answer], [[reference]])[0]]
 
     @cache  # noqa: B019  (a metric is a constant)

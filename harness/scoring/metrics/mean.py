@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of one score over the samples that it concerns; None says that it does not concern a sample.
+    """The mean of one score over the samples that it concerns: those where it is not None.
 
-    `bounds` are those of the score itself, which an interval does not leave; --adaptive needs them.
+    `bounds` are the lowest and highest value a score can have. Intervals are cut off there; --adaptive needs them.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Mean:
     def interval(
         self, rows: ScoreRows, clusters: Clusters = None, level: float = 0.95, against: float | None = None
     ) -> Interval:
-        """Estimate and interval over the samples."""
+        """The mean with its interval over the samples."""
         from harness import statistics
 
         scores, clusters = concerned(rows, self.name, clusters)
@@ -48,7 +48,7 @@ class Mean:
         level: float = 0.95,
         against: float = 0.0,
     ) -> Interval:
-        """candidate - baseline, paired by position."""
+        """candidate - baseline with its interval. The samples are paired, so both sides must be in the same order."""
         from harness import statistics
 
         ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
@@ -57,12 +57,16 @@ class Mean:
     def non_inferior(
         self, candidate: ScoreRows, baseline: ScoreRows, margin: float, clusters: Clusters = None, rises: bool = False
     ) -> Interval:
-        """candidate - baseline at 90 %; p is one-sided, against "worse by margin or more"; `rises`: lower is better."""
+        """candidate - baseline with a 90 % interval; the p-value is one-sided and tests "worse by `margin` or more".
+
+        `rises` says that the metric gets worse when it rises, as a loss does.
+        """
         from harness import statistics
 
         ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
         if not rises:
             return noted(statistics.non_inferior(ours, theirs, margin, usable(clusters)), clusters)
+        # For a score of which less is better, the same test with the sides exchanged, and the signs turned back after.
         found = noted(statistics.non_inferior(theirs, ours, margin, usable(clusters)), clusters)
         return replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
 
@@ -74,23 +78,26 @@ class Mean:
         level: float = 0.95,
         against: float = 0.0,
     ) -> Interval:
-        """The mean, or the difference, over training seeds and samples: the rows of each seed, in the same order."""
+        """The mean (or with baselines the difference) over S training seeds and n samples.
+
+        `candidates` and `baselines` hold the rows of each seed, all with the same samples in the same order.
+        """
         from harness import statistics
 
         kept = [[i for i, value in enumerate(column(rows, self.name)) if value is not None] for rows in candidates]
-        if any(one != kept[0] for one in kept):
+        if any(positions != kept[0] for positions in kept):
             raise StatisticsError(f"score {self.name!r} does not concern the same samples under every seed.")
         if baselines is None:
             columns = [concerned(rows, self.name, clusters) for rows in candidates]
-            scores, own = [found for found, _ in columns], columns[0][1]
+            scores, groups = [found for found, _ in columns], columns[0][1]
             alone = [self.interval(rows, clusters, level, against) for rows in candidates]
         else:
             sides = list(zip(candidates, baselines, strict=True))
             pairs = [self._pairs(a, b, clusters) for a, b in sides]
-            scores, own = [[x - y for x, y in zip(a, b, strict=True)] for a, b, _ in pairs], pairs[0][2]
+            scores, groups = [[x - y for x, y in zip(a, b, strict=True)] for a, b, _ in pairs], pairs[0][2]
             alone = [self.difference(a, b, clusters, level, against) for a, b in sides]
-        found = noted(statistics.nested_interval(scores, usable(own), level, against), own)
-        right_or_wrong = all(value in (-1.0, 0.0, 1.0) for one in scores for value in one)
+        found = noted(statistics.nested_interval(scores, usable(groups), level, against), groups)
+        right_or_wrong = all(value in (-1.0, 0.0, 1.0) for of_seed in scores for value in of_seed)
         return _no_narrower(found, alone) if right_or_wrong else found
 
     def sequence(
@@ -102,7 +109,7 @@ class Mean:
         against: float,
         plan: SamplingPlan,
     ) -> Interval:
-        """The mean, or the difference, as a confidence sequence: the samples so far, in the order drawn."""
+        """The mean, or the difference, as a confidence sequence over the samples asked so far, in the order drawn."""
         from harness import statistics
 
         assert self.bounds is not None
@@ -112,25 +119,25 @@ class Mean:
         else:
             ours, theirs, clusters = self._pairs(candidate, baseline, clusters)
             scores = [a - b for a, b in zip(ours, theirs, strict=True)]
-            low, high = low - high, high - low
+            low, high = low - high, high - low  # of a difference of two such scores
         groups = usable(clusters)
         plan = plan if groups else replace(plan, largest_cluster=None)
         return statistics.confidence_sequence(scores, (low, high), groups, level, against, plan)
 
     def estimate(self, rows: ScoreRows) -> float:
-        """The metric over the samples."""
+        """The mean over the samples."""
         scores, _ = concerned(rows, self.name)
         return sum(scores) / len(scores)
 
     def of_sample(self, scores: Mapping[str, Any]) -> float | None:
-        """One sample's score; None where it does not concern it."""
+        """One sample's score; None where it does not apply."""
         value = scores.get(self.name)
         return float(value) if isinstance(value, int | float) else None
 
     def _pairs(
         self, candidate: ScoreRows, baseline: ScoreRows, clusters: Clusters
     ) -> tuple[list[float], list[float], Clusters]:
-        """Both sides' scores of the samples that it concerns; StatisticsError where those are not the same."""
+        """Both sides' scores that are not None. Raises StatisticsError if a sample is None on one side only, or all are."""
         ours, theirs = column(candidate, self.name), column(baseline, self.name)
         both = [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a is not None and b is not None]
         if not both or len(both) != sum(a is not None or b is not None for a, b in zip(ours, theirs, strict=True)):
@@ -140,14 +147,14 @@ class Mean:
 
 
 def _no_narrower(found: Interval, alone: Sequence[Interval]) -> Interval:
-    """The interval over seeds, widened to what single seeds' own are on average.
+    """The interval over seeds, at least as wide on each side as the intervals of single seeds are on average.
 
-    Of right and wrong answers a t interval is too narrow where nearly all are right, or wrong; a single seed's own
-    interval (Wilson, Clopper and Pearson) is not.
+    For 0/1 scores a t interval is too narrow if nearly all answers are right, or nearly all wrong. The interval of a
+    single seed (Wilson, Clopper and Pearson) is not.
     """
-    below = sum(one.estimate - one.low for one in alone) / len(alone)
-    above = sum(one.high - one.estimate for one in alone) / len(alone)
-    p_values = [one.p_value for one in alone if one.p_value is not None]
+    below = sum(single.estimate - single.low for single in alone) / len(alone)
+    above = sum(single.high - single.estimate for single in alone) / len(alone)
+    p_values = [single.p_value for single in alone if single.p_value is not None]
     return replace(
         found,
         low=min(found.low, found.estimate - below),

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StatisticsError
 
 if TYPE_CHECKING:
-    from harness.statistics import Interval  # which imports numpy: a session with nothing to compute does without
+    from harness.statistics import Interval  # it imports numpy, which a session with nothing to compute must not load
 
-ScoreRows = Sequence[Mapping[str, Any]]  # the scores of each sample
-Clusters = Sequence[str | None] | None
+ScoreRows = Sequence[Mapping[str, Any]]  # one mapping for each sample: name -> score
+Clusters = Sequence[str | None] | None  # the cluster of each sample, None for a sample without one; or no clusters
 
 
 def concerned(rows: ScoreRows, name: str, clusters: Clusters = None) -> tuple[list[float], Clusters]:
-    """The scores that are not None, and their clusters; StatisticsError where there is none."""
+    """The scores that are not None, and their clusters. Raises StatisticsError if all are None."""
     scores = column(rows, name)
     kept = [i for i, score in enumerate(scores) if score is not None]
     if not kept:
@@ -25,7 +25,7 @@ def concerned(rows: ScoreRows, name: str, clusters: Clusters = None) -> tuple[li
 
 
 def column(rows: ScoreRows, name: str) -> list[float | None]:
-    """One score of every sample, None where it does not concern the sample; StatisticsError where a sample lacks it."""
+    """One score of every sample, None where it does not apply. Raises StatisticsError if a sample lacks it."""
     missing = [i for i, row in enumerate(rows) if name not in row]
     if missing:
         raise StatisticsError(
@@ -41,7 +41,7 @@ def column(rows: ScoreRows, name: str) -> list[float | None]:
 
 
 def full_column(rows: ScoreRows, name: str) -> list[float]:
-    """One score of every sample; StatisticsError where one is None."""
+    """One score of every sample, in order. Raises StatisticsError if one is None."""
     scores = column(rows, name)
     if None in scores:
         raise StatisticsError(
@@ -51,7 +51,10 @@ def full_column(rows: ScoreRows, name: str) -> list[float]:
 
 
 def usable(clusters: Clusters) -> Sequence[str] | None:
-    """Clusters where they group anything: a sample without one stands alone. None where all stand alone or together."""
+    """A cluster name for each sample; None if the names group nothing, because all are different or all the same.
+
+    A sample without a cluster is a cluster of its own: [a, a, None, None] are three.
+    """
     if clusters is None:
         return None
     names = [f"{i}" if cluster is None else f"of {cluster}" for i, cluster in enumerate(clusters)]
@@ -59,7 +62,10 @@ def usable(clusters: Clusters) -> Sequence[str] | None:
 
 
 def noted(found: Interval, clusters: Clusters) -> Interval:
-    """The interval; where all samples are in one cluster, with a word on that: how alike they are cannot be known."""
+    """The interval, with a note in its `method` if all samples are in one cluster.
+
+    How much more alike samples of one cluster are can only be estimated from several clusters.
+    """
     if clusters is None or len(clusters) < 2 or None in clusters or len(set(clusters)) > 1:
         return found
     return replace(found, method=f"{found.method}; all in one cluster, taken as independent")
