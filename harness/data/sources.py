@@ -159,6 +159,7 @@ class Rows:
 
         `of` names another dataset to take them from, such as one with a test file of its own at full scale. At a scale
         where both have the same source, these rows are skipped; elsewhere the sources are different, and none are.
+        Give these rows a count at every scale in use: where they are all rows (None), nothing is skipped.
         """
         of = self.dataset if of is None else of
         skip = {}

@@ -1,4 +1,4 @@
-"""What was measured: a checkpoint, and one suite's scores of it, as values that read their files when asked."""
+"""What was measured: a checkpoint, and a suite's scores of it. Values that read their files on first use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Checkpoint:
 
     subject: Subject
     planned: PlannedStage
-    artifact: Artifact | None  # None for weights used as they are
+    artifact: Artifact | None  # None for a base that is measured as it is
 
     @property
     def name(self) -> str:
@@ -38,13 +38,13 @@ class Checkpoint:
 
     @property
     def path(self) -> Path | None:
-        """The published folder."""
+        """The folder of the published weights; None for a base that is measured as it is."""
         return self.artifact.path if self.artifact else None
 
 
 @dataclass(frozen=True)
 class ScoredSample:
-    """One sample of an evaluation: what was asked, what was answered, and each score; texts are whole."""
+    """One sample of an evaluation: what was asked, what was answered, and the scores. Texts are not shortened."""
 
     sample_id: str
     cluster: str | None
@@ -59,9 +59,9 @@ class Evaluation:
     """A measurement of one checkpoint by one suite."""
 
     key: str
-    spec: Json  # all that the key was computed from
+    spec: Json  # everything that the key was computed from
     record: Json  # counts, seconds, metrics with their intervals: see harness.evaluation.scored
-    files: Json = field(default_factory=dict)  # SHA-256 of what is stored
+    files: Json = field(default_factory=dict)  # SHA-256 of each stored file
     load: Callable[[], list[ScoredSample]] = field(default=list, compare=False, repr=False)
 
     @classmethod
@@ -80,7 +80,7 @@ class Evaluation:
 
     @property
     def subject(self) -> str | None:
-        """Id of the subject that it was first measured for."""
+        """Id of the subject for which it was measured first; others may have the same checkpoint."""
         return self.record.get("subject")
 
     @property
@@ -90,27 +90,27 @@ class Evaluation:
 
     @property
     def scored(self) -> int:
-        """Samples dealt with: scored, or spared by --adaptive once the suite's gates were decided."""
+        """Number of samples that are done: scored, or spared by --adaptive once the suite's gates were decided."""
         return int(self.record["samples"]) + self.spared
 
     @property
     def available(self) -> int:
-        """Samples of the suite."""
+        """Number of samples in the suite."""
         return int(self.record.get("samples_available") or self.record["samples"])
 
     @property
     def spared(self) -> int:
-        """Samples never asked: --adaptive stopped before."""
+        """Number of samples that were not asked, because --adaptive stopped early."""
         return self.available - int(self.record["samples"])
 
     @property
     def largest_cluster(self) -> int:
-        """Samples of the suite that belong together, at most."""
+        """Number of samples in the suite's largest cluster."""
         return int(self.record.get("largest_cluster", 1))
 
     @property
     def adaptive(self) -> bool:
-        """Whether it was looked at while it was made, and could have been stopped early."""
+        """Whether its results were looked at while it was made, so that it could have been stopped early."""
         return bool(self.spec.get("adaptive"))
 
     @property
@@ -120,7 +120,7 @@ class Evaluation:
 
     @property
     def floors(self) -> dict[str, dict[str, float]]:
-        """metric -> floor -> what an answer without knowledge scores."""
+        """metric -> floor -> what is scored without any knowledge, such as by chance."""
         return dict(self.record.get("floors", {}))
 
     def __getitem__(self, metric: str) -> float:
@@ -130,7 +130,7 @@ class Evaluation:
         return float(self.metrics[metric]["estimate"])
 
     def metric(self, name: str) -> Metric:
-        """How the metric is computed from scores."""
+        """The metric as a value, which can be computed again from scores."""
         for stored in self.record["computed"]:
             if stored["name"] == name:
                 return metric_from(stored)

@@ -1,4 +1,4 @@
-"""All results that a session's store holds, read-only: what gates, comparisons, forecasts and reports read."""
+"""The results in a session's store, read-only: what gates, comparisons, forecasts and reports read."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from harness.recipe import Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite
 
-Rule = Callable[[Suite, Subject], Json | None]  # when --adaptive stops a suite; None where it is measured whole
+Rule = Callable[[Suite, Subject], Json | None]  # when --adaptive stops a suite; None if the whole suite is measured
 
 
 class StoredResults:
     """Checkpoints and evaluations of one store under one set of keys.
 
-    `rule` is given under --adaptive. `judging_only` where nothing may be measured (--no-train): then an evaluation
-    that was stopped early, by whatever rule, stands for one of the whole suite.
+    `rule` is given under --adaptive. `judging_only` says that nothing may be measured (--no-train). Then an evaluation
+    that was stopped early, by any rule, is used where there is none of the whole suite.
     """
 
     def __init__(self, store: Store, keys: Keys, rule: Rule | None = None, judging_only: bool = False) -> None:
         self.store, self.keys = store, keys
         self.rule, self.judging_only = rule, judging_only
-        self._chosen: dict[tuple[str, str], PlannedEvaluation] = {}  # by key of the whole suite's, and subject
+        self._chosen: dict[tuple[str, str], PlannedEvaluation] = {}  # by the whole suite's key, and subject
 
     # ---- checkpoints ------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ class StoredResults:
         return self.store.get("checkpoints", planned.key) if planned.is_made else None
 
     def is_there(self, planned: PlannedStage) -> bool:
-        """Whether nothing has to be made before the stage can be measured."""
+        """Whether the stage can be measured now: its checkpoint is stored, or it is a base that needs none."""
         return not planned.is_made or self.store.get("checkpoints", planned.key) is not None
 
     def needs_training(self, subject: Subject) -> list[PlannedStage]:
@@ -46,7 +46,7 @@ class StoredResults:
         return [p for p in self.keys.chain(subject) if p.trains and not self.is_there(p)]
 
     def checkpoint(self, subject: Subject) -> Checkpoint:
-        """The subject's checkpoint; CheckpointMissing where it would have to be made."""
+        """The subject's checkpoint. Raises CheckpointMissing if it would have to be trained first."""
         planned = self.keys.last(subject)
         artifact = self.artifact(planned)
         if artifact is None and planned.is_made:
@@ -58,21 +58,21 @@ class StoredResults:
         return Checkpoint(subject, planned, artifact)
 
     def why_missing(self, planned: PlannedStage) -> str:
-        """In words, how a stage that is not there differs from the nearest checkpoint."""
+        """In words, how a stage that is missing differs from the nearest stored checkpoint."""
         return why_missing(planned, self.specs)
 
     @property
     def specs(self) -> dict[str, Json]:
-        """What every stored checkpoint was made from: fingerprint -> spec, oldest first."""
+        """Fingerprint -> spec, what it was computed from, of every stored checkpoint, oldest first."""
         return {artifact.key: artifact.spec for artifact in self.store.all("checkpoints")}
 
     # ---- evaluations ------------------------------------------------------------------------------
 
     def planned(self, suite: Suite, subject: Subject) -> PlannedEvaluation:
-        """The evaluation that stands for the suite on the subject in this session.
+        """The evaluation that this session uses for the suite on the subject.
 
-        One of the whole suite where there is one. Else, under --adaptive, one that may be stopped early; and where
-        nothing may be measured, the newest of those that there is, by whatever rule it was stopped.
+        That of the whole suite, if it is stored. Else, under --adaptive, one that may be stopped early; and if nothing
+        may be measured, the newest stored one that was stopped early, by any rule.
         """
         whole = self.keys.evaluation(suite, subject)
         if self.rule is None and not self.judging_only:
@@ -92,7 +92,7 @@ class StoredResults:
 
     @cached_property
     def _stopped(self) -> dict[str, Json]:
-        """By which rule the newest evaluation was stopped that stands for a whole suite's, by the latter's key."""
+        """Key of a whole suite's evaluation -> the rule that stopped the newest evaluation of part of that suite."""
         stopped = (a.spec for a in self.store.all("evaluations") if a.spec.get("adaptive"))
         return {spec["whole"]: spec["adaptive"] for spec in stopped}
 
@@ -106,7 +106,7 @@ class StoredResults:
         return Evaluation.stored(artifact) if artifact is not None else None
 
     def missing(self, planned: PlannedEvaluation) -> EvaluationMissing:
-        """The error where an evaluation is asked for and not there."""
+        """The error to raise for an evaluation that is needed and not stored."""
         subject = planned.subject
         return EvaluationMissing(
             f"{subject.id} has no evaluation {short(planned.key)} by suite {planned.suite.name}"
@@ -116,16 +116,16 @@ class StoredResults:
 
     @cached_property
     def earlier(self) -> list[Evaluation]:
-        """Every evaluation of the store when first asked, oldest first."""
+        """All evaluations that are stored when this is first used, oldest first."""
         return [Evaluation.stored(artifact) for artifact in self.store.all("evaluations")]
 
     def measured(self, subjects: Iterable[Subject], suites: Iterable[Suite]) -> dict[str, dict[str, str]]:
-        """Subject -> suite -> key, of every evaluation that is stored."""
-        found: dict[str, dict[str, str]] = {}
+        """Subject -> suite -> key, for every evaluation that is stored."""
+        keys: dict[str, dict[str, str]] = {}
         suites = list(suites)
         for subject in subjects:
             for suite in suites:
                 key = self.planned(suite, subject).key if suite.concerns(subject) else None
                 if key is not None and self.store.get("evaluations", key) is not None:
-                    found.setdefault(subject.id, {})[suite.name] = key
-        return found
+                    keys.setdefault(subject.id, {})[suite.name] = key
+        return keys

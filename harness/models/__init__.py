@@ -2,7 +2,7 @@
 
 loading/     a place -> model and tokenizer      } all that can change an answer: hashed into the keys
 answering/   asks -> answers                     } of evaluations, folder by folder
-tools/       what cannot: chat, export, token counts, memory, energy
+tools/       what cannot change one: chat, export, token counts, memory, energy
 
 Only worker processes import this folder's modules; they may import torch.
 """
@@ -15,7 +15,7 @@ __all__ = ["HarnessLM"]
 
 
 def __getattr__(name: str) -> Any:
-    """`harness.models.HarnessLM`, the engine as a model of lm-evaluation-harness, imported when it is asked for."""
+    """`harness.models.HarnessLM`, the engine as a model of lm-evaluation-harness, imported on first use."""
     if name == "HarnessLM":
         from harness.models.answering.lm import HarnessLM
 

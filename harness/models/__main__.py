@@ -1,7 +1,7 @@
 """The model worker: reads folders from stdin, line by line, and answers the suites of each `DIR/request.json`.
 
-What it has loaded stays for the next folder: an adapter of the same base is put in the last one's place. An answered
-suite survives a kill.
+The loaded model is kept for the next folder; if only the adapter differs, only the adapter is exchanged. Each suite's
+answers are written as soon as it is answered, so a kill loses no more than the suite under way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.worker.places import located, store_of
 
 
 def main() -> int:
-    """Answer folders until stdin ends, or until an error that may have spoiled the process: a CUDA assertion, say."""
+    """Answer folders until stdin ends, or until an unexpected error, which may have broken the process."""
     end_with_the_session()
     from transformers.utils import logging
 
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def answer_folder(folder: Path, resident: Resident) -> int:
-    """Write `folder/KEY.json` for each suite asked for; 0, or 1 with folder/error.json."""
+    """Write `folder/KEY.json` for each suite of the request. Exit status 0; 1 with the reason in folder/error.json."""
     request: MeasureRequest = receive(folder / REQUEST)
     reset_peak_memory(request.device)
     try:
@@ -67,7 +67,7 @@ def answer_folder(folder: Path, resident: Resident) -> int:
 
 
 def answer_suite(folder: Path, worker: SuiteWorker, suite: AskedSuite) -> None:
-    """Write the suite's answers, or what went wrong with it alone; the other suites go on."""
+    """Write the suite's answers, or the error that it ended with; the other suites are answered all the same."""
     try:
         write_answers(folder / f"{suite.key}.json", worker.answer(suite))
     except Exception as error:
@@ -77,7 +77,7 @@ def answer_suite(folder: Path, worker: SuiteWorker, suite: AskedSuite) -> None:
 
 
 def as_message(error: Exception) -> WorkerError:
-    """An error as the session will raise it again."""
+    """The error in the form in which the session can raise it again."""
     if isinstance(error, HarnessError):
         return WorkerError.of(error)
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -48,7 +48,7 @@ def fact_recall(sample: Sample, output: Output) -> Scores:
     - `verbatim`, `unseen`, `reversed`, `neighbour`: the one named like the question's kind is the share, in [0, 1], of
       terms, code and value that the answer says, each counted once. The question's own words prove no knowledge: what
       they already say does not count.
-    - `exact`: 1.0 if the answer says code and value exactly, else 0.0.
+    - `exact`: 1.0 if the answer says code and value exactly (those that the question does not say), else 0.0.
     - `hallucinated`: for a question of the kind "invented" alone, about what does not exist. 1.0 if the answer asserts
       something, 0.0 if it declines or says nothing definite (see `is_confident`); the target then holds `asserts`.
 
@@ -93,7 +93,7 @@ def says(text: str, term: str) -> bool:
 
 
 def says_exactly(text: str, fact: str) -> bool:
-    """Whether the normalized text has the whole code or value: "5s" is not in "45s" or "1.5s", "300" not in "af-300"."""
+    """Whether the normalized text has the code or value as a whole: "5s" is not in "45s" or "1.5s"."""
     return re.search(rf"(?<![\w-])(?<!\d\.){re.escape(normalized(fact))}(?![\w-]|\.\d)", text) is not None
 
 

@@ -165,7 +165,7 @@ YEAR = re.compile(r"1\d{3}|20\d{2}")
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*")
 SENTENCE_END = re.compile(r"[.!?]+(?=[\s\"')\]]|$)|\n+")
 MARKUP = re.compile(r"https?://\S+|```|[*_#`>|~]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)
-QUOTED = re.compile(r'"[^"\n]{8,400}"')  # someone else's words; left out unless they are more than half of the text
+QUOTED = re.compile(r'"[^"\n]{8,400}"')  # someone else's words; left out unless they are half of the text or more
 TOKENISED_CLITIC = re.compile(r" (?='(?:s|m|re|ve|ll|d)\b)")  # WikiText writes "it 's"
 ROMAN_NUMERAL_I = re.compile(  # "Elizabeth I" is not in the first person
     r"\b(War|Type|Phase|Class|Part|Volume|Book|Chapter|Division|Level|Stage|Henry|George|Elizabeth|Charles|James"
@@ -219,7 +219,7 @@ def _features_of_word() -> dict[str, tuple[str, ...]]:
 
 
 def _plain(text: str) -> str:
-    """The text with straight quotes, without markup, without quoted speech (unless it is most of it), "sooo" as "so"."""
+    """The text with straight quotes, without markup and most quoted speech (see QUOTED), and with "sooo" as "so"."""
     text = text.replace("\u2019", "'").replace("\u2018", "'").replace("\u02bc", "'").replace("`", "'")
     text = text.replace("\u201c", '"').replace("\u201d", '"').replace(" n't", "n't")
     text = TOKENISED_CLITIC.sub("", text)
@@ -276,9 +276,7 @@ def tally(text: str) -> tuple[int, dict[str, float]]:
             if stem[0].isdigit():
                 counts["digits"] += 1
                 counts["years"] += bool(YEAR.fullmatch(stem))
-            counts["mean_word_length"] += min(
-                len(stem), 12
-            )  # at most 12: in scripts without spaces a whole sentence is one word
+            counts["mean_word_length"] += min(len(stem), 12)  # without spaces a whole sentence is one word
             previous = stem
         counts["questions"] += "?" in mark or bool(QUESTION_OPENING.match(" ".join(words[:3])))
         counts["exclamations"] += "!" in mark
@@ -292,7 +290,7 @@ def features(text: str) -> dict[str, float]:
     """Feature -> occurrences per 100 words; mean_word_length is in letters, lowercase_start 0 or 1.
 
     Features that are not in WEIGHED inform the reader, and do not change the score. Quoted speech is left out, unless
-    it is more than half of the text. Raises DataError for a text without words.
+    it is half of the text or more. Raises DataError for a text without words.
     """
     total, counts = tally(text)
     rates = {name: 100 * count / total for name, count in counts.items()}
@@ -306,14 +304,17 @@ def distances(total: int, counts: dict[str, float], typical: dict[str, float], p
     """For each feature in WEIGHED, how far its rate is from the typical one, both per 100 words.
 
     The rate is that of the text together with `prior_words` words of typical text, so that a short text stays near
-    "undecided". With a typical rate of 2 and 10 prior words, one "wow" in 5 words is at (100 * 1 - 2 * 5) / (5 + 10) = 6.
-    The same text four times over is at (100 * 4 - 2 * 20) / (20 + 10) = 12: further out, on the same side.
+    "undecided". With a typical rate of 2 and 10 prior words, one "wow" in 5 words is at (100 * 1 - 2 * 5) / (5 + 10) =
+    6. The same text four times over is at (100 * 4 - 2 * 20) / (20 + 10) = 12: further out, on the same side.
     """
     return [(100 * counts[name] - typical[name] * total) / (total + prior_words) for name in WEIGHED]
 
 
 def explain(text: str) -> list[tuple[str, float]]:
-    """What each feature adds to the log-odds of being conversational, largest in size first. Their sum is the log-odds."""
+    """(feature, what it adds to the log-odds of being conversational), largest in size first.
+
+    The sum over all features is the log-odds. Raises DataError for a text without words.
+    """
     fitted = parameters()
     moved = distances(*tally(text), fitted["typical"], fitted["prior_words"])
     added = [

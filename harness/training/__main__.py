@@ -1,4 +1,4 @@
-"""The training worker. Reads top to bottom: task, rows, tokenizer, model, training, the folder to publish."""
+"""The training worker, from top to bottom: task, rows, tokenizer, model, training, the folder to publish."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.worker.places import located, store_of
 
 
 def main(folder: Path) -> int:
-    """Train in `folder`; exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json)."""
+    """Train in `folder`. Exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json)."""
     return work_in(folder, lambda: train(folder, receive(folder / TASK)))
 
 
 def train(folder: Path, task: TrainingTask) -> int:
-    """One stage, from rows to the folder `made`."""
+    """Train one stage, from rows to the folder `made`; the exit status."""
     started = time.perf_counter()
     if task.base is not None:
         task = replace(task, base=located(task.base, store_of(folder)))
@@ -55,7 +55,10 @@ def train(folder: Path, task: TrainingTask) -> int:
 
 
 def spent(note: Path, joules: float | None) -> float | None:
-    """Joules with those of the parts of this training that were stopped before; None where any part's are unknown."""
+    """The joules of this training so far: of this run and of the stopped runs before it; None if any run's are unknown.
+
+    The sum is kept in the file `note` for the next run.
+    """
     earlier = json.loads(note.read_text()) if note.exists() else 0.0
     total = None if joules is None or earlier is None else earlier + joules
     note.write_text(json.dumps(total))

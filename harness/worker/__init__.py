@@ -1,8 +1,8 @@
-"""The wall between the session and its worker processes: what crosses it, and the worker's side of it.
+"""What the session and its worker processes exchange, and how a worker begins and ends.
 
 places     where a model's weights are
 messages   tasks, requests, answers, errors: frozen values, written as JSON
 child      a worker's first and last steps
 
-Both sides import this room; it imports neither.
+Both sides import this folder; it imports neither of them.
 """

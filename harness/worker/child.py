@@ -1,4 +1,4 @@
-"""A worker's first and last steps: end with the session, be alone in a folder, leave an error behind."""
+"""A worker's first and last steps: end when the session ends, be alone in a folder, write down an error."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from filelock import FileLock
 from harness.errors import HarnessError
 from harness.worker.messages import WorkerError, send
 
-INTERRUPTED = 75  # exit status of a worker that was asked to stop and left a resumable state
+INTERRUPTED = 75  # exit status of a worker that was asked to stop, and can be resumed
 ERROR = "error.json"  # what went wrong, in a worker's folder
 ENDED = "ended.json"  # a warm worker's exit status for one folder, written last
 
 
 def work_in(folder: Path, work: Callable[[], int]) -> int:
-    """Do the one work of a process in its folder; its exit status, 1 where it left an error behind."""
+    """Run `work`, the only task of this process, in its folder. Its exit status; 1 with the reason in error.json."""
     lock = _settle(folder)
     try:
         return work()
@@ -34,18 +34,18 @@ def work_in(folder: Path, work: Callable[[], int]) -> int:
 
 
 def leave(folder: Path, error: WorkerError) -> None:
-    """Write down what went wrong, for the session to raise again."""
+    """Write the error into the folder, for the session to raise again."""
     send(folder / ERROR, error)
 
 
 def _settle(folder: Path) -> FileLock:
-    """End with the session from now on, and wait until no earlier worker is in the folder."""
+    """From now on end when the session ends; and wait until no earlier worker is in the folder."""
     parent = os.getppid()
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: when the thread ends that has started this
-        if os.getppid() != parent:
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG, a signal when the starting thread ends
+        if os.getppid() != parent:  # the session ended before the call
             raise SystemExit(INTERRUPTED)
     else:
         end_with_the_session()
@@ -60,11 +60,12 @@ def alone_in(folder: Path) -> FileLock:
 
 
 def end_with_the_session() -> None:
-    """From now on this process ends soon after its parent does, whichever of the parent's threads has started it."""
+    """From now on this process ends soon after its parent, even if the parent's thread that started it ended before."""
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
 
 
 def _watch(parent: int) -> None:
+    """Look once a second for the parent; when it is gone, this process has another."""
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)

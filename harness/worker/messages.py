@@ -1,8 +1,8 @@
-"""What the session sends to its workers and gets back: frozen values, one JSON file each.
+"""What the session sends to its workers and gets back: frozen values, each in a JSON file of its own.
 
-A task is complete in itself. It names what it needs by key (weights in the store, rows beside it in its folder) and
-what it makes by key; its folder lies two levels below the store's (`checkpoints/KEY.partial`, `measuring/KEY`), so a
-worker on any machine that sees the store can run it.
+A task is complete in itself. It names by key what it needs from the store and what it makes; its rows are beside it in
+its folder. The folder is two levels below the store's (`checkpoints/KEY.partial`, `measuring/KEY`). So a worker on any
+machine that sees the store can run it.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from harness.suite import ASKS, Ask
 from harness.worker.places import Adapted, Directory, HubModel, Place, Published
 
 TASK, ROWS, HELD_OUT = "spec.json", "rows.jsonl", "held_out.jsonl"  # in the folder of a training task
-RECORD = "record.json"  # beside the folder `made`, written once that is whole
+RECORD = "record.json"  # beside the folder `made`, written after it is complete
 REQUEST = "request.json"  # in the folder of a measuring request
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTask:
-    """One stage to train, with the rows in `rows.jsonl` beside it."""
+    """One stage to train. Its rows are in `rows.jsonl` beside it."""
 
-    makes: str  # the fingerprint
-    name: str  # for people
+    makes: str  # the fingerprint of the checkpoint
+    name: str  # for messages to people
     kind: Literal["pretrain", "finetune", "fresh"]
-    architecture: Architecture | None = None  # to build with fresh weights, in place of a base
+    architecture: Architecture | None = None  # of a model with fresh weights, which is trained instead of a base
     base: Place | None = None
     base_name: str = ""  # written into an adapter's configuration: a hub id, or a fingerprint
     settings: PretrainSettings | FinetuneSettings | None = None  # None for `fresh`, which takes no step
     micro_batch_size: int = 1
     seed: int = 0
     device: str = "cpu"  # as the worker sees it: cpu, or cuda:0
-    threads: int = 1  # the sum of a matrix product depends on it
+    threads: int = 1  # on which rounding in matrix products depends
     held_out: tuple[str, ...] = ()  # ids of the rows in held_out.jsonl
     eval_steps: int | None = None
     save_steps: int | None = None
@@ -48,7 +48,7 @@ class TrainingTask:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedSuite:
-    """One suite of a request, with its questions in `KEY.questions.jsonl` beside it."""
+    """One suite of a request. Its questions are in `KEY.questions.jsonl` beside the request."""
 
     key: str  # of the answers
     name: str
@@ -58,7 +58,7 @@ class AskedSuite:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureRequest:
-    """Suites to be asked of one model."""
+    """Suites that one model is to answer."""
 
     measures: str  # fingerprint of the checkpoint
     model: Place
@@ -70,26 +70,26 @@ class MeasureRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What the worker is sent of one sample."""
+    """The part of a sample that the worker needs."""
 
     id: str
     prompt: str = ""
     target: str = ""
     choices: tuple[str, ...] = ()
-    row: Json | None = None  # where lm-eval makes the prompt from the row itself
-    copy: str | None = None  # the dtype or form in which the model is asked, where samples are asked once in each
+    row: Json | None = None  # for lm-eval, which makes the prompt from the row
+    copy: str | None = None  # the dtype or form of the model that is asked, if the suite compares several
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswersRecord:
-    """How answers came about."""
+    """How answers were made."""
 
     seconds: float
-    tokens: int  # scored and generated
+    tokens: int  # in all prompts and answers
     prompt_digest: str | None  # SHA-256 of all rendered token ids
-    tokenizer: str | None = None  # digests of both
-    chat_template: str | None = None
-    engine: str | None = None  # by which path requests were scored
+    tokenizer: str | None = None  # SHA-256
+    chat_template: str | None = None  # SHA-256
+    engine: str | None = None  # how requests were scored: "tree", or "plain: " and why
     peak_memory_bytes: int | None
     energy_joules: float | None
     device: str
@@ -99,7 +99,7 @@ class AnswersRecord:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered to one suite, sample by sample, and the samples where the suite brought none."""
+    """The answers to one suite, one for each sample; and the samples, if they came from a task of lm-eval."""
 
     answers: list[Json]
     record: AnswersRecord
@@ -108,7 +108,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class WorkerError:
-    """An error as it crosses the wall, to be raised again under the job's name."""
+    """An error in a worker, as a value that the session can raise again under the job's name."""
 
     kind: str  # name of the HarnessError
     problem: str
@@ -127,7 +127,7 @@ class WorkerError:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRequest:
-    """A checkpoint to be written as a folder that plain transformers loads."""
+    """A checkpoint that is to be written as a folder that plain transformers can load."""
 
     name: str
     model: Place
@@ -140,14 +140,14 @@ class ExportRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ChatRequest:
-    """A model to talk to, and how."""
+    """A model to talk to, and the settings of the conversation."""
 
     name: str
     model: Place
     device: str
     threads: int
     dtype: str
-    prompt: str | None  # None: a conversation, line by line
+    prompt: str | None  # None: a conversation, with one prompt per line of input
     system: str | None
     max_new_tokens: int
     temperature: float
@@ -174,7 +174,7 @@ def decoded(text: str) -> Any:
 
 
 def send(path: Path, message: Any) -> None:
-    """Write a message, whole."""
+    """Write a message to a file; readers never see part of one."""
     write_whole(path, encoded(message))
 
 
@@ -184,25 +184,25 @@ def receive(path: Path) -> Any:
 
 
 def write_questions(path: Path, questions: list[Question]) -> None:
-    """One question a line."""
+    """Write the questions, one per line."""
     path.write_text("".join(json.dumps(asdict(question)) + "\n" for question in questions))
 
 
 def read_questions(path: Path) -> list[Question]:
-    """The questions that `write_questions` wrote, in their order."""
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    return [Question(**{**one, "choices": tuple(one["choices"])}) for one in found]
+    """The questions that `write_questions` wrote, in the same order."""
+    stored = [json.loads(line) for line in path.read_text().splitlines()]
+    return [Question(**{**fields, "choices": tuple(fields["choices"])}) for fields in stored]
 
 
 def write_answers(path: Path, answers: Answers | WorkerError) -> None:
-    """What a suite came to: its answers, or what went wrong with it alone."""
+    """Write what became of one suite: its answers, or the error that it ended with."""
     write_whole(path, json.dumps({"error" if isinstance(answers, WorkerError) else "answered": asdict(answers)}))
 
 
 def read_answers(path: Path) -> Answers | WorkerError:
     """What `write_answers` wrote."""
-    found = json.loads(path.read_text())
-    if "error" in found:
-        return WorkerError(**found["error"])
-    answered = found["answered"]
+    stored = json.loads(path.read_text())
+    if "error" in stored:
+        return WorkerError(**stored["error"])
+    answered = stored["answered"]
     return Answers(answered["answers"], AnswersRecord(**answered["record"]), answered["samples"])

@@ -1,4 +1,4 @@
-"""Where a model's weights are, as a plain value: by key, so that any machine with the same store can load them."""
+"""Where a model's weights are, as a plain value. By key, so that any machine with the same store can load them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ class HubModel:
 
 @dataclass(frozen=True)
 class Directory:
-    """A folder that transformers loads."""
+    """A folder that transformers can load."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Published:
-    """A checkpoint of the store, by its fingerprint."""
+    """A checkpoint in the store, by its fingerprint."""
 
     key: str
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """An adapter over its base."""
+    """An adapter and the base that it changes."""
 
     adapter: Published | Directory
     base: Place
@@ -40,12 +40,12 @@ Place = HubModel | Directory | Published | Adapted
 
 
 def store_of(folder: Path) -> Path:
-    """The store that a worker's folder lies in: two levels up, from `checkpoints/KEY.partial` or `measuring/KEY`."""
+    """The store that a worker's folder is in: two levels above `checkpoints/KEY.partial` or `measuring/KEY`."""
     return folder.resolve().parents[1]
 
 
 def located(place: Place, store: Path) -> Place:
-    """The same place with folders instead of keys."""
+    """The same place, with each key replaced by its folder in the store."""
     if isinstance(place, Adapted):
         adapter = located(place.adapter, store)
         assert isinstance(adapter, Directory)
@@ -56,12 +56,12 @@ def located(place: Place, store: Path) -> Place:
 
 
 def whole_base(place: Place) -> Place:
-    """The place of the whole weights below any adapter."""
+    """The place of the base below all adapters; the place itself if it is not an adapter."""
     return whole_base(place.base) if isinstance(place, Adapted) else place
 
 
 def name_of(place: Place) -> str:
-    """How a library names what is there: a folder, or a hub id."""
+    """The name to load the place by: a folder, or a hub id."""
     if isinstance(place, HubModel):
         return place.id
     assert isinstance(place, Directory), f"{place} is not located"

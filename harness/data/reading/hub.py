@@ -17,12 +17,12 @@ def revision(kind: Literal["dataset", "model"], name: str, lock_file: Path | Non
     if lock_file is None or not lock_file.exists():
         return None
     try:
-        found = json.loads(lock_file.read_text())[f"{kind}s"].get(name)
+        recorded = json.loads(lock_file.read_text())[f"{kind}s"].get(name)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(
             f"{lock_file} is not a lock file of hub revisions.", "Restore it from version control."
         ) from None
-    return None if found is None else str(found)
+    return None if recorded is None else str(recorded)
 
 
 def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None) -> str:

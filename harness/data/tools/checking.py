@@ -155,16 +155,16 @@ def format_of(row: Mapping[str, Any]) -> str:
 def _contained(path: Path, items: Mapping[str, str]) -> dict[str, str]:
     """Item -> the first row that contains its whole text. Items of fewer than N words are not looked for."""
     worded = {name: _worded(text) for name, text in items.items() if len(WORD.findall(text)) >= N}
-    found: dict[str, str] = {}
+    containing: dict[str, str] = {}
     for line in lines(path) if worded else ():
         try:
             text = _worded(row_text(trainable(line)))
         except BadRow:
             continue
         for name in [name for name, item in worded.items() if item in text]:
-            found[name] = f"{line.origin} contains {name}"
+            containing[name] = f"{line.origin} contains {name}"
             del worded[name]
-    return found
+    return containing
 
 
 def _worded(text: str) -> str:

@@ -1,1 +1,1 @@
-"""All that decides answers, on the session's side: samples as questions, and answers that no model is asked for."""
+"""What decides answers on the session's side: samples as questions, and the answers that need no model."""

@@ -1,4 +1,4 @@
-"""What a model answered to a suite, as an artifact of its own: scores are made from it, and again by another scorer."""
+"""The answers to a suite as an artifact of their own, from which any scorer can make scores without a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWERS, OWN_SAMPLES = "answers.jsonl", "samples.jsonl"
 
 @dataclass(frozen=True)
 class Answered:
-    """Samples with their answers, in one order; `everything` are all samples of the suite, asked or not."""
+    """The samples that were asked and their answers, in the same order; `everything` is all samples of the suite."""
 
     samples: Sequence[Sample]
     answers: Sequence[Json]
@@ -26,13 +26,13 @@ class Answered:
 
     @classmethod
     def all_of(cls, samples: Sequence[Sample], answers: Answers) -> Answered:
-        """Where every sample was asked; the samples that a task brought along, where it did."""
-        own = [Sample(**sample) for sample in answers.samples] or list(samples)
-        return cls(own, answers.answers, answers.record, own)
+        """The answers to all samples; to those that a task of lm-eval brought, if it did."""
+        asked = [Sample(**sample) for sample in answers.samples] or list(samples)
+        return cls(asked, answers.answers, answers.record, asked)
 
 
 def store_answers(store: Store, planned: PlannedEvaluation, answered: Answered) -> None:
-    """Publish the answers, unless they are there."""
+    """Publish the answers, unless they are published already."""
     if store.holds("answers", planned.answers_key):
         return
     folder = store.work("answers", planned.answers_key) / "made"
@@ -45,19 +45,22 @@ def store_answers(store: Store, planned: PlannedEvaluation, answered: Answered) 
 
 
 def stored_answers(store: Store, planned: PlannedEvaluation, samples: Sequence[Sample]) -> Answered | None:
-    """The published answers to these samples, or None; a task's own samples come from the store."""
+    """The published answers to these samples, or None. If a task brought its own samples, they are read too."""
     artifact = store.get("answers", planned.answers_key)
     if artifact is None:
         return None
     lines = read_json_lines(artifact.path / ANSWERS)
     if planned.suite.dataset is None:
-        samples = [Sample(**own) for own in read_json_lines(artifact.path / OWN_SAMPLES)]
+        samples = [Sample(**line) for line in read_json_lines(artifact.path / OWN_SAMPLES)]
     by_id = {sample.id: sample for sample in samples}
     asked = [by_id[line["id"]] for line in lines]
     return Answered(asked, [line["answer"] for line in lines], AnswersRecord(**artifact.record), samples)
 
 
 def as_stored(answers: Sequence[Json]) -> list[Json]:
-    """Answers as they come back from the store: scores do not depend on whether they have been there."""
-    found: list[Json] = json.loads(json.dumps(answers))
-    return found
+    """The answers as they would come back from the store, so that scores are the same before and after.
+
+    JSON makes lists of tuples and strings of keys that are numbers.
+    """
+    copies: list[Json] = json.loads(json.dumps(answers))
+    return copies

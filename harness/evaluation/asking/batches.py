@@ -1,4 +1,4 @@
-"""--adaptive: in which order a suite's samples are asked, and after which of them the answers are looked at."""
+"""--adaptive: the order in which a suite's samples are asked, and the batches after which results are looked at."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from harness.suite import Sample
 
-LOOKS = 10  # at most, over a whole suite
-LEAST_BATCH = 16  # samples: smaller ones would waste the model's time
+LOOKS = 10  # at most, in a whole suite
+LEAST_BATCH = 16  # samples; with fewer the model would compute inefficiently
 
 
 def in_drawn_order(samples: Sequence[Sample]) -> list[int]:
-    """Positions of the samples by the digest of their cluster, or id: the same for every subject, clusters together."""
+    """Positions of the samples, sorted by the digest of cluster or id: the same for all subjects, clusters together."""
 
     def drawn(i: int) -> tuple[str, int]:
         name = samples[i].cluster or samples[i].id
@@ -23,15 +23,15 @@ def in_drawn_order(samples: Sequence[Sample]) -> list[int]:
 
 
 def batches(samples: Sequence[Sample]) -> list[range]:
-    """Runs of positions in the drawn samples, one for each look; no cluster is cut in two."""
+    """Ranges of positions in samples that are in drawn order, one for each look. No cluster is divided."""
     size = max(LEAST_BATCH, math.ceil(len(samples) / LOOKS))
-    found, start = [], 0
+    ranges, start = [], 0
     while start < len(samples):
         end = min(start + size, len(samples))
         while (
             end < len(samples) and samples[end].cluster is not None and samples[end].cluster == samples[end - 1].cluster
         ):
             end += 1
-        found.append(range(start, end))
+        ranges.append(range(start, end))
         start = end
-    return found
+    return ranges

@@ -1,4 +1,4 @@
-"""A suite's samples -> what the model worker is sent of them."""
+"""A suite's samples -> the questions that are sent to the model worker."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from harness.evaluation.asking.samples import samples_of
 from harness.suite import Choices, LmEval, Sample, Suite
 from harness.worker.messages import Question
 
-PLACES = ("source", "origin")  # of a row: where it comes from is no part of the question
+PLACES = ("source", "origin")  # fields of a row that say where it is from; they are not part of the question
 
 
 def questions(suite: Suite, rows: Sequence[Row]) -> list[tuple[Sample, Question]]:
-    """Each sample with its question; where a suite compares copies of the model, once for each copy.
+    """Each sample with its question. If a suite compares copies of the model, each sample is there once for each copy.
 
-    None where what is asked brings its own samples.
+    Empty if the suite has no dataset, because what it asks brings its own samples.
     """
     if suite.dataset is None:
         return []

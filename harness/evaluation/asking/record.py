@@ -1,4 +1,4 @@
-"""The answers to a suite that asks a checkpoint's own training record: losses on held-out rows. No model is asked."""
+"""The answers to a suite that asks for a checkpoint's training record: losses on held-out rows. Needs no model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from harness.suite import Sample
 
 
 def recorded(checkpoint: Artifact, rows: Mapping[str, Row]) -> list[tuple[Sample, Json]]:
-    """The held-out rows of a checkpoint's training, with the losses noted there before and after it.
+    """A sample and its answer for each held-out row: the losses recorded `before` and `after` the training.
 
-    `rows` are those declared now, by id; SuiteError where the training watched others.
+    `rows` are the held-out rows that are declared now, by id. Raises SuiteError if the training used other rows.
+    Empty if it recorded no losses.
     """
     path = checkpoint.path / "held_out_losses.json"
     if not path.exists():

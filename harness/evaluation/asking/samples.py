@@ -11,7 +11,7 @@ from harness.suite import Sample, Suite
 
 
 def samples_of(suite: Suite, rows: Sequence[Row]) -> list[Sample]:
-    """The suite's samples; SuiteError names a row that makes none, or an id that occurs twice."""
+    """The suite's samples, one for each row. Raises SuiteError if to_sample fails, or an id occurs twice."""
     assert suite.to_sample is not None
     samples: list[Sample] = []
     seen: dict[str, Any] = {}

@@ -1,1 +1,1 @@
-"""Answers -> scores: all that decides what an evaluation says of the answers it stands on."""
+"""Answers -> scores: what decides an evaluation, once the answers are there."""

@@ -1,4 +1,4 @@
-"""Answers -> an evaluation: scored, and stored with its samples as Parquet."""
+"""Answers -> an evaluation: scored, and stored with all samples as Parquet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = ("sample_id", "cluster", "prompt", "target", "completion", "scores")
 def publish(store: Store, planned: PlannedEvaluation, answered: Answered) -> Evaluation:
     """Score the answers and store them with the metrics' intervals.
 
-    SuiteError names the sample whose score is not finite, or whose id occurs twice.
+    Raises SuiteError with the name of a sample whose score is not finite, or whose id occurs twice.
     """
     import pyarrow
     import pyarrow.parquet
@@ -35,12 +35,12 @@ def publish(store: Store, planned: PlannedEvaluation, answered: Answered) -> Eva
 
 
 def unpublished(planned: PlannedEvaluation, answered: Answered) -> Evaluation:
-    """The answers so far as an evaluation that no store holds: what --adaptive looks at."""
+    """The answers so far as an evaluation that is not stored: what --adaptive looks at."""
     rows = scored(planned.suite, answered.samples, answered.answers)
     return Evaluation("", planned.spec, _record(planned, answered, rows), load=lambda: rows)
 
 
 def _record(planned: PlannedEvaluation, answered: Answered, rows: Sequence[ScoredSample]) -> Json:
-    """How the answers came about, and what they score."""
+    """The evaluation's record: how the answers were made, for which subject, and what they score."""
     subject = {"subject": planned.subject.id, "scale": planned.subject.scale}
     return {**asdict(answered.record), **subject, **summary(planned.suite, rows, answered.everything)}

@@ -17,11 +17,12 @@ from harness.suite import Output, Sample, Scores, Suite
 
 
 def scored(suite: Suite, samples: Sequence[Sample], answers: Sequence[Output]) -> list[ScoredSample]:
-    """Each sample with its answer's scores, every number finite, every id once.
+    """Each sample with the scores of its answer; every number is finite, every id occurs once.
 
-    SuiteError names the sample whose scorer fails, whose score is not finite, or whose id occurs twice.
+    Raises SuiteError with the name of a sample whose scorer fails, whose score is not a finite number, or whose id
+    occurs twice.
     """
-    found: list[ScoredSample] = []
+    rows: list[ScoredSample] = []
     seen: set[str] = set()
     for sample, answer in zip(samples, answers, strict=True):
         scores = _scores(suite, sample, answer)
@@ -30,7 +31,7 @@ def scored(suite: Suite, samples: Sequence[Sample], answers: Sequence[Output]) -
                 f"suite {suite.name}: id {sample.id!r} occurs twice.", "Samples are paired by id; make it unique."
             )
         seen.add(sample.id)
-        found.append(
+        rows.append(
             ScoredSample(
                 sample_id=sample.id,
                 cluster=sample.cluster,
@@ -40,12 +41,13 @@ def scored(suite: Suite, samples: Sequence[Sample], answers: Sequence[Output]) -
                 completion=_completion(sample, answer),
             )
         )
-    return found
+    return rows
 
 
 def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:
+    """What the suite's scorer returns, checked."""
     try:
-        own = suite.scorer(sample, answer)
+        scores = suite.scorer(sample, answer)
     except HarnessError:
         raise
     except Exception as error:  # a scorer is the user's own code
@@ -53,19 +55,19 @@ def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:
             f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} fails with "
             f"{type(error).__name__}: {error}."
         ) from error
-    if not isinstance(own, Mapping):
+    if not isinstance(scores, Mapping):
         raise SuiteError(
-            f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} returns {type(own).__name__}, not scores.",
+            f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} returns {type(scores).__name__}, not scores.",
             'Return a dict of numbers by name: {"accuracy": 1.0}.',
         )
-    for name, score in own.items():
+    for name, score in scores.items():
         values = score if isinstance(score, list | tuple) else (score,)
         if score is not None and not all(_is_number(value) for value in values):
             raise SuiteError(
                 f"suite {suite.name}: sample {sample.id}: score {name!r} is {score!r}.",
                 "A score is a finite number, or None where it does not concern the sample: see the scorer.",
             )
-    return dict(own)
+    return dict(scores)
 
 
 def _is_number(value: Any) -> bool:
@@ -73,7 +75,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _completion(sample: Sample, answer: Output) -> str | None:
-    """What the model answered; the chosen option of a multiple choice."""
+    """The text that the model answered; for multiple choice, the choice that it prefers."""
     if "chosen" in answer and sample.choices:
         return sample.choices[answer["chosen"]]
     text = answer.get("completion")
@@ -81,24 +83,24 @@ def _completion(sample: Sample, answer: Output) -> str | None:
 
 
 def summary(suite: Suite, rows: Sequence[ScoredSample], everything: Sequence[Sample]) -> Json:
-    """What an evaluation's record says of its scores: the metrics with their intervals, and the suite's floors.
+    """The part of an evaluation's record that is about scores: metrics with their intervals, and the suite's floors.
 
-    `everything` are all the suite's samples, of which --adaptive may have asked only some.
+    `everything` is all samples of the suite; with --adaptive, `rows` may be only some of them.
     """
     scores: list[Mapping[str, Any]] = [row.scores for row in rows]
     metrics, clusters = metrics_of(suite.metrics, scores), [row.cluster for row in rows]
-    found = {}
+    intervals = {}
     for metric in metrics:
         interval = metric.interval(scores, clusters)
-        found[metric.name] = {name: getattr(interval, name) for name in ("estimate", "low", "high", "n", "method")}
+        intervals[metric.name] = {name: getattr(interval, name) for name in ("estimate", "low", "high", "n", "method")}
     sizes = Counter(sample.cluster for sample in everything if sample.cluster is not None)
     return {
         "samples": len(rows),
         "samples_available": len(everything),
         "largest_cluster": max(sizes.values(), default=1),
-        "metrics": found,
+        "metrics": intervals,
         "computed": plain(metrics),
-        "floors": {metric: values for metric, values in floors_of(suite, everything).items() if metric in found},
+        "floors": {metric: values for metric, values in floors_of(suite, everything).items() if metric in intervals},
         "about": suite.about,
     }
 

@@ -1,8 +1,13 @@
 """Asks -> answers, on one loaded model.
 
-asks         a suite's asks, one after the other        lm_eval_tasks, lm   asks of lm-evaluation-harness
-engine       completions and log-likelihoods            prompts             questions -> token ids
-likelihood   requests, batched;  trie, tree             shared prefixes computed once
-generation   sequences in slots of a cache              onednn              faster linear layers on a CPU
-probe        fit to be served?    parity  do copies agree?    resident      the model kept warm
+asks            a suite's asks, one after the other
+resident        the model that is kept loaded
+engine          completions and log-likelihoods
+prompts         questions -> token ids
+likelihood      requests -> log-likelihoods, in batches; trie, tree: shared prefixes computed once
+generation      prompts -> completions; slots: the cache they grow in
+onednn          faster linear layers on a CPU
+probe           is the model fit to be served?
+parity          do copies of the model answer as it does?
+lm_eval_tasks   tasks of lm-evaluation-harness; lm: the engine as one of its models
 """

@@ -1,4 +1,4 @@
-"""One suite's asks -> its answers, and the record of how they came about."""
+"""One suite's asks -> its answers, and the record of how they were made."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from harness.worker.messages import Answers, AnswersRecord, AskedSuite, MeasureR
 
 
 class SuiteWorker:
-    """The suites of one request, asked of one model in one dtype after the other."""
+    """Answers the suites of one request with one model, which is loaded in one dtype at a time."""
 
     def __init__(self, folder: Path, request: MeasureRequest, resident: Resident) -> None:
         self.folder, self.request, self.resident = folder, request, resident
-        torch.set_num_threads(request.threads)  # the sum of a matrix product depends on it
+        torch.set_num_threads(request.threads)  # on which the rounding of a matrix product depends
 
     def engine(self, dtype: str) -> Engine:
-        """The model in that dtype; one at a time, since two may not fit."""
+        """The model in that dtype. Only one is loaded, since two may not fit into memory."""
         return self.resident.engine(self.request.model, self.request.device, dtype)
 
     def answer(self, suite: AskedSuite) -> Answers:
-        """All answers of one suite."""
+        """All answers to one suite, and their record."""
         started, meter = time.perf_counter(), EnergyMeter(self.request.device)
         questions = read_questions(self.folder / f"{suite.key}.questions.jsonl")
         answers: list[Answer] = [{} for _ in questions]
-        samples: list[Answer] = []  # where the task brings its own
+        samples: list[Answer] = []  # those that a task of lm-eval brings; else empty
         digests, tokens, how = [], 0, ""
         for ask in suite.asks:
             for dtype in ask.dtypes if isinstance(ask, Probe) else (self.request.dtype,):
@@ -67,15 +67,16 @@ class SuiteWorker:
         return Answers(answers, record, samples)
 
     def _one_ask(self, engine: Engine, ask: Ask, suite: AskedSuite, questions: Sequence[Question]) -> list[Answer]:
-        """What the model answers to one ask, per question; {} for those that the ask does not concern."""
+        """Per question the answer to one ask. A probe asks in one dtype: {} for questions in another."""
         if isinstance(ask, LmEval):
             return run_task(engine, ask, [question.row or {} for question in questions], self.folder)
         concerned = [not isinstance(ask, Probe) or question.copy == engine.dtype for question in questions]
-        mine = [question for question, own in zip(questions, concerned, strict=True) if own]
-        found = iter(self._answers(engine, ask, mine, suite.system_prompt))
-        return [next(found) if own else {} for own in concerned]
+        asked = [question for question, is_concerned in zip(questions, concerned, strict=True) if is_concerned]
+        answers = iter(self._answers(engine, ask, asked, suite.system_prompt))
+        return [next(answers) if is_concerned else {} for is_concerned in concerned]
 
     def _answers(self, engine: Engine, ask: Ask, questions: Sequence[Question], system: str | None) -> list[Answer]:
+        """Per question the answer to one ask."""
         names, prompts = [question.id for question in questions], [question.prompt for question in questions]
         match ask:
             case Perplexity(chat=True):

@@ -1,4 +1,4 @@
-"""One loaded model: completions and log-likelihoods of a suite's samples, plain lists in and out."""
+"""One loaded model: completions and log-likelihoods for a suite's samples, with plain lists in and out."""
 
 from __future__ import annotations
 
@@ -32,40 +32,40 @@ class Engine:
         model: Any = None,
         prompts: Prompts | None = None,
     ) -> None:
-        """`model` and `prompts` are what is loaded already of the model at that place."""
+        """Loads the model at that place, and its tokenizer, unless they are given as `model` and `prompts`."""
         self.at, self.device, self.dtype = at, device, dtype
         self.prompts = prompts or Prompts(load_tokenizer(at))
         self.tokenizer = self.prompts.tokenizer
         self.model = model or load_model(at, device=device, dtype=dtype, quantization=quantization)
         self.context_length = int(getattr(self.model.config, "max_position_embeddings", 2**31))
         self.scorer = LikelihoodScorer(self.model, device, self.context_length, pad=self.tokenizer.pad_token_id)
-        self.how = self.scorer.how  # by which path requests are scored, and why where it is the plain one
+        self.how = self.scorer.how  # how requests are scored: "tree", or "plain: " and why
         self.generator = Generator(self.model, self.scorer.tree, self.tokenizer, device, self.context_length)
-        self.tokens = 0  # scored and generated so far, each sample on its own
+        self.tokens = 0  # asked for so far, in prompts and answers; shared prefixes count each time
         self.rendered = hashlib.sha256()  # over every prompt's token ids, in the order asked
 
     def prompt_ids(self, prompt: str, system_prompt: str | None = None) -> list[int]:
-        """Token ids of the prompt, as rendered for the assistant's answer."""
+        """Token ids of the prompt in the chat template, ready for the assistant's answer."""
         [ids] = self.prompts.ids([self.prompts.render(prompt, system_prompt)])
         self._note(ids)
         return list(ids)
 
     def release(self) -> None:
-        """Let go of the weights; the tokenizer and the counts stay."""
+        """Free the memory of the weights; the tokenizer and the counts stay."""
         del self.model, self.scorer, self.generator
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
     @property
     def stop_ids(self) -> list[int]:
-        """Tokens that end an answer: the model's own, and the ends of turns its vocabulary knows."""
-        own = self.model.generation_config.eos_token_id
-        found = set(own if isinstance(own, list) else [] if own is None else [own])
+        """Tokens that end an answer: the model's and the tokenizer's own, and all ends of turns in the vocabulary."""
+        eos = self.model.generation_config.eos_token_id
+        stops = set(eos if isinstance(eos, list) else [] if eos is None else [eos])
         vocabulary = self.tokenizer.get_vocab()
-        found |= {vocabulary[token] for token in TURN_ENDS if token in vocabulary}
+        stops |= {vocabulary[token] for token in TURN_ENDS if token in vocabulary}
         if self.tokenizer.eos_token_id is not None:
-            found.add(self.tokenizer.eos_token_id)
-        return sorted(found)
+            stops.add(self.tokenizer.eos_token_id)
+        return sorted(stops)
 
     def generate(
         self,
@@ -75,13 +75,14 @@ class Engine:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[Answer]:
-        """Per prompt its `completion`, `completion_tokens` and whether the model ended it (`ended`).
+        """Per prompt its `completion`, its length in `completion_tokens`, and whether the model `ended` it.
 
-        Greedy at temperature 0. Raises SuiteError naming a prompt that leaves no room in the context.
+        `ended` is False for a completion that reached max_new_tokens. Greedy at temperature 0. Raises SuiteError with
+        the name of a prompt that leaves no room for max_new_tokens in the context.
         """
         return [
-            {"completion": found.text.strip(), "completion_tokens": len(found.ids), "ended": found.ended}
-            for found in self.complete(names, prompts, max_new_tokens, temperature, seed)
+            {"completion": new.text.strip(), "completion_tokens": len(new.ids), "ended": new.ended}
+            for new in self.complete(names, prompts, max_new_tokens, temperature, seed)
         ]
 
     def complete(
@@ -94,80 +95,81 @@ class Engine:
     ) -> list[Completion]:
         """Per prompt the new token ids up to the end of the answer, their text, and whether the model ended it."""
         asked = [Prompt(name, ids, max_new_tokens) for name, ids in zip(names, prompts, strict=True)]
-        found = self.generator.complete(asked, self.stop_ids, temperature, seed)
-        self.tokens += sum(len(one.ids) for one in asked) + sum(len(one.ids) for one in found)
-        return found
+        completions = self.generator.complete(asked, self.stop_ids, temperature, seed)
+        self.tokens += sum(len(prompt.ids) for prompt in asked) + sum(len(new.ids) for new in completions)
+        return completions
 
     def choice_loglikelihoods(
         self, names: Sequence[str], prompts: Sequence[str], choices: Sequence[Sequence[str]], system: str | None = None
     ) -> list[Answer]:
-        """Per sample the log-probability of each choice after its prompt, in nats, summed over tokens: `loglikelihoods`.
+        """Per sample its `loglikelihoods`, of each choice after the prompt in nats, summed over the choice's tokens.
 
-        `chosen` is the choice with the highest log-probability per character. Follows Brown et al. 2020
-        (arXiv:2005.14165), section 2.4. Raises SuiteError for a choice without tokens or beyond the context.
+        `chosen` is the number of the choice with the highest log-likelihood per character. Follows Brown et al. 2020
+        (arXiv:2005.14165), section 2.4. Raises SuiteError for a choice that has no tokens, or exceeds the context.
         """
-        for name, own in zip(names, choices, strict=True):
-            if "" in own:
-                raise SuiteError(f"sample {name}: a choice is empty (of {list(own)[:6]}).", "Give every choice a text.")
-        flat = [(name, prompt) for name, prompt, own in zip(names, prompts, choices, strict=True) for _ in own]
-        sums = iter(
-            self._answers([name for name, _ in flat], [p for _, p in flat], [c for own in choices for c in own], system)
-        )
-        found = []
-        for own in choices:
-            values = [next(sums)["total"] for _ in own]
-            normed = [value / len(choice) for value, choice in zip(values, own, strict=True)]
-            found.append({"loglikelihoods": values, "chosen": max(range(len(own)), key=normed.__getitem__)})
-        return found
+        for name, texts in zip(names, choices, strict=True):
+            if "" in texts:
+                raise SuiteError(
+                    f"sample {name}: a choice is empty (of {list(texts)[:6]}).", "Give every choice a text."
+                )
+        flat = [(name, prompt) for name, prompt, texts in zip(names, prompts, choices, strict=True) for _ in texts]
+        answers = [choice for texts in choices for choice in texts]
+        sums = iter(self._answers([name for name, _ in flat], [prompt for _, prompt in flat], answers, system))
+        scored = []
+        for texts in choices:
+            values = [next(sums)["total"] for _ in texts]
+            normed = [value / len(choice) for value, choice in zip(values, texts, strict=True)]
+            scored.append({"loglikelihoods": values, "chosen": max(range(len(texts)), key=normed.__getitem__)})
+        return scored
 
     def answer_loglikelihoods(
         self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None = None
     ) -> list[Answer]:
-        """Per sample the log-likelihood of its answer after its prompt: `nll` in nats, `tokens`, `words`, `bytes`."""
+        """Per sample the negative log-likelihood of its answer: `nll` in nats, and its `tokens`, `words`, `bytes`."""
         return [
-            sized(answer, -found["total"], found["tokens"])
-            for answer, found in zip(answers, self._answers(names, prompts, answers, system), strict=True)
+            sized(answer, -scored["total"], scored["tokens"])
+            for answer, scored in zip(answers, self._answers(names, prompts, answers, system), strict=True)
         ]
 
     def document_loglikelihoods(self, names: Sequence[str], texts: Sequence[str]) -> list[Answer]:
-        """Per document its log-likelihood: `nll` in nats, with `tokens`, `words`, `bytes`.
+        """Per document its negative log-likelihood: `nll` in nats, and its `tokens`, `words`, `bytes`.
 
-        Every token is scored once, in windows of the context length, the first after the begin-of-text token and the
-        last with as much before it as fits, as lm-evaluation-harness rolls.
+        Every token is scored once. A document that is longer than the context is cut into windows, as in
+        lm-evaluation-harness: see `rolling_windows`.
         """
         requests, counts = [], []
         for name, ids in zip(names, self.prompts.plain_ids(texts), strict=True):
             self._note(ids)
-            own = [Request(name, *window) for window in rolling_windows(ids, self.first_token, self.context_length)]
-            requests += own
-            counts.append((len(own), len(ids)))
+            windows = rolling_windows(ids, self.first_token, self.context_length)
+            requests += [Request(name, *window) for window in windows]
+            counts.append((len(windows), len(ids)))
         scored = iter(self._score(requests))
         return [
-            sized(text, -sum(next(scored) for _ in range(windows)), tokens)
-            for text, (windows, tokens) in zip(texts, counts, strict=True)
+            sized(text, -sum(next(scored) for _ in range(number)), tokens)
+            for text, (number, tokens) in zip(texts, counts, strict=True)
         ]
 
     @property
     def first_token(self) -> int:
-        """The token that a document begins after: begin-of-text, or end-of-text where there is none."""
+        """The token before a document's first: begin-of-text, or end-of-text if the tokenizer has none."""
         bos = self.tokenizer.bos_token_id
         return int(self.tokenizer.eos_token_id if bos is None else bos)
 
     def _answers(
         self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None
     ) -> list[Answer]:
-        """Per answer its log-likelihood (`total`, in nats) after its prompt, and its `tokens`."""
+        """Per answer its log-likelihood after its prompt (`total`, in nats) and its number of `tokens`."""
         rendered = [self.prompts.render(prompt, system) for prompt in prompts]
         contexts, targets = self.prompts.ids(rendered), self.prompts.answer_ids(rendered, answers)
         for name, answer, ids in zip(names, answers, targets, strict=True):
             if not ids:
                 raise SuiteError(
                     f"sample {name}: {answer[:60]!r} has no tokens of its own after the prompt.",
-                    "It is empty, or melts into the prompt's last token; let it begin with other characters.",
+                    "It is empty, or merges with the prompt's last token; let it begin with other characters.",
                 )
         last = None
         for name, ids in zip(names, contexts, strict=True):
-            if name != last:  # the choices of one sample stand together
+            if name != last:  # the choices of a sample follow each other; its prompt counts once
                 self._note(ids)
             last = name
         requests = [Request(*parts) for parts in zip(names, contexts, targets, strict=True)]
@@ -175,22 +177,29 @@ class Engine:
         return [{"total": total, "tokens": len(ids)} for total, ids in zip(totals, targets, strict=True)]
 
     def _score(self, requests: Sequence[Request]) -> list[float]:
-        self.tokens += sum(len(one.context) + len(one.target) for one in requests)
-        return [found.total for found in self.scorer.score(requests)]
+        self.tokens += sum(len(request.context) + len(request.target) for request in requests)
+        return [likelihood.total for likelihood in self.scorer.score(requests)]
 
     def _note(self, ids: Sequence[int]) -> None:
+        """Add a prompt to the digest of all that was asked."""
         self.rendered.update((",".join(map(str, ids)) + ";").encode())
 
 
 def sized(text: str, nll: float, tokens: int) -> Answer:
-    """A negative log-likelihood with what it can be divided by."""
+    """A negative log-likelihood, and the text's length in all units that it can be divided by."""
     return {"nll": nll, "tokens": tokens, "words": len(text.split()), "bytes": len(text.encode())}
 
 
 def rolling_windows(ids: Sequence[int], first: int, context_length: int) -> list[tuple[list[int], list[int]]]:
-    """(context, target) windows in which every token is a target once, as lm-evaluation-harness cuts a document.
+    """(context, target) windows of a document in which every token is a target once, as lm-evaluation-harness cuts it.
 
-    Of a window's tokens the model computes all but the last, at most `context_length`.
+    The model computes all tokens of a window but the last, at most `context_length`. The last window is filled up with
+    earlier tokens. For ids 1 2 3 4 5, the first token 0 and a context of 2:
+
+        context  target
+        0        1 2
+        2        3 4
+        3 4      5
     """
     windows = []
     stream = [first, *ids]

@@ -1,4 +1,4 @@
-"""The engine as a model of lm-evaluation-harness: every task of its runs on shared prefixes and refilled slots."""
+"""The engine as a model of lm-evaluation-harness, whose tasks then run on shared prefixes and refilled slots."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from harness.models.answering.generation import Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
 from harness.models.answering.trie import Request
 
-GREEDY = {"until", "max_gen_toks", "do_sample", "temperature"}  # settings of greedy generation; others are HFLM's
-PLAIN = {  # what a model's own generation_config must not have changed, for its greedy tokens to be the likeliest ones
+GREEDY = {"until", "max_gen_toks", "do_sample", "temperature"}  # other settings are left to HFLM
+PLAIN = {  # defaults of generation_config; if a model changes one, its greedy tokens are not the likeliest ones
     "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "num_beams": 1, "min_length": 0, "min_new_tokens": None,
     "suppress_tokens": None, "begin_suppress_tokens": None, "forced_bos_token_id": None, "forced_eos_token_id": None,
     "bad_words_ids": None, "sequence_bias": None, "exponential_decay_length_penalty": None, "guidance_scale": None,
@@ -23,12 +23,12 @@ PLAIN = {  # what a model's own generation_config must not have changed, for its
 
 
 class HarnessLM(HFLM):
-    """`hf` of lm-evaluation-harness with another way to compute, and the same results.
+    """lm-evaluation-harness's `hf` model, computed in another way and with the same results.
 
-    All of HFLM's arguments hold (`pretrained`, `device`, `dtype`, `peft`, `add_bos_token`, ...). `batch_size` bounds
-    the rows of a forward pass; "auto", the default, sizes batches to the device. Where HFLM would cut a prompt that
-    exceeds the context, this raises SuiteError naming the request. Sampling, beams, penalties and thinking are left
-    to HFLM. `how` says by which path requests are scored, and why where it is the plain one.
+    It takes all arguments of HFLM (`pretrained`, `device`, `dtype`, `peft`, `add_bos_token`, ...). `batch_size` limits
+    the rows of a forward pass; "auto", the default, fits batches to the device. Where HFLM would cut a prompt that
+    exceeds the context, this raises a SuiteError that names the request. Requests with sampling, beams, penalties or
+    thinking are passed on to HFLM.
     """
 
     def __init__(self, pretrained: Any, batch_size: int | str = "auto", **settings: Any) -> None:
@@ -44,7 +44,7 @@ class HarnessLM(HFLM):
 
     @property
     def how(self) -> str:
-        """tree, or plain and why."""
+        """How requests are scored: "tree", or "plain: " and why."""
         return self.scorer.how
 
     def _loglikelihood_tokens(
@@ -54,27 +54,27 @@ class HarnessLM(HFLM):
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
         asked = [Request(_named(i, strings), context, target) for i, (strings, context, target) in enumerate(requests)]
-        found = [(one.total, one.greedy) for one in self.scorer.score(asked)]
-        for (strings, _, _), answer in zip(requests, found, strict=True):
-            if strings is not None:  # a window of a document is none of the user's requests
+        answers = [(likelihood.total, likelihood.greedy) for likelihood in self.scorer.score(asked)]
+        for (strings, _, _), answer in zip(requests, answers, strict=True):
+            if strings is not None:  # None for a window of a document, which is not a request of its own
                 self.cache_hook.add_partial("loglikelihood", strings, answer)
-        return found
+        return answers
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
-        """Per document its log-likelihood in nats; HFLM's windows, all scored together."""
-        own: int = self.batch_size_per_gpu  # type: ignore[has-type]
-        self.batch_size_per_gpu = 2**31  # HFLM hands over its windows by the batch
+        """Per document its log-likelihood in nats, over the windows that HFLM cuts; all windows are scored together."""
+        batch_size: int = self.batch_size_per_gpu  # type: ignore[has-type]
+        self.batch_size_per_gpu = 2**31  # HFLM hands its windows over batch by batch: make it one batch
         try:
             return list(super().loglikelihood_rolling(requests, disable_tqdm=True))
         finally:
-            self.batch_size_per_gpu = own
+            self.batch_size_per_gpu = batch_size
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Per request its completion up to the first of its stop strings."""
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
-        found: dict[int, str] = {}
-        mine: list[tuple[int, Prompt]] = []
-        others: list[int] = []
+        texts: dict[int, str] = {}  # request -> its completion
+        mine: list[tuple[int, Prompt]] = []  # requests that are completed here, with their prompts
+        others: list[int] = []  # requests for HFLM
         for number, request in enumerate(requests):
             context, given = request.args
             settings = normalize_gen_kwargs(given, self.max_gen_toks)
@@ -86,26 +86,26 @@ class HarnessLM(HFLM):
             mine.append((number, Prompt(_named(number, (context,)), ids, int(settings["max_gen_toks"]), stops)))
         completions = self.generator.complete([prompt for _, prompt in mine], self._ends())
         for (number, prompt), completion in zip(mine, completions, strict=True):
-            found[number] = postprocess_generated_text(completion.text, list(prompt.stop_strings), None)
-            self.cache_hook.add_partial("generate_until", requests[number].args, found[number])
+            texts[number] = postprocess_generated_text(completion.text, list(prompt.stop_strings), None)
+            self.cache_hook.add_partial("generate_until", requests[number].args, texts[number])
         if others:
-            texts = super().generate_until([requests[number] for number in others], disable_tqdm=True)
-            found.update(zip(others, texts, strict=True))
-        return [found[number] for number in range(len(requests))]
+            more = super().generate_until([requests[number] for number in others], disable_tqdm=True)
+            texts.update(zip(others, more, strict=True))
+        return [texts[number] for number in range(len(requests))]
 
     def _is_plain(self) -> bool:
-        """Whether the model's greedy tokens are its likeliest ones, whatever its generation_config prefers."""
-        own = self.model.generation_config
-        changed = [name for name, plain in PLAIN.items() if getattr(own, name, None) not in (None, plain)]
+        """Whether the model's greedy tokens are its likeliest ones: its generation_config changes nothing in PLAIN."""
+        config = self.model.generation_config
+        changed = [name for name, plain in PLAIN.items() if getattr(config, name, None) not in (None, plain)]
         return not changed and self.think_end_token is None
 
     def _ends(self) -> list[int]:
-        own = self.model.generation_config.eos_token_id
-        return own if isinstance(own, list) else [] if own is None else [own]
+        eos = self.model.generation_config.eos_token_id
+        return eos if isinstance(eos, list) else [] if eos is None else [eos]
 
 
 def _named(number: int, strings: Sequence[str] | None) -> str:
-    """A request, as an error names it."""
+    """What an error calls the request: its number and the start of its text."""
     if strings is None:
         return f"window {number} of the documents"
     start = " ".join(str(strings[0]).split())

@@ -1,4 +1,4 @@
-"""Tasks of lm-evaluation-harness, sample by sample: on a suite's own rows, or on the task's own data."""
+"""Tasks of lm-evaluation-harness -> answers, one per sample: on a suite's rows, or on the task's own data."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ LONGEST_COMPLETION = 2_000  # characters kept of a task's own answer
 
 
 def run_task(engine: Engine, ask: LmEval, rows: Sequence[Row], folder: Path) -> list[Answer]:
-    """Per row what lm-eval scored: the metrics, `loglikelihoods` of the choices in nats, and `chosen`.
+    """Per row what lm-eval scored: the metrics of the ask, `loglikelihoods` of the choices in nats, and `chosen`.
 
-    The prompt and the choices come from lm-eval's own task file; its data is replaced by `rows`. The two
-    probabilities of acc_mutual_info's unconditional pass are not among the log-likelihoods.
+    `chosen` is the number of the choice with the highest log-likelihood per character. Prompt and choices come from
+    lm-eval's own task file; its data is replaced by `rows`. For acc_mutual_info lm-eval also scores each choice without
+    the question; those log-likelihoods follow the others, and are left out.
     """
     data = folder / f"{ask.task}.rows.jsonl"
     write_json_lines(data, ({k: v for k, v in row.items() if k != "origin"} for row in rows))
-    # indexing every task of lm-eval takes seconds
+    # Without the default tasks, because indexing them takes seconds.
     samples = _samples_of(engine, _on_rows(ask, data), _task_manager(include_defaults=False))
     if len(samples) != len(rows):
         raise SuiteError(f"lm-eval task {ask.task} scored {len(samples)} of {len(rows)} rows.")
@@ -47,7 +48,7 @@ def run_task(engine: Engine, ask: LmEval, rows: Sequence[Row], folder: Path) -> 
 
 
 def _on_rows(ask: LmEval, data: Path) -> Json:
-    """lm-eval's own task, with the rows of a file as its only data."""
+    """The settings of lm-eval's own task, with the rows of a file as its only data."""
     import lm_eval
     from lm_eval.tasks._yaml_loader import load_yaml
 
@@ -72,10 +73,11 @@ def _on_rows(ask: LmEval, data: Path) -> Json:
 
 
 def run_own_task(engine: Engine, task: str) -> tuple[list[Answer], list[Answer]]:
-    """A task of lm-eval on its own data: its samples (id, prompt, target), and per sample its metrics and answer.
+    """The samples of a task of lm-eval on its own data (`id`, `prompt`, `target`), and the answers to them.
 
-    `task` is a name that lm-eval knows, or the path of a task file, whose relative data files lie beside it. Where a
-    task filters answers in several ways, its metrics are named as lm-eval names them: `exact_match,strict-match`.
+    Each answer has `scores`, the task's metrics, and `completion`. `task` is a name that lm-eval knows, or the path of
+    a task file, in which data files are relative to the file. If a task filters answers in several ways, its metrics
+    have lm-eval's names with the filter: `exact_match,strict-match`.
     """
     own_file = Path(task).is_file()
     manager = _task_manager(include_defaults=not own_file)
@@ -95,7 +97,7 @@ def run_own_task(engine: Engine, task: str) -> tuple[list[Answer], list[Answer]]
     answers: dict[int, Answer] = {}
     for sample in logged:
         number = sample["doc_id"]
-        if number not in samples:
+        if number not in samples:  # a sample is logged once for each filter
             _note_prompts(engine, sample)
             prompt, target = str(sample["arguments"][0][0]), str(sample["target"])
             samples[number] = {"id": str(number), "prompt": prompt, "target": target}
@@ -108,18 +110,19 @@ def run_own_task(engine: Engine, task: str) -> tuple[list[Answer], list[Answer]]
 
 
 def _with_own_files(file: Path) -> Json:
-    """A task file's settings, with its relative data files as absolute paths."""
+    """A task file's settings, with its data files as absolute paths."""
     from lm_eval.tasks._yaml_loader import load_yaml
 
     config = dict(load_yaml(file))
     data = dict((config.get("dataset_kwargs") or {}).get("data_files") or {})
     if data:
-        found = {split: str((file.parent / name).resolve()) for split, name in data.items()}
-        config["dataset_kwargs"] = {**config["dataset_kwargs"], "data_files": found}
+        paths = {split: str((file.parent / name).resolve()) for split, name in data.items()}
+        config["dataset_kwargs"] = {**config["dataset_kwargs"], "data_files": paths}
     return config
 
 
 def _number(task: str, metric: str, score: Any) -> float:
+    """The score as a number. Raises SuiteError for a metric that only has a value over the whole corpus."""
     if not isinstance(score, int | float):
         raise SuiteError(
             f"lm-eval task {task}: its metric {metric} has no number for a single sample ({type(score).__name__}).",
@@ -138,7 +141,7 @@ def _task_manager(include_defaults: bool) -> Any:
 
 
 def _samples_of(engine: Engine, task: str | Json, manager: Any) -> list[Json]:
-    """What lm-eval logged of each sample of one task, in the order of its documents."""
+    """lm-eval's log of each sample of one task, in the order of the task's documents."""
     import lm_eval
 
     model = as_lm(engine)
@@ -151,13 +154,13 @@ def _samples_of(engine: Engine, task: str | Json, manager: Any) -> list[Json]:
 
 
 def as_lm(engine: Engine) -> Any:
-    """The loaded model as one of lm-eval's."""
+    """The engine's model as a model of lm-eval; the weights are not loaded again."""
     from harness.models.answering.lm import HarnessLM
 
     return HarnessLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
 
 
 def _note_prompts(engine: Engine, sample: Mapping[str, Any]) -> None:
-    """Add what the model was asked to the digest of rendered prompts."""
+    """Add what the model was asked to the digest of prompts."""
     for argument in sample["arguments"]:
         engine.rendered.update(repr(argument).encode())

@@ -1,4 +1,4 @@
-"""Linear layers in oneDNN's own layout of weights: on a CPU in float32 a tenth to a quarter faster than row by row."""
+"""Linear layers with weights in oneDNN's own layout: 10 to 25 % faster on a CPU in float32 than with plain rows."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import Any
 
 import torch
 
-AT_MOST, EACH_AT_MOST = 2**31, 2**27  # bytes of weights, in all and of one layer; a copy of them is held
-ROWS = 512  # rows of input that the layout is made for; others work as well
+AT_MOST, EACH_AT_MOST = 2**31, 2**27  # bytes of weights in all and in one layer; they are held a second time
+ROWS = 512  # rows of input that the layout is optimized for; any number works
 
 
 class OneDnnLinears:
-    """A context manager in which the model's linear layers compute by oneDNN, where the processor and dtype allow it.
+    """A context manager in which the model's linear layers compute with oneDNN, if device, dtype and size allow it.
 
-    Layouts are made at the first use, and again where weights have changed since.
+    A weight's layout is made on first use, and again after the weight has changed.
     """
 
     def __init__(self, model: Any) -> None:
-        found = [one for one in model.modules() if type(one) is torch.nn.Linear and one.weight.nbytes <= EACH_AT_MOST]
-        wanted = all(one.weight.device.type == "cpu" and one.weight.dtype == torch.float32 for one in found)
-        fits = sum(one.weight.nbytes for one in found) <= AT_MOST
+        layers = [m for m in model.modules() if type(m) is torch.nn.Linear and m.weight.nbytes <= EACH_AT_MOST]
+        wanted = all(layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32 for layer in layers)
+        fits = sum(layer.weight.nbytes for layer in layers) <= AT_MOST
         supported = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        self.linears: list[Any] = found if wanted and fits and supported else []
-        self.layouts: dict[int, tuple[tuple[int, int], torch.Tensor]] = {}
+        self.linears: list[Any] = layers if wanted and fits and supported else []
+        self.layouts: dict[int, tuple[tuple[int, int], torch.Tensor]] = {}  # layer -> version of its weight, layout
 
     def __enter__(self) -> None:
         for number, linear in enumerate(self.linears):
             weight = linear.weight
+            # torch raises _version with every change in place; inference tensors do not have it
             version = (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
             if number not in self.layouts or self.layouts[number][0] != version:
                 layout = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), ROWS)
@@ -41,6 +42,8 @@ class OneDnnLinears:
 
 
 def _forward(layout: torch.Tensor, bias: torch.Tensor | None) -> Any:
+    """A linear layer's forward, from (..., inputs) to (..., outputs), that uses the layout."""
+
     def forward(x: torch.Tensor) -> Any:
         return torch.ops.mkldnn._linear_pointwise(x, layout, bias, "none", [], "")
 

@@ -1,4 +1,4 @@
-"""Copies of one checkpoint beside it: an adapter merged into its base, in bfloat16, int8 and NF4."""
+"""How copies of a checkpoint answer beside it: adapters merged into the base, in bfloat16, int8 and NF4."""
 
 from __future__ import annotations
 
@@ -21,42 +21,47 @@ COPIES: dict[str, Quantized] = {"bfloat16": None, "int8": INT8, "nf4": Quantizat
 def compare_copies(
     engine: Engine, names: Sequence[str], prompts: Sequence[list[int]], forms: Sequence[str], max_new_tokens: int
 ) -> list[Answer]:
-    """Per prompt and form: how the copy in that form predicts the checkpoint's own greedy completion.
+    """Per prompt and form, how well a copy in that form predicts the checkpoint's own greedy completion.
 
-    `agreement` is the share of tokens that would be the copy's choice as well, `divergence` the mean
-    Kullback-Leibler divergence of the copy's next-token distribution from the checkpoint's, in nats.
+    At each of the T + 1 places of a completion of T tokens (the last is after its end), the checkpoint gives a
+    next-token distribution p and the copy q. Each answer has:
+
+    - `agreement`: share of the places at which p and q have the same likeliest token, in [0, 1].
+    - `divergence`: mean over the places of KL(p || q) = sum of p * (log p - log q), in nats; at least 0.
+    - `forms`: all forms that were compared.
+    - `completion`: the checkpoint's own.
     """
-    wanted = {tuple(ids): name for name, ids in zip(names, prompts, strict=True)}
+    wanted = {tuple(ids): name for name, ids in zip(names, prompts, strict=True)}  # each prompt once, for all forms
     completions = {
-        ids: tuple(found.ids)
-        for ids, found in zip(
+        ids: tuple(completion.ids)
+        for ids, completion in zip(
             wanted, engine.complete(list(wanted.values()), [list(ids) for ids in wanted], max_new_tokens), strict=True
         )
     }
     reference = {ids: next_token_logprobs(engine, ids, completions[ids]) for ids in wanted}
-    found: dict[tuple[str, tuple[int, ...]], Answer] = {}
+    answers: dict[tuple[str, tuple[int, ...]], Answer] = {}
     at, device, tokenizer = engine.at, engine.device, engine.tokenizer
-    engine.release()  # the copies take its place in memory
+    engine.release()  # the copies need its memory
     with tempfile.TemporaryDirectory() as folder:
         place = merged(at, device, Path(folder), tokenizer)
         for form in dict.fromkeys(forms):
             copy = Engine(place, device, "bfloat16", COPIES[form])
-            for ids, own in reference.items():
-                theirs = next_token_logprobs(copy, ids, completions[ids])
-                divergence = (own.exp() * (own - theirs)).sum(-1)
-                found[form, ids] = {
-                    "agreement": float((own.argmax(-1) == theirs.argmax(-1)).float().mean()),
-                    "divergence": max(0.0, float(divergence.mean())),
+            for ids, log_p in reference.items():  # (T + 1, V)
+                log_q = next_token_logprobs(copy, ids, completions[ids])  # (T + 1, V)
+                divergence = (log_p.exp() * (log_p - log_q)).sum(-1)  # (T + 1,)
+                answers[form, ids] = {
+                    "agreement": float((log_p.argmax(-1) == log_q.argmax(-1)).float().mean()),
+                    "divergence": max(0.0, float(divergence.mean())),  # rounding can make it negative
                     "forms": list(dict.fromkeys(forms)),
                     "completion": tokenizer.decode(completions[ids], skip_special_tokens=True).strip(),
                 }
             del copy
-    return [found[form, tuple(ids)] for form, ids in zip(forms, prompts, strict=True)]
+    return [answers[form, tuple(ids)] for form, ids in zip(forms, prompts, strict=True)]
 
 
 @torch.inference_mode()
 def next_token_logprobs(engine: Engine, prompt: Sequence[int], completion: Sequence[int]) -> torch.Tensor:
-    """Log-probabilities of the next token at each place of the completion and after it: float32 (T + 1, V), on the CPU."""
+    """Next-token log-probabilities at each place of the completion and after its end: float32 (T + 1, V) on the CPU."""
     ids = torch.tensor([[*prompt, *completion]], device=engine.device)
     logits = engine.model(ids, use_cache=False, logits_to_keep=len(completion) + 1).logits[0]
     engine.tokens += ids.numel()
@@ -64,9 +69,9 @@ def next_token_logprobs(engine: Engine, prompt: Sequence[int], completion: Seque
 
 
 def merged(at: Place, device: str, folder: Path, tokenizer: Any) -> Place:
-    """The place of the checkpoint's whole weights: its own, or `folder` with the adapter merged into its base.
+    """The place of the checkpoint's whole weights: its own, or for an adapter `folder`, into which it is merged.
 
-    Merging is done in the base's own precision, never in 4 bits.
+    Merging is done in float32 on a CPU and in bfloat16 on a GPU, never in 4 bits.
     """
     if not isinstance(at, Adapted):
         return at

@@ -1,4 +1,4 @@
-"""Is a model fit to be served: finite weights and logits, sampling that works, in one dtype."""
+"""Is a model fit to be served in one dtype? Finite weights and logits, and sampling that works."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from harness.suite import Answer
 
 @torch.inference_mode()
 def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_tokens: int) -> list[Answer]:
-    """Per prompt: `finite_logits`, `sampled` (no inf or nan probability met at temperature 1) and the completion;
-    `finite_weights` is the model's, the same on every row. `largest_activation` is the largest magnitude that any
-    layer put out on the prompt: beyond 65,504 float16 overflows."""
+    """Per prompt what happens when it is sampled from at temperature 1.
+
+    - `finite_weights`: whether all weights are finite; the same for every prompt.
+    - `finite_logits`: whether all logits on the prompt are.
+    - `sampled`: whether sampling was possible and met no NaN or inf; else `problem` may say what it met.
+    - `largest_activation`: the largest magnitude that any layer put out on the prompt; float16 overflows above 65,504.
+    - `completion`, `completion_tokens`, `ended`: as from Engine.generate; empty if nothing could be sampled.
+    """
     weights = all(bool(torch.isfinite(p).all()) for p in engine.model.parameters())
     answers = []
     for name, ids in zip(names, prompts, strict=True):
@@ -46,7 +51,7 @@ def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_to
 
 @contextmanager
 def largest_output(model: Any) -> Iterator[list[float]]:
-    """Collects, while the block runs, the largest magnitude that each layer puts out (inf where it is not finite)."""
+    """In this context the largest magnitude that each layer puts out is collected; inf for NaN and inf."""
     seen: list[float] = []
 
     def look(module: Any, inputs: Any, output: Any) -> None:

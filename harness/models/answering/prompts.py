@@ -1,6 +1,6 @@
-"""Questions and answers -> token ids, as the checkpoint's tokenizer and chat template have it.
+"""Questions and answers -> token ids, by the checkpoint's tokenizer and chat template.
 
-What several checkpoints of one tokenizer are asked is tokenized once.
+Token ids are kept, so that what several checkpoints with one tokenizer are asked is tokenized once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-FROZEN_DATE = "26 Jul 2024"  # Llama's own templates fill in today's date unless told one; others ignore it
+FROZEN_DATE = "26 Jul 2024"  # Llama's templates insert today's date unless they get one; other templates ignore it
 
 
 class Prompts:
@@ -19,7 +19,7 @@ class Prompts:
         self.tokenizer = tokenizer
         self.tokenizer_digest = tokenizer_digest(tokenizer)
         self.template_digest = hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()
-        self.known: dict[tuple[str, bool], list[int]] = {}
+        self.known: dict[tuple[str, bool], list[int]] = {}  # (text, with special tokens?) -> ids
 
     def render(self, prompt: str, system_prompt: str | None) -> str:
         """The prompt as a user's turn in the chat template, ready for the assistant's answer.
@@ -38,7 +38,7 @@ class Prompts:
         )
 
     def ids(self, rendered: Sequence[str]) -> list[list[int]]:
-        """Token ids of rendered prompts; special tokens are added only where no template has put them."""
+        """Token ids of rendered prompts. Special tokens are added only without a chat template, which has its own."""
         return self._ids(rendered, self.tokenizer.chat_template is None)
 
     def plain_ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -46,15 +46,17 @@ class Prompts:
         return self._ids(texts, False)
 
     def answer_ids(self, rendered: Sequence[str], answers: Sequence[str]) -> list[list[int]]:
-        """Token ids of each answer after its prompt: those of both together, beyond as many as the prompt has alone.
+        """Token ids of each answer: prompt and answer are tokenized together, and the prompt's tokens are cut off.
 
-        The rule of lm-evaluation-harness: right too where a tokenizer marks the beginning of a text. An answer
-        that melts into the prompt's last token has none left.
+        As many are cut off as the prompt has alone, which is the rule of lm-evaluation-harness. Tokenizing the answer
+        alone would be wrong where a tokenizer marks the beginning of a text. If prompt and answer merge into one token
+        ("a" and "b" into "ab"), the answer has no tokens.
         """
         whole = self.ids([prompt + answer for prompt, answer in zip(rendered, answers, strict=True)])
         return [both[len(alone) :] for both, alone in zip(whole, self.ids(rendered), strict=True)]
 
     def _ids(self, texts: Sequence[str], special: bool) -> list[list[int]]:
+        """Token ids of the texts; those that are new are tokenized in one call."""
         new = list(dict.fromkeys(text for text in texts if (text, special) not in self.known))
         if new:
             encoded = self.tokenizer(new, add_special_tokens=special)["input_ids"]
@@ -63,7 +65,7 @@ class Prompts:
 
 
 def tokenizer_digest(tokenizer: Any) -> str:
-    """Two tokenizers of one digest turn every text into the same ids; their chat templates may differ."""
+    """SHA-256 of a tokenizer. Tokenizers with the same digest give the same ids; their chat templates may differ."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     state = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
     parts = (type(tokenizer).__name__, state, str(tokenizer.special_tokens_map))

@@ -1,4 +1,4 @@
-"""What a model worker keeps from one request to the next: one model, whose adapters are exchanged, and tokenized texts."""
+"""What a model worker keeps from request to request: one model, the adapters of which are exchanged, and token ids."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from harness.worker.places import Adapted, Place, whole_base
 
 
 class Resident:
-    """The model in memory. At most one: two may not fit."""
+    """The model in memory: at most one, since two may not fit."""
 
     def __init__(self) -> None:
         self.current: Engine | None = None
         self.prompts: dict[tuple[str, str], Prompts] = {}  # by tokenizer and chat template
-        self.spoiled = False  # by an error that nobody foresaw: nothing in this process is to be trusted any more
+        self.spoiled = False  # after an unexpected error: its later answers could be wrong
 
     def engine(self, at: Place, device: str, dtype: str) -> Engine:
-        """The model at that place; the one in memory where it is that, or where it differs by its adapter alone."""
+        """The model at that place. If the one in memory has the same base, at most its adapter is exchanged."""
         held = self.current
         if held is not None and (held.at, held.device, held.dtype) == (at, device, dtype):
             return held
@@ -27,7 +27,7 @@ class Resident:
         self.current = None
         if base is None:
             if held is not None:
-                held.release()  # before the next is loaded
+                held.release()  # first, so that the next has room
             model = load_model(at, device=device, dtype=dtype)
         else:
             model = add_adapter(base, at, device, dtype) if isinstance(at, Adapted) else base
@@ -37,5 +37,5 @@ class Resident:
         return self.current
 
     def give_away(self) -> None:
-        """Forget the model: whoever has it lets go of its weights."""
+        """Forget the model. The caller who has it then frees its weights, to make room."""
         self.current = None

@@ -1,4 +1,4 @@
-"""A model's place -> the model and its tokenizer, in the dtype asked for; safetensors only, no remote code."""
+"""A model's place -> the model in a dtype, and its tokenizer; from safetensors only, and without remote code."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Quantized = Quantization | Literal["int8"] | None  # NF4 as a recipe declares it
 
 
 def load_tokenizer(at: Place) -> Any:
-    """The tokenizer saved with the weights; an adapter's own comes before its base's."""
+    """The tokenizer saved with the weights; for an adapter, the one saved with it, not its base's."""
     from transformers import AutoTokenizer
 
-    own = at.adapter if isinstance(at, Adapted) else at
-    with _failures_explained(name_of(own)):
-        tokenizer = AutoTokenizer.from_pretrained(name_of(own), revision=_revision(own), trust_remote_code=False)
+    place = at.adapter if isinstance(at, Adapted) else at
+    with _failures_explained(name_of(place)):
+        tokenizer = AutoTokenizer.from_pretrained(name_of(place), revision=_revision(place), trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
 def load_model(at: Place, *, device: str, dtype: str, quantization: Quantized = None) -> Any:
-    """The causal language model in evaluation mode on `device`."""
+    """The causal language model, with its adapter if it has one, in evaluation mode on `device`."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -51,14 +51,14 @@ def load_model(at: Place, *, device: str, dtype: str, quantization: Quantized = 
         return torch.nn.Module.to(model, device).eval()
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            # Else the first look in eval mode repacks the weights in place, which fails for layers whose inputs are
-            # no multiple of 64, and trains on repacked weights.
+            # Otherwise bitsandbytes repacks the weights in place in the first forward pass in evaluation mode. That
+            # fails for layers whose number of inputs is not a multiple of 64, and training would use repacked weights.
             module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     return model.eval()
 
 
 def add_adapter(base: Any, at: Adapted, device: str, dtype: str | None) -> Any:
-    """The adapter at that place over its loaded base, in evaluation mode; in `dtype` unless it is None."""
+    """The loaded base with the adapter at that place, in evaluation mode; all of it in `dtype`, unless that is None."""
     import torch
     from peft import PeftModel
 
@@ -90,7 +90,7 @@ def _revision(at: Place) -> str | None:
 
 @contextmanager
 def _failures_explained(name: str) -> Iterator[None]:
-    """Turns a library's failure to load into one StoreError that names the model."""
+    """In this context a library's failure to load becomes a StoreError that names the model."""
     from safetensors import SafetensorError
 
     try:

@@ -1,1 +1,1 @@
-"""Beside the answers: chat, export, counts of tokens, memory and energy. Nothing here changes an answer."""
+"""Chat, export, token counts, memory and energy. Nothing here changes an answer."""

@@ -1,6 +1,6 @@
 """The chat process: `python -m harness.models.tools.chat REQUEST` answers one prompt, or holds a conversation.
 
-The request is JSON; questions come from its `prompt` or line by line from stdin, answers go to stdout.
+REQUEST is a ChatRequest as JSON. Its `prompt` is asked, or without one each line of stdin; answers go to stdout.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Messages = list[dict[str, str]]
 
 
 def main(request: ChatRequest) -> int:
-    """Exit status 0; 2 for an input that cannot be answered."""
+    """Exit status: 0, 2 for a prompt that cannot be answered, 130 when interrupted."""
     from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     torch.set_num_threads(request.threads)
     disable_progress_bar()
     set_verbosity_error()
-    warnings.simplefilter("ignore")  # of libraries to their authors; here they would stand between the answers
+    warnings.simplefilter("ignore")  # meant for developers; they would appear between the answers
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         engine = Engine(request.model, request.device, request.dtype)
@@ -50,7 +50,7 @@ def main(request: ChatRequest) -> int:
 
 
 class Conversation:
-    """The turns so far; every question is asked with all of them before it."""
+    """The turns so far, all of which are put before every new question."""
 
     def __init__(self, engine: Engine, request: ChatRequest) -> None:
         self.engine, self.request = engine, request
@@ -58,11 +58,11 @@ class Conversation:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all but the system prompt."""
+        """Forget all turns but the system prompt."""
         self.turns = [{"role": "system", "content": self.request.system}] if self.request.system else []
 
     def ask(self, prompt: str, streamer: Any = None) -> str:
-        """The answer, kept with its question. Raises SuiteError where the conversation fills the context."""
+        """The answer. It is kept as a turn, after its question. Raises SuiteError if the turns fill the context."""
         turns = [*self.turns, {"role": "user", "content": prompt}]
         ids, context = prompt_ids(self.engine, turns), self.engine.context_length
         if len(ids) >= context:
@@ -86,8 +86,8 @@ class Conversation:
 def prompt_ids(engine: Engine, turns: Messages) -> list[int]:
     """Token ids of the conversation in the chat template, ready for the assistant's answer.
 
-    With one question the same ids as in a measurement (Engine.prompt_ids); without a chat template, the turns as
-    plain lines.
+    For a single question these are the ids that suites ask with (Engine.prompt_ids). Without a chat template, the turns
+    are plain lines.
     """
     tokenizer = engine.tokenizer
     if tokenizer.chat_template is None:
@@ -129,20 +129,20 @@ def complete(
 
 
 class Printer(TextStreamer):
-    """Prints an answer as it comes, without the token that ends it."""
+    """Prints an answer token by token as it comes, without the token that ends it."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine.tokenizer, skip_prompt=True, skip_special_tokens=True)
         self.stops = set(engine.stop_ids)
 
     def put(self, value: torch.Tensor) -> None:
-        """One new token; first of all the whole prompt."""
+        """Takes the whole prompt in the first call, then one new token in each."""
         if self.next_tokens_are_prompt or int(value[-1]) not in self.stops:
             super().put(value)
 
 
 def converse(conversation: Conversation) -> None:
-    """Question, answer, and so on, until an empty line, /exit or the end of the input; /clear forgets."""
+    """Question and answer in turn, until an empty line, /exit or the end of the input; /clear forgets the turns."""
     at_terminal = sys.stdin.isatty()
     if at_terminal:
         with suppress(ImportError):

@@ -1,26 +1,26 @@
-"""Joules that a device has used, where a counter can be read: NVML on CUDA, RAPL on the processor."""
+"""The energy that a device has used, in joules, if it has a counter: NVML for a GPU, RAPL for the processor."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-RAPL = Path("/sys/class/powercap")  # Linux: microjoules since some start, of each processor package; often root's only
+RAPL = Path("/sys/class/powercap")  # Linux: a counter of microjoules per processor package; often only root can read it
 
 
 class EnergyMeter:
-    """The energy used from its making to each reading: `joules()` is None where no counter can be read.
+    """The energy used since the meter was made: `joules()`, or None if there is no counter to read.
 
-    Of a GPU the whole board's (NVML's total energy, Volta and later), of the CPU all packages' (RAPL), whoever used
-    it: share neither while measuring.
+    For a GPU it is that of the whole board (NVML's total energy, Volta and later), for a CPU that of all packages
+    (RAPL). Both include what other processes use, so let nothing else run while you measure.
     """
 
     def __init__(self, device: str) -> None:
-        """`device` as the process sees it: cpu, or cuda:0."""
+        """`device` is the name within this process: cpu, or cuda:0."""
         self.device = device
         self.begun = _counters(device)
 
     def joules(self) -> float | None:
-        """Joules so far; a counter that has wrapped round once is made good."""
+        """Joules so far. A counter may have wrapped around to 0 once."""
         if self.begun is None:
             return None
         now = _counters(self.device)
@@ -34,7 +34,7 @@ class EnergyMeter:
 
 
 def _counters(device: str) -> dict[str, tuple[float, float]] | None:
-    """name -> joules so far, and the joules at which it starts again from 0; None where there is none to read."""
+    """Counter -> its joules, and the joules at which it wraps around to 0; None if no counter can be read."""
     return _of_gpu(device) if device.startswith("cuda") else _of_packages()
 
 
@@ -50,18 +50,18 @@ def _of_gpu(device: str) -> dict[str, tuple[float, float]] | None:
             return {name: (pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3, float("inf"))}
         finally:
             pynvml.nvmlShutdown()
-    except Exception:  # no NVML, an older GPU, or a container that hides it: nothing depends on it
+    except Exception:  # no NVML, an older GPU, or a container that hides it; energy is only reported, so go on
         return None
 
 
 def _of_packages() -> dict[str, tuple[float, float]] | None:
-    found = {}
+    counters = {}
     for zone in sorted(RAPL.glob("intel-rapl:*")):
         if zone.name.count(":") != 1:
-            continue  # a part of a package, counted in it
+            continue  # a part of a package, which is included in the package's counter
         try:
             most = float((zone / "max_energy_range_uj").read_text()) / 1e6
-            found[zone.name] = (float((zone / "energy_uj").read_text()) / 1e6, most)
+            counters[zone.name] = (float((zone / "energy_uj").read_text()) / 1e6, most)
         except (OSError, ValueError):
             return None
-    return found or None
+    return counters or None

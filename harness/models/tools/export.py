@@ -1,6 +1,6 @@
 """The export worker: `python -m harness.models.tools.export DIR` writes `DIR/made` as `DIR/request.json` asks.
 
-What it writes is loaded again with plain transformers and tried, before it counts as made.
+Before it reports success, it loads the written model with plain transformers, and computes a token with it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from harness.worker.places import Adapted, Directory
 
 
 def main(folder: Path) -> int:
-    """Write `folder/made`; exit status 0, or 1 with folder/error.json."""
+    """Write `folder/made`. Exit status 0; 1 with the reason in folder/error.json."""
     return work_in(folder, lambda: export(folder, receive(folder / REQUEST)))
 
 
 def export(folder: Path, request: ExportRequest) -> int:
-    """Make the copy, then load it as its users will."""
+    """Write the model, then load it as its users will."""
     from transformers.utils import logging
 
     torch.set_num_threads(request.threads)
@@ -38,10 +38,10 @@ def export(folder: Path, request: ExportRequest) -> int:
 
 
 def write_standalone(request: ExportRequest, folder: Path) -> None:
-    """The checkpoint's whole weights in `folder/made`, in the dtype asked for or quantized from it.
+    """Write the checkpoint's whole weights to `folder/made`, in the dtype asked for, or quantized from it.
 
-    An adapter is merged in float32 and rounded once: merging into weights of 4 bits would round every weight
-    again, to other values than were trained over.
+    An adapter is merged in float32, and the sum rounded once. To merge it into 4-bit weights would round every weight
+    a second time, to other values than the adapter was trained on.
     """
     dtype, quantization = request.dtype, quantized_as(request)
     engine = Engine(request.model, request.device, "float32")
@@ -64,36 +64,37 @@ def write_standalone(request: ExportRequest, folder: Path) -> None:
         Directory(str(folder / "whole")), device=request.device, dtype=dtype, quantization=quantization
     )
     check_sizes(quantized, request.device)
-    save(quantized, tokenizer, folder / "made")  # before it has computed: on a CPU that repacks weights of 4 bits
+    save(quantized, tokenizer, folder / "made")  # before its first forward pass, which on a CPU repacks 4-bit weights
 
 
 def quantized_as(request: ExportRequest) -> Quantized:
-    """How the copy is quantized; float16 computes in 4 bits as well, though no recipe may train so."""
+    """How the copy is quantized. Unlike in a recipe, 4-bit weights may compute in float16 here."""
     if request.quantize == "4bit":
         return Quantization(compute=request.dtype)  # type: ignore[arg-type]
     return INT8 if request.quantize == "8bit" else None
 
 
 def complete(model: Any, tokenizer: Any, stops: list[int]) -> None:
-    """Make answers end, by default, where measured ones end; training may leave the cache off and no pad token."""
+    """Set what users get by default: answers that end where measured ones end, the cache on, a pad token."""
     model.config.use_cache = True
     model.generation_config.eos_token_id = stops
     if model.generation_config.pad_token_id is None:
         model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.generation_config._from_model_config = False  # else it is derived from config.json again
+    model.generation_config._from_model_config = False  # otherwise it is derived from config.json again on loading
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Weights as safetensors, the configurations, the tokenizer with its chat template."""
+    """Write weights as safetensors, the configurations, and the tokenizer with its chat template."""
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
 
 
 def check_sizes(model: Any, device: str) -> None:
-    """Raise DeviceError for a layer that bitsandbytes cannot compute in 4 bits on a CPU.
+    """Raise DeviceError for a layer whose size bitsandbytes cannot compute in 4 bits on a CPU.
 
     Its kernel for processors with AVX512-BF16 takes blocks of 64 inputs by 32 outputs (bitsandbytes 0.50,
-    functional.py, _convert_weight_packed_for_cpu); such a copy would load on those and fail at the first token.
+    functional.py, _convert_weight_packed_for_cpu). Without this check the model would load there and fail at the first
+    token.
     """
     from bitsandbytes.nn import Linear4bit
 
@@ -108,7 +109,7 @@ def check_sizes(model: Any, device: str) -> None:
 
 @torch.inference_mode()
 def try_out(request: ExportRequest, made: Path) -> None:
-    """Load the folder as its users will, and compute one token; StoreError where that gives no numbers."""
+    """Load the folder as its users will, and compute one token. Raises DeviceError or StoreError if that fails."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(made)

@@ -1,4 +1,4 @@
-"""How much memory a worker has held."""
+"""The peak memory of a worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def peak_memory_bytes(device: str) -> int:
-    """The most memory held since the last reset: of the device on CUDA, of this process on CPU."""
+    """The peak memory since the last reset: of tensors on a CUDA device, or of this process on a CPU."""
     if device.startswith("cuda"):
         import torch
 
@@ -25,10 +25,10 @@ def peak_memory_bytes(device: str) -> int:
 
 
 def reset_peak_memory(device: str) -> None:
-    """Begin anew to look for the most memory held; where the system keeps its own record of a process, that stands."""
+    """Reset the peak. Where the system does not allow that for a process, its peak since its start remains."""
     if device.startswith("cuda"):
         import torch
 
         torch.cuda.reset_peak_memory_stats(device)
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: sets VmHWM to the memory held now

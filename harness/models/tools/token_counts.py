@@ -1,7 +1,7 @@
 """The token worker: `python -m harness.models.tools.token_counts NAME` counts tokens for tools without torch.
 
-Each line of its input is a JSON list of texts, and each line of its output the list of their token counts; the first
-line of output is null, or what is wrong with the tokenizer.
+Each line of input is a JSON list of texts; for each it writes a line with the list of their token counts. Before these
+comes one line: null if the tokenizer was loaded, else what is wrong with it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.worker.places import Directory, HubModel
 
 
 def main(name: str) -> None:
-    """Answer until the input ends."""
+    """Count until the input ends."""
     try:
         tokenizer = load_tokenizer(Directory(name) if Path(name).exists() else HubModel(name, None))
     except HarnessError as error:

@@ -31,10 +31,10 @@ class _OfCorpus:
         """The metric with its BCa bootstrap interval over the samples."""
         from harness import statistics
 
-        found = statistics.bootstrap_interval(
+        interval = statistics.bootstrap_interval(
             self._statistic(rows), len(rows), level, usable(clusters), against, statistics.Resampling(self.resamples)
         )
-        return noted(found, clusters)
+        return noted(interval, clusters)
 
     def difference(
         self,
@@ -51,16 +51,16 @@ class _OfCorpus:
         """
         from harness import statistics
 
-        found = self._resampled([candidate], [baseline], clusters, level, against)
+        interval = self._resampled([candidate], [baseline], clusters, level, against)
         if against:
-            return found
+            return interval
         p = statistics.paired_randomization(
             self._statistic([*candidate, *baseline]),
             len(candidate),
             usable(clusters),
             statistics.Resampling(self.resamples),
         )
-        return replace(found, p_value=p, method=f"{found.method}; answers exchanged at random")
+        return replace(interval, p_value=p, method=f"{interval.method}; answers exchanged at random")
 
     def non_inferior(
         self, candidate: ScoreRows, baseline: ScoreRows, margin: float, clusters: Clusters = None, rises: bool = False
@@ -70,11 +70,11 @@ class _OfCorpus:
         `rises` says that the metric gets worse when it rises, as a perplexity does.
         """
         edge = margin if rises else -margin  # the difference at which the candidate is just too bad
-        found = self._resampled([candidate], [baseline], clusters, 0.9, edge)
-        assert found.p_value is not None
-        better = found.estimate < edge if rises else found.estimate > edge
-        p = found.p_value / 2 if better else 1 - found.p_value / 2  # from two-sided to one-sided
-        return replace(found, p_value=p, method=f"{found.method}; 90 % two-sided interval, one-sided p")
+        interval = self._resampled([candidate], [baseline], clusters, 0.9, edge)
+        assert interval.p_value is not None
+        better = interval.estimate < edge if rises else interval.estimate > edge
+        p = interval.p_value / 2 if better else 1 - interval.p_value / 2  # from two-sided to one-sided
+        return replace(interval, p_value=p, method=f"{interval.method}; 90 % two-sided interval, one-sided p")
 
     def over_seeds(
         self,
@@ -125,11 +125,11 @@ class _OfCorpus:
 
         n, groups, drawn = len(candidates[0]), usable(clusters), statistics.Resampling(self.resamples)
         if baselines is None:
-            found = statistics.bootstrap_interval(average(candidates), n, level, groups, against, drawn)
+            interval = statistics.bootstrap_interval(average(candidates), n, level, groups, against, drawn)
         else:
             both = average(candidates), average(baselines)
-            found = statistics.paired_bootstrap(both, n, level, groups, against, drawn)
-        return noted(found, clusters)
+            interval = statistics.paired_bootstrap(both, n, level, groups, against, drawn)
+        return noted(interval, clusters)
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ class Mean:
         from harness import statistics
 
         scores, clusters = concerned(rows, self.name, clusters)
-        found = noted(statistics.mean_interval(scores, usable(clusters), level, against), clusters)
+        interval = noted(statistics.mean_interval(scores, usable(clusters), level, against), clusters)
         if self.bounds is None:
-            return found
+            return interval
         least, most = self.bounds
-        return replace(found, low=max(found.low, least), high=min(found.high, most))
+        return replace(interval, low=max(interval.low, least), high=min(interval.high, most))
 
     def difference(
         self,
@@ -67,8 +67,8 @@ class Mean:
         if not rises:
             return noted(statistics.non_inferior(ours, theirs, margin, usable(clusters)), clusters)
         # For a score of which less is better, the same test with the sides exchanged, and the signs turned back after.
-        found = noted(statistics.non_inferior(theirs, ours, margin, usable(clusters)), clusters)
-        return replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
+        interval = noted(statistics.non_inferior(theirs, ours, margin, usable(clusters)), clusters)
+        return replace(interval, estimate=-interval.estimate, low=-interval.high, high=-interval.low)
 
     def over_seeds(
         self,
@@ -89,16 +89,16 @@ class Mean:
             raise StatisticsError(f"score {self.name!r} does not concern the same samples under every seed.")
         if baselines is None:
             columns = [concerned(rows, self.name, clusters) for rows in candidates]
-            scores, groups = [found for found, _ in columns], columns[0][1]
+            scores, groups = [values for values, _ in columns], columns[0][1]
             alone = [self.interval(rows, clusters, level, against) for rows in candidates]
         else:
             sides = list(zip(candidates, baselines, strict=True))
             pairs = [self._pairs(a, b, clusters) for a, b in sides]
             scores, groups = [[x - y for x, y in zip(a, b, strict=True)] for a, b, _ in pairs], pairs[0][2]
             alone = [self.difference(a, b, clusters, level, against) for a, b in sides]
-        found = noted(statistics.nested_interval(scores, usable(groups), level, against), groups)
+        interval = noted(statistics.nested_interval(scores, usable(groups), level, against), groups)
         right_or_wrong = all(value in (-1.0, 0.0, 1.0) for of_seed in scores for value in of_seed)
-        return _no_narrower(found, alone) if right_or_wrong else found
+        return _no_narrower(interval, alone) if right_or_wrong else interval
 
     def sequence(
         self,
@@ -137,7 +137,7 @@ class Mean:
     def _pairs(
         self, candidate: ScoreRows, baseline: ScoreRows, clusters: Clusters
     ) -> tuple[list[float], list[float], Clusters]:
-        """Both sides' scores that are not None. Raises StatisticsError if a sample is None on one side only, or all are."""
+        """Both sides' scores that are not None. Raises StatisticsError if only one of a pair is None, or all are."""
         ours, theirs = column(candidate, self.name), column(baseline, self.name)
         both = [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a is not None and b is not None]
         if not both or len(both) != sum(a is not None or b is not None for a, b in zip(ours, theirs, strict=True)):
@@ -146,7 +146,7 @@ class Mean:
         return [float(ours[i]) for i in both], [float(theirs[i]) for i in both], kept  # type: ignore[arg-type]
 
 
-def _no_narrower(found: Interval, alone: Sequence[Interval]) -> Interval:
+def _no_narrower(interval: Interval, alone: Sequence[Interval]) -> Interval:
     """The interval over seeds, at least as wide on each side as the intervals of single seeds are on average.
 
     For 0/1 scores a t interval is too narrow if nearly all answers are right, or nearly all wrong. The interval of a
@@ -156,8 +156,10 @@ def _no_narrower(found: Interval, alone: Sequence[Interval]) -> Interval:
     above = sum(single.high - single.estimate for single in alone) / len(alone)
     p_values = [single.p_value for single in alone if single.p_value is not None]
     return replace(
-        found,
-        low=min(found.low, found.estimate - below),
-        high=max(found.high, found.estimate + above),
-        p_value=max(found.p_value or 0.0, *p_values) if found.low == found.high and p_values else found.p_value,
+        interval,
+        low=min(interval.low, interval.estimate - below),
+        high=max(interval.high, interval.estimate + above),
+        p_value=max(interval.p_value or 0.0, *p_values)
+        if interval.low == interval.high and p_values
+        else interval.p_value,
     )

@@ -61,11 +61,11 @@ def usable(clusters: Clusters) -> Sequence[str] | None:
     return names if 1 < len(set(names)) < len(names) else None
 
 
-def noted(found: Interval, clusters: Clusters) -> Interval:
+def noted(interval: Interval, clusters: Clusters) -> Interval:
     """The interval, with a note in its `method` if all samples are in one cluster.
 
     How much more alike samples of one cluster are can only be estimated from several clusters.
     """
     if clusters is None or len(clusters) < 2 or None in clusters or len(set(clusters)) > 1:
-        return found
-    return replace(found, method=f"{found.method}; all in one cluster, taken as independent")
+        return interval
+    return replace(interval, method=f"{interval.method}; all in one cluster, taken as independent")

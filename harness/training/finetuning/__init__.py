@@ -1,1 +1,1 @@
-"""Supervised training on the assistant's tokens of conversations, over all weights or through an adapter."""
+"""Supervised training on the assistant's tokens of conversations, of all weights or of an adapter."""

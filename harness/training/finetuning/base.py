@@ -1,4 +1,4 @@
-"""The base of a fine-tuning: loaded, quantized and adapted as the settings say."""
+"""The model that is fine-tuned: the base, quantized and with a new adapter if the settings say so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from harness.worker.messages import TrainingTask
 
 
 def load_base(task: TrainingTask, settings: FinetuneSettings) -> Any:
-    """The model to train."""
+    """The model to train. Its base is loaded in bfloat16 if an adapter is trained in bfloat16, else in float32.
+
+    Raises RecipeError if the base is an adapter already, DeviceError if 4-bit weights do not work on the device, and
+    DataError if peft cannot adapt the base.
+    """
     assert task.base is not None
     if settings.quantization:
         check_quantization(task.name, settings.quantization, task.device)
@@ -41,7 +45,7 @@ def load_base(task: TrainingTask, settings: FinetuneSettings) -> Any:
 
 
 def check_quantization(who: str, quantization: Quantization, device: str) -> None:
-    """Raise DeviceError where bitsandbytes cannot compute with 4-bit weights on this device."""
+    """Raise DeviceError if bitsandbytes cannot compute with 4-bit weights on this device: tries a small layer."""
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""Fine-tuning: TRL's SFTTrainer on the assistant's tokens, over all weights or through a LoRA adapter."""
+"""Fine-tuning with TRL's SFTTrainer on the assistant's tokens, of all weights or of a LoRA adapter."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from harness.training.shared.prepared import Prepared
 from harness.training.shared.trainers import LearnsFromTargets, StopsAtNonFinite
 from harness.worker.messages import HELD_OUT, ROWS, TrainingTask
 
-PINNED: Json = {  # every default of TRL that touches the result, written out: rows are tokenized already
+PINNED: Json = {  # all defaults of TRL that can change the result, written out; the rows are already tokenized
     "dataset_kwargs": {"skip_prepare_dataset": True},
     "max_length": None,
     "truncation_mode": "keep_start",
     "packing": False,
     "padding_free": False,
-    "assistant_only_loss": False,  # the labels say it
+    "assistant_only_loss": False,  # the labels do that
     "completion_only_loss": None,
     "loss_type": "nll",
     "activation_offloading": False,
@@ -33,11 +33,11 @@ PINNED: Json = {  # every default of TRL that touches the result, written out: r
 
 
 class FiniteSFTTrainer(StopsAtNonFinite, LearnsFromTargets, SFTTrainer):
-    """TRL's SFTTrainer on packed rows, stopping at the first value that is not finite."""
+    """TRL's SFTTrainer on packed rows; stops at the first NaN or inf."""
 
 
 def prepare(folder: Path, task: TrainingTask) -> Prepared:
-    """The SFTTrainer over the rows in the folder."""
+    """The SFTTrainer on the rows in the folder, ready to train."""
     settings = task.settings
     assert isinstance(settings, FinetuneSettings)
     assert task.base is not None
@@ -47,13 +47,13 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
     encoded = conversation_tokens(rows, tokenizer, settings.max_length)
     watched = conversation_tokens(kept, tokenizer, settings.max_length).rows
     model = load_base(task, settings)
-    lengths = [row["input_ids"] for row in encoded.rows]
+    token_ids = [row["input_ids"] for row in encoded.rows]
     trainer: Any = FiniteSFTTrainer(
         model=model,
-        args=arguments(folder, task, model, lengths, SFTConfig, **PINNED),
+        args=arguments(folder, task, model, token_ids, SFTConfig, **PINNED),
         train_dataset=Dataset.from_list(encoded.rows),
         data_collator=Packing(model, tokenizer.pad_token_id),
         processing_class=tokenizer,
     )
-    trainer.watch(folder, task, [{"id": row["id"], **one} for row, one in zip(kept, watched, strict=True)])
+    trainer.watch(folder, task, [{"id": row["id"], **tokens} for row, tokens in zip(kept, watched, strict=True)])
     return Prepared(trainer, tokenizer, rows=rows, training_rows=len(encoded.rows), truncated_rows=encoded.cut)

@@ -1,1 +1,1 @@
-"""Next-token training on text: from fresh weights with a tokenizer of its own, or on from a base."""
+"""Next-token training on text: from fresh weights with a tokenizer of its own, or continued from a base."""

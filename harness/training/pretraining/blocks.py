@@ -1,4 +1,4 @@
-"""Texts -> token ids as the model sees them: blocks of the joined documents, or documents cut to length."""
+"""Texts -> token ids as the model sees them: blocks of all documents joined, or single documents cut to length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from harness.errors import DataError
 
 
 def packed_blocks(texts: Iterable[str], tokenizer: Any, length: int) -> list[list[int]]:
-    """All documents, each ended by the end-of-text token, cut into blocks of `length`; the rest is left out."""
+    """The documents joined, with an end-of-text token after each, and cut into blocks of `length` tokens.
+
+    The tokens after the last whole block are left out. Raises DataError if there is no whole block.
+    """
     import numpy
 
     end = tokenizer.eos_token_id
@@ -22,7 +25,7 @@ def packed_blocks(texts: Iterable[str], tokenizer: Any, length: int) -> list[lis
 
 
 def cut_documents(texts: Iterable[str], tokenizer: Any, length: int) -> tuple[list[list[int]], int]:
-    """Each document's tokens, ended by the end-of-text token and cut at `length`; and how many were cut."""
+    """Each document's tokens with the end-of-text token, cut at `length`; and the number of documents cut."""
     end = tokenizer.eos_token_id
     encoded = [[*ids, end] for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
     return [ids[:length] for ids in encoded], sum(len(ids) > length for ids in encoded)

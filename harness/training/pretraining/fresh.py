@@ -1,4 +1,4 @@
-"""Models with fresh weights, drawn from the current seed: of a declared shape, or like a published model."""
+"""Models with fresh weights, drawn from torch's current seed: of a declared shape, or of a published model's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.worker.places import HubModel, name_of
 
 
 def fresh_model(shape: Architecture, tokenizer: Any) -> Any:
-    """A decoder of that shape in float32."""
+    """A decoder of that shape, in float32."""
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
     special = {
@@ -49,7 +49,7 @@ def fresh_model(shape: Architecture, tokenizer: Any) -> Any:
 
 
 def fresh_like(task: TrainingTask) -> Prepared:
-    """A model of a published configuration with fresh weights in bfloat16, and that model's tokenizer."""
+    """A model with a published model's configuration and tokenizer, and fresh weights in bfloat16."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 

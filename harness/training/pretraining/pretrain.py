@@ -1,6 +1,6 @@
-"""Pretraining by transformers' own Trainer: from scratch with a tokenizer from the same text, or on from a base.
+"""Pretraining with transformers' Trainer: from scratch with a tokenizer from the same text, or continued from a base.
 
-Also the untrained subject: the same tokenizer and the same fresh weights, and no step taken.
+Also the untrained subject: the same tokenizer and the same fresh weights, without a training step.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.worker.messages import HELD_OUT, ROWS, TrainingTask
 
 
 def prepare(folder: Path, task: TrainingTask) -> Prepared:
-    """The trainer, or for the untrained subject the model alone."""
+    """The trainer, ready to train; for the untrained subject the model alone."""
     if task.kind == "fresh" and task.architecture is None:
         return fresh_like(task)
     rows = read_json_lines(folder / ROWS)
@@ -42,7 +42,7 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
 
 
 def starting_point(task: TrainingTask, texts: Sequence[str]) -> tuple[Any, Any]:
-    """Model and tokenizer before step 1: fresh ones of the architecture, or the base's own to go on with."""
+    """Model and tokenizer before the first step: new ones for the architecture, or those of the base."""
     from transformers import set_seed
 
     if task.architecture is not None:
@@ -83,6 +83,6 @@ def _trainer(folder: Path, task: TrainingTask, model: Any, tokenizer: Any, block
 
 
 def _held_out(rows: Sequence[Row], tokenizer: Any, length: int) -> list[Json]:
-    """Each held-out row as a document of its own, cut to the block's length."""
+    """Each held-out row as one document, cut to the length of a block."""
     cut, _ = cut_documents([row["text"] for row in rows], tokenizer, length) if rows else ([], 0)
     return [{"id": row["id"], "input_ids": ids, "labels": ids} for row, ids in zip(rows, cut, strict=True)]

@@ -1,4 +1,4 @@
-"""The tokenizer of a model trained from scratch, learnt from the same text."""
+"""The tokenizer of a model that is trained from scratch, learned from the same text."""
 
 from __future__ import annotations
 

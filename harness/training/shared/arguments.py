@@ -1,4 +1,4 @@
-"""A task's settings -> the Trainer's arguments, with nothing left to a library's default that touches the weights."""
+"""A task's settings -> the Trainer's arguments. All that can change weights is set here, not left to defaults."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SCHEDULES = {"cosine": "cosine_with_min_lr", "linear": "linear", "constant": "co
 def arguments(
     folder: Path, task: TrainingTask, model: Any, rows: Sequence[list[int]], kind: type = TrainingArguments, **more: Any
 ) -> Any:
-    """TrainingArguments (or a child) from the task and the rows' token ids; `more` are the child's own fields."""
+    """TrainingArguments, or the subclass `kind` with its own fields `more`, from the task and the rows' token ids."""
     settings = task.settings
     assert settings is not None
-    steps = math.ceil(math.ceil(len(rows) / settings.effective_batch_size) * settings.epochs)
+    steps = math.ceil(math.ceil(len(rows) / settings.effective_batch_size) * settings.epochs)  # optimizer steps
     return kind(
         output_dir=str(folder / "trainer"),
         num_train_epochs=settings.epochs,
@@ -48,7 +48,7 @@ def arguments(
 
 
 def _optimizer(settings: TrainingSettings) -> Json:
-    """How weights follow gradients."""
+    """How gradients change weights."""
     return {
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": SCHEDULES[settings.schedule],
@@ -71,7 +71,7 @@ def _housekeeping(task: TrainingTask) -> Json:
         "dataloader_drop_last": False,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": task.device != "cpu",
-        "remove_unused_columns": False,  # the collator's columns are the loss's own
+        "remove_unused_columns": False,  # the loss needs the columns that the collator makes
         "logging_strategy": "steps",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
@@ -83,7 +83,7 @@ def _housekeeping(task: TrainingTask) -> Json:
 
 
 def training_dtype(task: TrainingTask) -> str:
-    """bfloat16 or float32: what `precision` means on this device."""
+    """bfloat16 or float32: the dtype that `precision` means on this device."""
     assert task.settings is not None
     if task.settings.precision != "auto":
         return task.settings.precision
@@ -91,15 +91,16 @@ def training_dtype(task: TrainingTask) -> str:
 
 
 def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) -> bool:
-    """Whether activations have to be recomputed in the backward pass, since a micro-batch's would not fit on the GPU.
+    """Whether activations are recomputed in the backward pass, because those of a micro-batch do not fit on the GPU.
 
-    About 34 bytes per token, layer and width in bfloat16 without attention matrices (Korthikanti et al. 2022,
-    arXiv:2205.05198, section 4.1), beside 12 bytes of gradient and Adam's moments per trained weight.
+    Activations take about 34 bytes per token, layer and hidden unit in bfloat16, without attention matrices
+    (Korthikanti et al. 2022, arXiv:2205.05198, section 4.1), and twice that in float32. Logits take 8 bytes per token
+    and vocabulary entry; gradient and Adam's moments take 12 bytes per trained weight.
     """
     if not task.device.startswith("cuda"):
         return False
     config = model.config.get_text_config()
-    tokens = sum(sorted(map(len, rows), reverse=True)[: task.micro_batch_size])
+    tokens = sum(sorted(map(len, rows), reverse=True)[: task.micro_batch_size])  # of the longest rows together
     wide = 1 if training_dtype(task) == "bfloat16" else 2
     activations = 34 * wide * tokens * config.num_hidden_layers * config.hidden_size
     logits = 8 * tokens * config.vocab_size

@@ -1,7 +1,7 @@
-"""The loss on held-out rows: before step 1, on the way, and at the end.
+"""The loss on held-out rows: before the first step, during training, and at the end.
 
-Nothing here changes a weight. It stands with the code that does because a suite scores what it records, so that a
-change of it must not find old checkpoints.
+Nothing here changes a weight. It is in `shared/` all the same, whose code is hashed into fingerprints: a suite scores
+what is recorded here, so after a change of this code, checkpoints with old records must not be used.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ LOSSES = "held_out_losses.json"
 
 
 class HeldOutLoss(TrainerCallback):
-    """Mean loss per target token on held-out rows.
+    """Logs the mean loss per target token on held-out rows, in nats.
 
-    The first and the last are kept row by row in `held_out_losses.json`, so that their difference has an
-    interval. No random number is drawn: training goes on as if nothing had been measured.
+    The first and the last are kept row by row in `held_out_losses.json`, so that an interval of their difference can
+    be computed. No random number is drawn, so training goes on as if nothing had been measured.
     """
 
     def __init__(self, folder: Path, trainer: Any, rows: Sequence[Json], eval_steps: int | None) -> None:
         self.path, self.trainer, self.rows = folder / LOSSES, trainer, list(rows)
-        self.eval_steps = eval_steps  # between looks; None: a quarter of the training
+        self.eval_steps = eval_steps  # optimizer steps between two measurements; None: a quarter of all steps
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.rows and state.global_step == 0:
@@ -48,7 +48,7 @@ class HeldOutLoss(TrainerCallback):
         batch_size = self.trainer.args.per_device_train_batch_size
         losses = row_losses(self.trainer.model, self.rows, self.trainer.data_collator, batch_size)
         tokens = sum(count for _, count in losses)
-        should_log = self.trainer.control.should_log  # logging clears it, and the step's own line would be lost
+        should_log = self.trainer.control.should_log  # log() clears it; without it the step itself is not logged
         self.trainer.log({"eval_loss": sum(loss for loss, _ in losses) / tokens})
         self.trainer.control.should_log = should_log
         if when is None:
@@ -60,15 +60,16 @@ class HeldOutLoss(TrainerCallback):
 
 @torch.no_grad()
 def row_losses(model: Any, rows: Sequence[Json], pack: Any, batch_size: int) -> list[tuple[float, int]]:
-    """Per row the summed negative log-likelihood of its target tokens, in nats, and their number."""
+    """Per row (sum, number): the negative log-likelihood of its target tokens in nats, and how many they are."""
     training = model.training
     model.eval()
-    found: list[tuple[float, int]] = []
+    losses_of_rows: list[tuple[float, int]] = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         packed = {name: column.to(model.device) for name, column in pack(batch).items()}
-        losses, whose = target_losses(model, model.get_output_embeddings(), packed)
-        sums = losses.new_zeros(len(batch)).index_add_(0, whose, losses)
-        found += list(zip(sums.tolist(), torch.bincount(whose, minlength=len(batch)).tolist(), strict=True))
+        losses, owners = target_losses(model, model.get_output_embeddings(), packed)  # (S,): a loss, and its row
+        sums = losses.new_zeros(len(batch)).index_add_(0, owners, losses)
+        counts = torch.bincount(owners, minlength=len(batch))
+        losses_of_rows += list(zip(sums.tolist(), counts.tolist(), strict=True))
     model.train(training)
-    return found
+    return losses_of_rows

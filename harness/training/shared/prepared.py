@@ -1,4 +1,4 @@
-"""What a stage's preparation hands over: the trainer, and what the published checkpoint needs beside its weights."""
+"""A stage that is ready to train: the trainer, and what the published checkpoint needs beside its weights."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.data.sources import Row
 
 @dataclass(frozen=True)
 class Prepared:
-    """A stage ready to train; the untrained subject has a model and no trainer."""
+    """A stage that is ready to train. The untrained subject has a model instead of a trainer."""
 
     trainer: Any  # a transformers Trainer, or None
     tokenizer: Any
-    model: Any = None  # where there is no trainer to hold it
+    model: Any = None  # without a trainer; else the trainer has it
     rows: Sequence[Row] = field(default=())
     training_rows: int = 0  # rows, or blocks of packed text, in one epoch
-    truncated_rows: int = 0
+    truncated_rows: int = 0  # rows that were cut to the maximum length

@@ -1,4 +1,4 @@
-"""The trained model -> the folder `made`: safetensors, tokenizer, log, and the record of how it came about."""
+"""The trained model -> the folder `made`: safetensors, tokenizer, log; and the record of its training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNPUBLISHED = ("training_args.bin",)  # pickles
 def write_checkpoint(
     folder: Path, task: TrainingTask, prepared: Prepared, worker_seconds: float, energy_joules: float | None
 ) -> None:
-    """Write `folder/made` whole, with `folder/record.json` beside it, written last."""
+    """Write `folder/made`, under another name until it is complete; then `folder/record.json` beside it."""
     making, made = folder / "making", folder / "made"
     for leftover in (making, made):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -51,7 +51,10 @@ def write_checkpoint(
 
 
 def _clean_adapter(making: Path, base_name: str) -> None:
-    """peft writes the path of the base into an adapter's configuration, which is no property of the weights."""
+    """Write the base's name into an adapter's configuration, in place of its path on this machine, which peft writes.
+
+    peft's README.md has the path too, and is removed.
+    """
     adapter = making / "adapter_config.json"
     if adapter.exists():
         config = json.loads(adapter.read_text())
@@ -61,7 +64,7 @@ def _clean_adapter(making: Path, base_name: str) -> None:
 
 
 def _counts(model: Any, prepared: Prepared, log: list[Json]) -> Json:
-    """Weights, rows, steps, tokens, seconds."""
+    """The record's numbers of weights, rows, steps, tokens and seconds."""
     weights, trainer = list(model.parameters()), prepared.trainer
     return {
         "trainable_parameters": sum(w.numel() for w in weights if w.requires_grad) if trainer is not None else 0,

@@ -1,4 +1,4 @@
-"""What every training starts from: threads and random numbers."""
+"""How every training begins: number of threads, and seeds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from harness.worker.messages import TrainingTask
 
 
 def start(task: TrainingTask) -> None:
-    """Set the number of threads, on which the sum of a matrix product depends, and all random number generators."""
+    """Set the number of threads, on which rounding in matrix products depends, and seed all random numbers."""
     torch.set_num_threads(task.threads)
     set_seed(task.seed)

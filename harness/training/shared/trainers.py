@@ -1,4 +1,4 @@
-"""What every trainer here has beside a library's own: loss on target tokens, a stop at the first value that is not finite."""
+"""What all trainers add to a library's: a loss on target tokens alone, and a stop at the first NaN or inf."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from harness.worker.messages import TrainingTask
 
 
 class StopsAtNonFinite:
-    """Trainer mix-in: raises TrainingDiverged before a poisoned step is taken, naming step and rows."""
+    """Trainer mix-in: raises TrainingDiverged, with step and rows, before a NaN or inf can reach the weights."""
 
-    rows_seen: str = ""
+    rows_seen: str = ""  # the starts of the first rows in the current batch, for the message
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         ids = inputs["input_ids"]
@@ -42,7 +42,7 @@ class StopsAtNonFinite:
         return norm
 
     def diverged(self, what: str, value: float) -> TrainingDiverged:
-        """The error for a value met in the step now under way."""
+        """The error for a value in the current step."""
         step = self.state.global_step + 1  # type: ignore[attr-defined]
         return TrainingDiverged(
             f"the {what} is {value} at step {step} of {self.state.max_steps}, in a batch that starts with {self.rows_seen}.",  # type: ignore[attr-defined]
@@ -50,8 +50,8 @@ class StopsAtNonFinite:
         )
 
     def watch(self, folder: Path, task: TrainingTask, held_out: Sequence[Json]) -> None:
-        """Add what every training here has: progress, held-out loss, resume marks, orderly stopping."""
-        self.model_accepts_loss_kwargs = True  # count the target tokens of a whole optimizer step
+        """Add the callbacks of every training: progress, held-out loss, marks to resume from, a stop on request."""
+        self.model_accepts_loss_kwargs = True  # pass num_items_in_batch: target tokens of the whole optimizer step
         for callback in (
             Progress(folder, self),
             HeldOutLoss(folder, self, held_out, task.eval_steps),
@@ -62,7 +62,7 @@ class StopsAtNonFinite:
 
 
 class LearnsFromTargets:
-    """Trainer mix-in: the loss is the mean over the target tokens of an optimizer step, and nothing else is computed."""
+    """Trainer mix-in: the loss is the mean over an optimizer step's target tokens; no other logits are computed."""
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -74,4 +74,4 @@ class LearnsFromTargets:
 
 
 class FiniteTrainer(StopsAtNonFinite, LearnsFromTargets, Trainer):
-    """transformers' Trainer on packed rows, stopping at the first value that is not finite."""
+    """transformers' Trainer on packed rows; stops at the first NaN or inf."""

@@ -1,1 +1,1 @@
-"""What is watched while training, and what is kept of it: nothing here changes a weight."""
+"""Callbacks that watch a training: progress, saved steps, a stop on request. Nothing here changes a weight."""

@@ -1,4 +1,4 @@
-"""Progress for people: one JSON line per optimizer step."""
+"""Progress for people to read: one JSON line per optimizer step."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ LOGGED = ("loss", "eval_loss", "learning_rate", "grad_norm")
 
 
 class Progress(TrainerCallback):
-    """Appends to `log.jsonl`; the steps that a resumed run repeats are removed first."""
+    """Appends to `log.jsonl`. A resumed run first removes the lines of steps that it repeats."""
 
     def __init__(self, folder: Path, trainer: Any) -> None:
         self.path, self.trainer = folder / LOG, trainer
         self.seconds_before = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        # 0 <: a run that starts at step 0 repeats even what was logged before the first step
         kept = [line for line in read_json_lines(self.path, skip_broken=True) if 0 < state.global_step >= line["step"]]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
         last = kept[-1] if kept else {}

@@ -1,4 +1,4 @@
-"""Which saved step to resume from. The Trainer saves in place, so a step counts only once it is marked whole."""
+"""Which saved step to resume from. The Trainer writes its files in place, so only a step marked complete counts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from transformers import TrainerCallback
 from harness.files import write_whole
 
 MARK = "complete.json"
-NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json")  # without these a Trainer silently starts afresh
+NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json")  # without these a Trainer silently starts anew
 
 
 class MarkComplete(TrainerCallback):
-    """After each save, writes the sizes of all its files beside them, last."""
+    """Marks each save as complete: after all its files, writes one more with their sizes."""
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
@@ -24,16 +24,17 @@ class MarkComplete(TrainerCallback):
 
 
 def latest_complete(trainer_folder: Path) -> str | None:
-    """The newest saved step that is whole, or None; halves are removed."""
-    found = sorted(trainer_folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True)
-    whole = [folder for folder in found if _is_whole(folder)]
-    for folder in found:
+    """The folder of the newest complete save, or None. Incomplete ones are removed."""
+    saves = sorted(trainer_folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True)
+    whole = [folder for folder in saves if _is_whole(folder)]
+    for folder in saves:
         if folder not in whole:
             shutil.rmtree(folder)
     return str(whole[0]) if whole else None
 
 
 def _is_whole(folder: Path) -> bool:
+    """Whether all files that the mark lists are there in full, and the files that resuming needs are among them."""
     try:
         marked = json.loads((folder / MARK).read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A request to stop: the step under way is finished and saved, then training ends, to be resumed."""
+"""A request to stop: training finishes and saves the current step, then ends; the next run resumes from there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 
 
 class StopOnSignal(TrainerCallback):
-    """Stops at SIGINT or SIGTERM."""
+    """Stops training after SIGINT or SIGTERM, unless its last step is done."""
 
     def __init__(self) -> None:
         self.asked = False

@@ -1,4 +1,4 @@
-"""Chat templates with generation marks, which say which tokens are the assistant's."""
+"""Chat templates with generation marks, which show which tokens are the assistant's."""
 
 from pathlib import Path
 
