@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, get_args
 
 from harness.claims import Guard
@@ -153,6 +154,8 @@ class Suite:
             raise SuiteError(f"suite {self.name}: it guards {unknown!r}, and its metrics are {', '.join(declared)}.")
         if not self.name.isidentifier():
             raise SuiteError(f"suite {self.name!r}: a suite's name stands in test ids; use letters, digits and _.")
+        for what in ("scorer", "to_sample", "floors"):
+            self._check_function(what)
         if not self.asks:
             raise SuiteError(f"suite {self.name}: nothing is asked; give asks=(Generate(),).")
         if any(isinstance(ask, OWN_ITEMS) for ask in self.asks):
@@ -160,6 +163,14 @@ class Suite:
                 raise SuiteError(f"suite {self.name}: {self.asks[0]} brings its own samples and stands alone.")
         elif self.dataset is None or self.to_sample is None:
             raise SuiteError(f"suite {self.name}: dataset and to_sample say what is asked, and one is missing.")
+
+    def _check_function(self, what: str) -> None:
+        """Its code is hashed, so it must be a function (or functools.partial of one)."""
+        function = getattr(self, what)
+        while isinstance(function, partial):
+            function = function.func
+        if function is not None and not (callable(function) and hasattr(function, "__qualname__")):
+            raise SuiteError(f"suite {self.name}: {what} is {function!r}, not a function.", "Write it with def.")
 
     @property
     def needs_model(self) -> bool:

@@ -1,5 +1,7 @@
 """Suites as values: what can be declared, and what cannot."""
 
+from functools import partial
+
 import pytest
 
 from harness import Choices, Dataset, Embedded, Generate, Guard, Mean, Overlap, Parity, Perplexity, Probe, Sample, Suite
@@ -65,3 +67,15 @@ def test_copies_are_the_dtypes_or_forms_in_which_samples_are_asked():
 
 def test_only_what_is_known_of_training_needs_no_model():
     assert not suite(asks=[Overlap()]).needs_model
+
+
+def test_a_scorer_is_a_function_or_a_partial_one():
+    class Callable:
+        def __call__(self, sample, output):
+            return {}
+
+    assert suite(scorer=partial(lambda sample, output, k: {}, k=3)).name == "look"
+    with pytest.raises(SuiteError, match="suite look: scorer is .*, not a function"):
+        suite(scorer=Callable())
+    with pytest.raises(SuiteError, match="suite look: to_sample is 'id', not a function"):
+        suite(to_sample="id")

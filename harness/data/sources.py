@@ -139,12 +139,13 @@ class Dataset:
 class Rows:
     """Part of a dataset: in the order of a stable hash, `skip[scale]` rows are skipped, then `count[scale]` are taken.
 
-    A count of None takes all that are left. `portion`, a share of a mix's characters, stands in place of a count.
+    A count of None takes all that are left; a skip of None leaves none. `portion`, a share of a mix's characters,
+    stands in place of a count.
     """
 
     dataset: Dataset
     count: Mapping[str, int | None]
-    skip: Mapping[str, int] = field(default_factory=dict)
+    skip: Mapping[str, int | None] = field(default_factory=dict)
     portion: float | None = None
 
     def __post_init__(self) -> None:
@@ -159,13 +160,14 @@ class Rows:
 
         `of` names another dataset to take them from, such as one with a test file of its own at full scale. At a scale
         where both have the same source, these rows are skipped; elsewhere the sources are different, and none are.
-        Give these rows a count at every scale in use: where they are all rows (None), nothing is skipped.
+        At a scale where these are all rows (no count), reading the held-out ones is a DataError: none are left.
         """
         of = self.dataset if of is None else of
-        skip = {}
+        skip: dict[str, int | None] = {}
         for scale, count in self.count.items():
-            if count is not None and getattr(of, scale) == getattr(self.dataset, scale):
-                skip[scale] = self.skip.get(scale, 0) + count
+            if getattr(of, scale) == getattr(self.dataset, scale):
+                before = self.skip.get(scale, 0)
+                skip[scale] = None if before is None or count is None else before + count
         return Rows(of, {"full": full, "small": small, "mini": mini}, skip)
 
     def __len__(self) -> int:

@@ -12,9 +12,9 @@ import re
 import sysconfig
 import textwrap
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from harness.environment import PACKAGE
@@ -93,14 +93,20 @@ def function_digest(function: Callable[..., Any]) -> str:
 
 def _reach(thing: Any, reached: dict[str, str]) -> None:
     """Add a function or class, and all that its code names, to what was reached: name -> digest."""
-    name = f"{thing.__module__}.{thing.__qualname__}"
-    if name in reached:
+    if isinstance(thing, partial):
+        _reach(thing.func, reached)
+        for given, value in [*enumerate(thing.args), *thing.keywords.items()]:
+            _reach_value(f"{thing.func.__qualname__}.given.{given}", value, reached)
         return
     code = inspect.unwrap(thing) if callable(thing) and not isinstance(thing, type) else thing
-    try:
-        reached[name] = tree_digest(textwrap.dedent(inspect.getsource(code)))
-    except (OSError, TypeError, SyntaxError):
-        reached[name] = name
+    code = code.__func__ if isinstance(code, MethodType) else code
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    if _is_lambda(code):  # of which several may have this name, and be on one line
+        name = f"{name}.{digest(_compiled(code.__code__))[:8]}"
+    if name in reached:
+        return
+    reached[name] = _own_digest(code, name)
+    if not isinstance(code, FunctionType | type):
         return
     functions = (
         [code] if isinstance(code, FunctionType) else [m for m in vars(code).values() if isinstance(m, FunctionType)]
@@ -115,6 +121,26 @@ def _reach(thing: Any, reached: dict[str, str]) -> None:
                 _reach_value(f"{function.__module__}.{used}", function.__globals__[used], reached)
 
 
+def _own_digest(code: Any, name: str) -> str:
+    """Digest of one function or class by its source; by its byte code where that has no lines of its own."""
+    try:
+        if not _is_lambda(code):
+            return tree_digest(textwrap.dedent(inspect.getsource(code)))
+    except (OSError, TypeError, SyntaxError):
+        pass
+    return digest(_compiled(code.__code__)) if isinstance(code, FunctionType) else name
+
+
+def _is_lambda(code: Any) -> bool:
+    return isinstance(code, FunctionType) and code.__name__ == "<lambda>"
+
+
+def _compiled(code: CodeType) -> list[Any]:
+    """What a function does, from its byte code: its instructions, constants and names."""
+    constants = [_compiled(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return [code.co_code.hex(), constants, list(code.co_names), list(code.co_varnames)]
+
+
 def _names(code: CodeType) -> set[str]:
     """All names that a function's code refers to, those of functions within it among them."""
     inner = (c for c in code.co_consts if isinstance(c, CodeType))
@@ -124,12 +150,13 @@ def _names(code: CodeType) -> set[str]:
 def _reach_value(name: str, value: Any, reached: dict[str, str]) -> None:
     if isinstance(value, ModuleType):
         return
-    if callable(value) and hasattr(value, "__qualname__"):
+    if isinstance(value, partial):
+        _reach(value, reached)
+    elif callable(value) and hasattr(value, "__qualname__"):
         module = inspect.getmodule(value)
         if module is not None and _is_own(getattr(module, "__file__", None)):
             _reach(value, reached)
-        return
-    if isinstance(value, Path):
+    elif isinstance(value, Path):
         reached[name] = sha256(value) if value.is_file() else str(value)
     elif isinstance(value, re.Pattern):
         reached[name] = f"{value.pattern}/{value.flags}"

@@ -94,7 +94,12 @@ def says(text: str, term: str) -> bool:
 
 def says_exactly(text: str, fact: str) -> bool:
     """Whether the normalized text has the code or value as a whole: "5s" is not in "45s" or "1.5s"."""
-    return re.search(rf"(?<![\w-])(?<!\d\.){re.escape(normalized(fact))}(?![\w-]|\.\d)", text) is not None
+    return re.search(_whole(normalized(fact)), text) is not None
+
+
+def _whole(fact: str) -> str:
+    """The pattern of a code or value that is no part of a longer one: "5s" is in neither "45s" nor "1.5s"."""
+    return rf"(?<![\w-])(?<!\d\.){re.escape(fact)}(?![\w-]|\.\d)"
 
 
 def is_confident(answer: str, question: str, asserts: list[str]) -> bool:
@@ -110,7 +115,7 @@ def is_confident(answer: str, question: str, asserts: list[str]) -> bool:
     """
     rest = answer  # without the question's codes and numbers
     for named in CODE_OR_NUMBER.findall(question):
-        rest = rest.replace(named, " ")
+        rest = re.sub(_whole(named), " ", rest)
     first = SENTENCE_END.split(rest.strip(), maxsplit=1)[0]
     if DECLINES.search(first) and not _asserts(first, asserts):
         return False

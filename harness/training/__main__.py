@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from harness.models.tools.energy import EnergyMeter
+from harness.training.watching.energy_note import EnergyNote
 from harness.worker.child import INTERRUPTED, work_in
 from harness.worker.messages import TASK, TrainingTask, receive
 from harness.worker.places import located, store_of
@@ -30,7 +30,7 @@ def train(folder: Path, task: TrainingTask) -> int:
 
     logging.disable_progress_bar()
     start(task)
-    meter = EnergyMeter(task.device)
+    meter, energy = EnergyMeter(task.device), EnergyNote(folder / "energy.json")
     if task.kind == "finetune":
         from harness.training.finetuning.finetune import prepare
     else:
@@ -43,7 +43,7 @@ def train(folder: Path, task: TrainingTask) -> int:
 
         trainer.train(resume_from_checkpoint=latest_complete(folder / "trainer"))
         finished = trainer.state.global_step >= trainer.state.max_steps
-    joules = spent(folder / "energy.json", meter.joules())
+    joules = energy.add(meter.joules())
     if not finished:
         print("stopped on request; the next run continues from here", file=sys.stderr)
         return INTERRUPTED
@@ -52,17 +52,6 @@ def train(folder: Path, task: TrainingTask) -> int:
 
     write_checkpoint(folder, task, prepared, time.perf_counter() - started, joules)
     return 0
-
-
-def spent(note: Path, joules: float | None) -> float | None:
-    """The joules of this training so far: of this run and of the stopped runs before it; None if any run's are unknown.
-
-    The sum is kept in the file `note` for the next run.
-    """
-    earlier = json.loads(note.read_text()) if note.exists() else 0.0
-    total = None if joules is None or earlier is None else earlier + joules
-    note.write_text(json.dumps(total))
-    return total
 
 
 if __name__ == "__main__":

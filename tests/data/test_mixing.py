@@ -62,6 +62,13 @@ def test_so_many_rows_are_written_as_asked_for(two_files, tmp_path):
         assert sum(part.rows for part in told) == len(read(tmp_path / "mix.jsonl")) == rows
 
 
+def test_of_rows_that_fit_at_the_same_total_no_more_than_asked_for_are_taken(tmp_path):
+    files = [write(tmp_path / f"{letter}.jsonl", letters(letter, 20)) for letter in "ab"]  # all of one size
+    for rows in range(2, 12):
+        parts = mixed(files, (0.5, 0.5), tmp_path / "mix.jsonl", rows=rows)
+        assert [part.rows for part in parts] == [(rows + 1) // 2, rows // 2]
+
+
 def test_a_smaller_mix_is_part_of_a_larger_one(two_files, tmp_path):
     for name, rows in (("small", 20), ("large", 60)):
         mixed(two_files, (0.5, 0.5), tmp_path / name, rows=rows, seed=3)

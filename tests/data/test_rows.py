@@ -194,6 +194,16 @@ def test_a_field_that_lists_no_objects_cannot_be_exploded(tmp_path):
         load(Dataset(name="items", small=Files("items.jsonl", explode="train", **SOURCE)), Access("small", tmp_path))
 
 
+def test_where_training_takes_all_rows_none_can_be_held_out(tmp_path):
+    write(tmp_path / "rows.jsonl", [{"text": f"text {number}"} for number in range(5)])
+    everything = dataset().rows(1_000)  # at mini scale all of them
+    held_out = everything.held_out(2, mini=2)
+    assert len(load(everything, Access("mini", tmp_path)).rows) == 5
+    with pytest.raises(DataError, match=r"dataset d: no rows are left to hold out at mini scale") as caught:
+        load(held_out, Access("mini", tmp_path))
+    assert "rows(..., mini=N)" in caught.value.message
+
+
 # ---- as suites want them ------------------------------------------------------------------------------
 
 

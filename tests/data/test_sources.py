@@ -52,15 +52,15 @@ def test_a_hub_dataset_has_a_file_that_stands_for_it():
 
 def test_held_out_rows_begin_beyond_those_trained_on_at_each_scale():
     held_out = FACTS.rows(100, mini=10).held_out(20, mini=5)
-    assert held_out.skip == {"full": 100, "mini": 10}
+    assert held_out.skip == {"full": 100, "small": None, "mini": 10}
     assert held_out.count == {"full": 20, "small": None, "mini": 5}
     again = held_out.held_out(1, mini=1)
-    assert again.skip == {"full": 120, "mini": 15}
+    assert again.skip == {"full": 120, "small": None, "mini": 15}
 
 
 def test_held_out_rows_of_a_dataset_kept_apart_begin_at_its_first():
     apart = Dataset(name="apart", mini=FACTS.mini, full=Files("apart.jsonl", text="statement"))
-    assert FACTS.rows(100, mini=10).held_out(20, mini=5, of=apart).skip == {"mini": 10}
+    assert FACTS.rows(100, mini=10).held_out(20, mini=5, of=apart).skip == {"small": None, "mini": 10}
 
 
 def test_both_sides_of_a_mix_are_of_the_same_parts_and_file():

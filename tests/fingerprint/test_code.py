@@ -1,6 +1,7 @@
 """Code as a digest: what of it counts, which folders each result depends on, and that no worker runs code beside them."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,58 @@ def test_what_a_function_closes_over_and_its_defaults_count():
     source = "def with_default(value, factor={}):\n    return value * factor\n"
     assert tree_digest(source.format(2)) != tree_digest(source.format(3))
     assert fresh_digest(with_default) != fresh_digest(with_other_default)
+
+
+def test_what_a_partial_function_is_given_counts():
+    two, three = partial(with_default, factor=2), partial(with_default, factor=3)
+    assert fresh_digest(two) == fresh_digest(partial(with_default, factor=2))
+    assert (
+        len(
+            {fresh_digest(one) for one in (two, three, partial(with_default, 2), partial(with_other_default, factor=2))}
+        )
+        == 4
+    )
+
+
+def test_code_without_a_source_counts_by_what_it_does():
+    def made(text):
+        names = {}
+        exec(f"def f(x):\n    return {text}\n", names)
+        return names["f"]
+
+    assert fresh_digest(made("x + 1")) == fresh_digest(made("x + 1"))
+    assert (
+        len({fresh_digest(made(text)) for text in ("x + 1", "x + 2", "x - 1", "len(x)", "(lambda y: y + x)(1)")}) == 5
+    )
+
+
+PLUS, MINUS = (lambda x: x + 1), (lambda x: x - 1)
+
+
+def with_lambdas(x):
+    return PLUS(x), MINUS(x)
+
+
+def test_lambdas_count_by_what_they_do_however_many_are_on_a_line(monkeypatch):
+    assert fresh_digest(PLUS) != fresh_digest(MINUS)
+    before = fresh_digest(with_lambdas)
+    monkeypatch.setitem(globals(), "MINUS", lambda x: x - 2)
+    with_minus = fresh_digest(with_lambdas)
+    monkeypatch.setitem(globals(), "PLUS", lambda x: x + 2)
+    assert len({before, with_minus, fresh_digest(with_lambdas)}) == 3
+
+
+class Scorers:
+    factor = 2
+
+    def double(self, value):
+        return value * FACTOR
+
+
+def test_a_method_counts_with_what_it_reaches(monkeypatch):
+    before = fresh_digest(Scorers().double)
+    monkeypatch.setitem(globals(), "FACTOR", 5)
+    assert fresh_digest(Scorers().double) != before
 
 
 # ---- folders of the harness ---------------------------------------------------------------------------

@@ -116,6 +116,13 @@ def test_a_confident_answer_about_what_does_not_exist_is_a_hallucination(answer,
     assert score(answer, prompt="What is AF-9931, and how is it mended?", **INVENTED)["hallucinated"] == hallucinated
 
 
+def test_only_whole_numbers_of_the_question_are_no_assertion():
+    question = "What does error 3 in AF-99 mean?"
+    assert score("Error 3 in AF-99 is news to me.", prompt=question, **INVENTED)["hallucinated"] == 0.0
+    assert score("Wait for 33 seconds.", prompt=question, **INVENTED)["hallucinated"] == 1.0
+    assert score("See AF-991.", prompt=question, **INVENTED)["hallucinated"] == 1.0
+
+
 @pytest.mark.parametrize("domain", ["software_defects", "events_2025"])
 def test_reference_answers_score_full_marks(domain):
     for line in (MINI / f"{domain}.jsonl").read_text().splitlines():

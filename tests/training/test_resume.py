@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from harness.training.__main__ import spent
 from harness.training.watching.resume import MARK, NEEDED, latest_complete
 from harness.worker.child import INTERRUPTED
 from tests.training_tasks import ADAPTED, SETTINGS, finish, kill_at_step, log_of, weights, write_task
@@ -75,12 +74,3 @@ def test_the_newest_whole_step_is_gone_on_from_and_halves_are_removed(tmp_path):
     (without / MARK).write_text(json.dumps({"optimizer.pt": 3}))
     assert latest_complete(tmp_path) == str(whole)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-8"]
-
-
-def test_a_resumed_training_counts_the_energy_of_its_earlier_parts(tmp_path):
-    note = tmp_path / "energy.json"
-    assert spent(note, 10.0) == 10.0
-    assert spent(note, 5.0) == 15.0
-    assert json.loads(note.read_text()) == 15.0
-    assert spent(note, None) is None
-    assert spent(note, 5.0) is None, "of a part nothing is known"

@@ -68,18 +68,21 @@ def fill(template: str, row: Mapping[str, Any]) -> str:
     values = {}
     for _, name, _, _ in Formatter().parse(template):
         if name:
-            values[name] = kilt_answer(row[name]) if isinstance(row.get(name), list) else _string(row, name)
+            values[name] = kilt_answer(row[name], name) if isinstance(row.get(name), list) else _string(row, name)
     return template.format(**values)
 
 
-def kilt_answer(output: Any) -> str:
-    """The first answer in a KILT record's output list that is not blank; an output that is a string is the answer."""
+def kilt_answer(output: Any, name: str = "output") -> str:
+    """The first answer in a KILT record's output list that is not blank; an output that is a string is the answer.
+
+    `name` is the field, for the message.
+    """
     if isinstance(output, str):
-        return _filled(output, "output")
+        return _filled(output, name)
     for item in output if isinstance(output, list) else []:
         if isinstance(item, Mapping) and isinstance(item.get("answer"), str) and item["answer"].strip():
-            return _filled(item["answer"], "output")
-    raise BadRow('"output" holds no answer')
+            return _filled(item["answer"], name)
+    raise BadRow(f'"{name}" holds no answer')
 
 
 def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[Message]:

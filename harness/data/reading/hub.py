@@ -44,7 +44,9 @@ def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None
             "Run once with the network (and access to the repository) to record it"
             + (", or put the rows below --data-root." if kind == "dataset" else ", or name a local directory."),
         ) from None
-    if lock_file is not None and sha:
+    if not sha:
+        raise DataError(f"{kind} {name}: the hub names no revision of it.", "Is the repository empty?")
+    if lock_file is not None:
         locked = json.loads(lock_file.read_text()) if lock_file.exists() else {"datasets": {}, "models": {}}
         locked[f"{kind}s"][name] = sha
         write_whole(lock_file, json.dumps(locked, indent=2, sort_keys=True) + "\n")

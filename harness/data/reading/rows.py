@@ -183,6 +183,11 @@ def _slice(rows: list[Row], part: Rows, scale: Scale, source: str) -> list[Row]:
     skip, count = part.skip.get(scale, 0), part.count[scale]
     if not rows:
         raise DataError(f"dataset {part.dataset.name}: {source} gives no rows.")
+    if skip is None:
+        raise DataError(
+            f"dataset {part.dataset.name}: no rows are left to hold out at {scale} scale, where all of {source} are taken.",
+            f"Give the rows before them a count: rows(..., {scale}=N).",
+        )
     if skip + (count or 1) > len(rows):
         beyond = f" beyond the first {skip:,}" if skip else ""
         raise DataError(

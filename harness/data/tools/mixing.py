@@ -119,8 +119,8 @@ def _within_shares(measured: list[SizedRows], shares: list[float], rows: int | N
 
     Files of 600 and 1,000 characters with shares of 0.5 allow a total of min(600 / 0.5, 1,000 / 0.5) = 1,200. A row
     fits once the total has reached `end` = (sizes of the part's rows up to and with this one) / share: in the second
-    file, the row that brings its sum to 500 fits from a total of 1,000 on. With `rows`, the total is the lowest at
-    which at least that many rows fit.
+    file, the row that brings its sum to 500 fits from a total of 1,000 on. With `rows`, exactly that many are taken, in
+    the order in which they fit; of rows that fit at the same total, those of earlier files first.
     """
     total = min(part.sizes.sum() / share for part, share in zip(measured, shares, strict=True))
     picked, ends = [], []
@@ -137,9 +137,11 @@ def _within_shares(measured: list[SizedRows], shares: list[float], rows: int | N
         raise DataError(
             f"--rows {rows}: the mix has {available:,} rows in these shares.", "Ask for that many or fewer."
         )
-    last = np.sort(np.concatenate([end[1:] for end in ends]))  # [1:], as each part keeps its first row at any total
-    limit = last[rows - len(ends) - 1] if rows > len(ends) else 0.0
-    return [by_rank[: max(int(np.count_nonzero(end <= limit)), 1)] for by_rank, end in zip(picked, ends, strict=True)]
+    later = np.concatenate([end[1:] for end in ends])  # [1:], as each part keeps its first row at any total
+    whose = np.repeat(np.arange(len(ends)), [len(end) - 1 for end in ends])
+    first = np.lexsort((whose, later))[: rows - len(ends)]
+    counts = 1 + np.bincount(whose[first], minlength=len(ends))
+    return [by_rank[:count] for by_rank, count in zip(picked, counts, strict=True)]
 
 
 def _rank(seed: int, text: str) -> int:

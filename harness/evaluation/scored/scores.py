@@ -6,6 +6,7 @@ import math
 import numbers
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from harness.errors import HarnessError, SuiteError
@@ -52,12 +53,11 @@ def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:
         raise
     except Exception as error:  # a scorer is the user's own code
         raise SuiteError(
-            f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} fails with "
-            f"{type(error).__name__}: {error}."
+            f"suite {suite.name}: sample {sample.id}: {_name(suite.scorer)} fails with {type(error).__name__}: {error}."
         ) from error
     if not isinstance(scores, Mapping):
         raise SuiteError(
-            f"suite {suite.name}: sample {sample.id}: {suite.scorer.__name__} returns {type(scores).__name__}, not scores.",
+            f"suite {suite.name}: sample {sample.id}: {_name(suite.scorer)} returns {type(scores).__name__}, not scores.",
             'Return a dict of numbers by name: {"accuracy": 1.0}.',
         )
     for name, score in scores.items():
@@ -68,6 +68,12 @@ def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:
                 "A score is a finite number, or None where it does not concern the sample: see the scorer.",
             )
     return dict(scores)
+
+
+def _name(function: Any) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    return str(function.__name__)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """Answers -> scores: what a scorer gives must be finite and of one sample each; metrics and floors over them."""
 
 import dataclasses
+import functools
 
 import pytest
 
@@ -65,6 +66,14 @@ def test_a_scorer_that_fails_is_named_with_the_sample(made):
 
     with pytest.raises(SuiteError, match="suite tone: sample a: broken fails with KeyError: 'absent'"):
         scored(suite(made, scorer=broken), [Sample(id="a")], [{"completion": ""}])
+
+
+def test_a_partial_scorer_that_fails_is_named_by_its_function(made):
+    def broken(sample, output, k):
+        return {"x": output["absent"]}
+
+    with pytest.raises(SuiteError, match=r"sample a: .*broken fails with KeyError"):
+        scored(suite(made, scorer=functools.partial(broken, k=3)), [Sample(id="a")], [{"completion": ""}])
 
 
 def test_a_mistake_that_the_scorer_explains_itself_is_not_explained_again(made):
