@@ -121,6 +121,7 @@ def _reach(thing: Any, reached: dict[str, str]) -> None:
                 _reach_value(f"{function.__module__}.{used}", function.__globals__[used], reached)
 
 
+@cache
 def _own_digest(code: Any, name: str) -> str:
     """Digest of one function or class by its source; by its byte code where that has no lines of its own."""
     try:

@@ -11,10 +11,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+SCALARS = (str, int, float, bool)
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 def canonical(value: Any) -> str:
     """One JSON text per value: sorted keys, no spaces; dataclasses by type name and fields."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return CANONICAL.encode(plain(value))
 
 
 def plain(value: Any) -> Any:
@@ -22,6 +25,8 @@ def plain(value: Any) -> Any:
 
     A dataclass becomes an object with its type's name under `is`, so that `rebuilt` can make it again.
     """
+    if value is None or isinstance(value, SCALARS):  # first, because most values are
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare}
         return {"is": type(value).__name__, **fields}
@@ -31,8 +36,6 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     if isinstance(value, set | frozenset):
         return sorted(plain(v) for v in value)
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
     raise TypeError(f"{type(value).__name__} cannot be fingerprinted")
 
 
