@@ -124,7 +124,7 @@ def bare(options: Any, folder: Path) -> None:
     from harness.models.answering.engine import Engine
     from harness.models.loading.load import load_tokenizer
     from harness.training.finetuning.base import load_base
-    from harness.training.finetuning.conversations import conversation_tokens, use_training_template
+    from harness.training.finetuning.conversations import check_template, conversation_tokens
     from harness.training.finetuning.finetune import FiniteSFTTrainer
     from harness.training.shared.packing import Packing
     from harness.worker.messages import TrainingTask
@@ -135,7 +135,7 @@ def bare(options: Any, folder: Path) -> None:
     set_seed(0)
     at = Directory(options.model)
     tokenizer = load_tokenizer(at)
-    use_training_template(tokenizer, "chatml", "bare")
+    check_template(tokenizer, "chatml", "bare")
     access = Access("small" if options.data_root else "mini", options.data_root)
     talk = Dataset(name="talk", mini=Embedded("instructions"), small=Files("instructions/dolly_6k.jsonl"))
     mix = Mix(talk.rows(options.rows, mini=options.rows, small=options.rows))

@@ -44,8 +44,10 @@ def dolly(data_root: Path | None, tokenizer: Any, rows: int) -> list[dict[str, l
 
 def tokenizer_fits(tokenizer: Any, row: dict[str, Any], length: int) -> bool:
     """Whether the row's question leaves room for its answer."""
-    question = tokenizer.apply_chat_template(row["messages"][:1], add_generation_prompt=True, tokenize=True)
-    return len(question["input_ids"] if isinstance(question, dict) or hasattr(question, "keys") else question) < length
+    from harness.models.loading.template import render
+
+    question = render(row["messages"][:1], tokenizer, ask=True)
+    return len(tokenizer(question, add_special_tokens=False)["input_ids"]) < length
 
 
 def fresh_lora(options: Any) -> Any:

@@ -74,6 +74,9 @@ def compare(
         "verdict": "verdict",
     }  # fmt: skip
     show(rows, columns, as_json)
+    for one in {(row.suite, row.candidate, row.baseline): row for row in rows if row.asked_otherwise}.values():
+        said = f"{one.suite}: {one.candidate} and {one.baseline} were not asked the same tokens"
+        print(f"{said}: their {one.asked_otherwise} differ.", file=sys.stderr)
 
 
 def gate(

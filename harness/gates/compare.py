@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import EvaluationMissing, SuiteError, WarehouseError
@@ -12,7 +12,7 @@ from harness.evaluation import ScoredSample, StoredResults
 from harness.files import Json
 from harness.fingerprint.values import differences
 from harness.gates.evidence import ALPHA
-from harness.gates.evidence.pairing import pair_up
+from harness.gates.evidence.pairing import Asked, pair_up
 from harness.gates.judge import command
 from harness.recipe import Subject
 from harness.scoring.metrics import Metric, metric_from, metrics_of
@@ -33,6 +33,7 @@ class Answered:
     samples: Sequence[ScoredSample]
     asked: Mapping[str, Any]  # the suite as it was then: rows, prompt, scorer
     stopped_early: bool = False  # by --adaptive; then only common samples are compared
+    tokens: Asked = field(default_factory=Asked)  # that the prompts were asked in
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Comparison:
     baseline_score: float
     effect_size: float | None
     method: str
+    asked_otherwise: str  # what made the prompts of both sides differ; empty if they were the same tokens
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def answered_in_store(results: StoredResults, suites: Iterable[Suite], subject: 
         if evaluation is not None:
             metrics = [evaluation.metric(metric) for metric in evaluation.metrics]
             asked, early = evaluation.spec["suite"], evaluation.spared > 0
-            found.append(Answered(subject.id, suite.name, metrics, evaluation.samples, asked, early))
+            tokens = Asked.of(evaluation)
+            found.append(Answered(subject.id, suite.name, metrics, evaluation.samples, asked, early, tokens))
     return found
 
 
@@ -116,7 +119,7 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
     subject, run = _subject_and_run(connection, name)
     evaluations = connection.execute(
         """
-        SELECT m.suite, e.evaluation, e.spec, e.samples < e.samples_available
+        SELECT m.suite, e.evaluation, e.spec, e.samples < e.samples_available, e.prompt_digest
         FROM measured m JOIN evaluations e USING (evaluation)
         WHERE m.subject = $subject AND starts_with(m.run_id, $run) AND ($suite IS NULL OR m.suite = $suite)
         QUALIFY row_number() OVER (PARTITION BY m.suite ORDER BY m.run_id DESC) = 1
@@ -125,15 +128,16 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
         {"subject": subject, "run": run, "suite": suite},
     ).fetchall()
     answered = []
-    for own, key, spec, early in evaluations:
+    for own, key, spec, early, prompt_digest in evaluations:
         rows = connection.execute(
             "SELECT sample_id, cluster, scores FROM samples WHERE evaluation = ? ORDER BY position, sample_id", [key]
         ).fetchall()
         samples = [ScoredSample(sample_id, cluster, json.loads(scores)) for sample_id, cluster, scores in rows]
         asked: Json = json.loads(spec)["suite"]
+        tokens = Asked(prompt_digest=None if json.loads(spec).get("adaptive") else prompt_digest)
         declared = [metric_from(one) for one in asked.get("metrics", [])]
         metrics = metrics_of(declared, [sample.scores for sample in samples])
-        answered.append(Answered(name, own, metrics, samples, asked, bool(early)))
+        answered.append(Answered(name, own, metrics, samples, asked, bool(early), tokens))
     return answered
 
 
@@ -193,6 +197,7 @@ def _by_metric(
         baseline_score=metric.interval(others, clusters).estimate,
         effect_size=interval.effect_size,
         method=interval.method,
+        asked_otherwise=a.tokens.unlike(b.tokens),
     )
 
 

@@ -12,7 +12,7 @@ from harness.data.reading.rows import Access, Loaded, load
 from harness.data.sources import Row
 from harness.environment import threads
 from harness.errors import DataError
-from harness.files import disk_errors_explained, last_json_line, write_json_lines
+from harness.files import Json, disk_errors_explained, last_json_line, write_json_lines
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.values import rebuilt
 from harness.jobs.context import JobContext, model_place, note_left_out, place_of
@@ -64,6 +64,8 @@ class TrainingJob:
                 context.pool.run(WORKER, folder, device, planned.name).wait()
             record = {**json.loads((folder / RECORD).read_text()), "why": why}
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
+            if record["last_answer_rows"]:
+                context.report(Note(_last_answers(planned.name, record)))
             context.report(Trained(planned.name))
         self.rows = TrainingRows()
 
@@ -160,6 +162,13 @@ def _check_text(planned: PlannedStage, loaded: Loaded) -> None:
         raise DataError(
             f"{planned.name}: {conversation['origin']} is a conversation; pretraining wants text.", "Use text=."
         )
+
+
+def _last_answers(name: str, record: Json) -> str:
+    return (
+        f"{name}: of {record['last_answer_rows']:,} of {record['training_rows']:,} rows only the last answer is "
+        "trained on, because the base's chat template renders the answers before it otherwise"
+    )
 
 
 def _clock(seconds: float) -> str:

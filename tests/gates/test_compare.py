@@ -1,10 +1,13 @@
 """Any two subjects, sample by sample: in the store, in the results, and what does not compare."""
 
+import dataclasses
+
 import pytest
 
 from harness import Mean, warehouse
 from harness.errors import EvaluationMissing, SuiteError, WarehouseError
 from harness.gates.compare import Answered, Choice, answered_in_results, answered_in_store, compare, compare_subjects
+from harness.gates.evidence.pairing import Asked
 from harness.store.sessions import SessionRows, write_session
 from tests.gates.evidence.by_hand import scored
 from tests.hand_made import add, measure
@@ -54,6 +57,14 @@ def test_p_is_adjusted_over_the_whole_table():
     x, y = compare([answered(x=six, y=even)], [beta(x=[0.9] * 10, y=[0.9] * 10)], Choice())
     assert (x.p_adjusted, x.verdict) == (2 * 2 / 64, "inconclusive")
     assert (y.p_adjusted, y.verdict) == (y.p_value, "inconclusive")
+
+
+def test_a_row_says_where_the_two_were_asked_in_other_tokens():
+    ours, theirs = answered(x=LOWER), beta(x=LEVEL)
+    other = dataclasses.replace(theirs, tokens=Asked("t", "c2", "p2"))
+    for tokens, said in ((Asked("t", "c", "p"), "chat templates"), (Asked("t", "c2", "p2"), "")):
+        [row] = compare([dataclasses.replace(ours, tokens=tokens)], [other], Choice())
+        assert row.asked_otherwise == said
 
 
 def test_one_metric_is_chosen_by_name():

@@ -106,6 +106,19 @@ def test_a_verdict_names_the_other_side_as_a_subject_or_a_floor(made):
     assert quiz(made, [every], right=45).reference == "longest_answer"
 
 
+def test_a_verdict_says_where_its_sides_were_asked_in_other_chat_templates(made):
+    alpha, beta = add(made, "alpha", [Claim("tone", "conversational", lower_than="beta")]), add(made, "beta")
+    measure(
+        made,
+        beta,
+        record={"chat_template": "own", "prompt_digest": "p"},
+        conversational=[0.5 + i / 1000 for i in range(30)],
+    )
+    scores = [0.5 + i / 1000 + d for i, d in enumerate(LOWER)]
+    measure(made, alpha, record={"chat_template": "another", "prompt_digest": "q"}, conversational=scores)
+    assert "not asked the same tokens: their chat templates differ. It is lower" in judged(made, alpha).message
+
+
 def test_a_misspelt_floor_is_told_with_those_there_are(made):
     with pytest.raises(SuiteError, match=r"no floor 'longest' \(it has: chance, longest_answer, first_answer\)"):
         quiz(made, [Target("quiz", "acc", above=["longest"])], right=45)

@@ -110,3 +110,9 @@ def test_a_regression_gives_the_p_of_both_questions_unless_it_passes():
         ', p = 0.98 against "worse by 0.1 or more" and = 0.02 against "no worse than that", 0.04 after Holm over 2 claims)'
     ) in failed
     assert "It is lower by 0.1 or more: a regression." in failed
+
+
+def test_a_paragraph_says_where_the_two_sides_were_asked_otherwise():
+    said = "The two sides were not asked the same tokens: their tokenizers and chat templates differ."
+    assert said in told(asked_otherwise="tokenizers and chat templates")
+    assert "not asked" not in told()

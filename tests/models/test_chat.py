@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from harness.errors import SuiteError
+from harness.errors import DataError, SuiteError
 from harness.models.answering.engine import Engine
 from harness.models.tools.chat import Conversation, Printer, prompt_ids
 from harness.worker.messages import ChatRequest
@@ -48,7 +48,7 @@ def test_without_a_chat_template_the_turns_are_plain_lines(trained, monkeypatch)
 def test_turns_that_a_chat_template_refuses_are_named(trained, monkeypatch):
     refuses = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
     monkeypatch.setattr(trained.engine.tokenizer, "chat_template", refuses)
-    with pytest.raises(SuiteError, match=r"refuses these turns \(system, user\): no system turn"):
+    with pytest.raises(DataError, match=r"refuses these turns \(system, user\): no system turn"):
         conversation(trained, system="Be brief.").ask("Hi.")
 
 

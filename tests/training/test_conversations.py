@@ -1,14 +1,15 @@
-"""Chat templates: which tokens carry loss, and what a prompt looks like."""
+"""Rows of conversations as token ids and labels: what is cut, what is counted, and what is refused."""
 
 import pytest
 
 pytest.importorskip("transformers")
 
 from harness.errors import DataError, RecipeError
-from harness.training.finetuning.conversations import conversation_tokens, use_training_template
+from harness.training.finetuning.conversations import check_template, conversation_tokens
 from harness.training.pretraining.tokenizer import train_tokenizer
 from harness.training.shared.packing import IGNORED
-from harness.training.shared.templates import TEMPLATES
+from harness.training.shared.templates import CHATML
+from tests.odd_tokenizers import sentencepiece_like
 
 TALK = [{"role": "user", "content": "How far?"}, {"role": "assistant", "content": "Two miles."}]
 
@@ -46,45 +47,63 @@ def test_plain_text_cannot_be_fine_tuned_on(tokenizer):
         conversation_tokens([{"text": "no turns", "origin": "t:7"}], tokenizer, 64)
 
 
-def test_a_template_without_generation_marks_is_refused(tokenizer):
-    tokenizer.chat_template = "{{ messages[0]['content'] }}"
-    with pytest.raises(RecipeError, match="without generation marks"):
-        use_training_template(tokenizer, "base", "mine-3b")
+def test_a_base_without_a_chat_template_is_refused(tokenizer):
+    tokenizer.chat_template = None
+    with pytest.raises(RecipeError, match="mine-3b: the base's tokenizer has no chat template"):
+        check_template(tokenizer, "base", "mine-3b")
 
 
-def test_llama_template_freezes_the_date_and_marks_the_answer(tokenizer):
-    tokenizer.chat_template = (TEMPLATES / "llama3.jinja").read_text().strip()
-    text = tokenizer.apply_chat_template(TALK, tokenize=False)
-    assert text.startswith(
-        "<|endoftext|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\n"
-        "Today Date: 26 Jul 2024\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHow far?<|eot_id|>"
-    )
-    assert text.endswith("<|start_header_id|>assistant<|end_header_id|>\n\nTwo miles.<|eot_id|>")
+def test_a_recipe_that_declares_chatml_gets_it(tokenizer):
+    tokenizer.chat_template = None
+    check_template(tokenizer, "chatml", "mine-3b")
+    assert tokenizer.chat_template == CHATML
+
+
+def test_chatml_turns_end_with_a_token_that_the_base_has():
+    tokenizer = sentencepiece_like()
+    check_template(tokenizer, "chatml", "mine-3b")
     encoded = conversation_tokens([{"messages": TALK, "origin": "t:1"}], tokenizer, 400)
-    assert learnt(encoded, tokenizer) == "Two miles.<|eot_id|>"
+    [row] = encoded.rows
+    assert [label for label in row["labels"] if label != IGNORED][-1] == tokenizer.eos_token_id
+    assert "<|im_end|>" not in tokenizer.chat_template
 
 
-def test_llama_template_is_taken_for_a_llama_base(tokenizer):
-    tokenizer.chat_template = "{{ '<|start_header_id|>' }}"
-    use_training_template(tokenizer, "base", "mine-3b")
-    assert "{%- generation %}" in tokenizer.chat_template
+def test_chatml_without_any_token_to_end_a_turn_is_refused():
+    tokenizer = sentencepiece_like()
+    tokenizer.eos_token = None
+    with pytest.raises(RecipeError, match=r"mine-3b: .* neither <\|im_end\|> nor an end of a sequence"):
+        check_template(tokenizer, "chatml", "mine-3b")
 
 
-ZEPHYR = (  # as TinyLlama's tokenizer has it
-    "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + eos_token }}"
-    "\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + message['content'] + eos_token }}"
-    "\n{% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n'  + message['content'] + eos_token }}"
-    "\n{% endif %}\n{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
-)
+def test_a_base_keeps_its_chat_template(tokenizer):
+    tokenizer.chat_template = "{% for m in messages %}{{ '<|im_start|>' + m['content'] }}{% endfor %}"
+    before = tokenizer.chat_template
+    check_template(tokenizer, "base", "mine-3b")
+    assert tokenizer.chat_template == before
 
 
-@pytest.mark.parametrize("prompt", [True, False])
-def test_the_zephyr_template_renders_as_the_models_own(tokenizer, prompt):
-    talk = [{"role": "system", "content": "Be brief."}, *TALK][: 2 if prompt else 3]
-    tokenizer.chat_template = ZEPHYR
-    own = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=prompt)
-    use_training_template(tokenizer, "base", "mine-1.1b")
-    assert tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=prompt) == own
-    if not prompt:
-        encoded = conversation_tokens([{"messages": talk, "origin": "t:1"}], tokenizer, 400)
-        assert learnt(encoded, tokenizer) == "Two miles.<|endoftext|>"
+def test_a_tokenizer_that_does_not_say_where_its_tokens_are_is_refused(tokenizer, monkeypatch):
+    monkeypatch.setattr(type(tokenizer), "is_fast", False)
+    with pytest.raises(RecipeError, match="does not say where its tokens are"):
+        check_template(tokenizer, "base", "mine-3b")
+
+
+def test_a_row_that_the_template_refuses_is_named(tokenizer):
+    tokenizer.chat_template = "{{ raise_exception('no system role here') }}"
+    with pytest.raises(
+        DataError, match=r"t:1: the model's chat template refuses these turns \(user, assistant\): no system"
+    ):
+        conversation_tokens([{"messages": TALK, "origin": "t:1"}], tokenizer, 64)
+
+
+def test_rows_of_which_only_the_last_answer_is_trained_on_are_counted(tokenizer):
+    tokenizer.chat_template = (  # as some do with reasoning: earlier answers are rendered otherwise than the last
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + ' ' }}{% if loop.last and m['role'] == 'assistant' %}"
+        "{{ 'Well. ' }}{% endif %}{{ m['content'] + '<|im_end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant ' }}{% endif %}"
+    )
+    rows = [{"messages": TALK * times, "origin": f"t:{times}"} for times in (1, 2, 3)]
+    encoded = conversation_tokens(rows, tokenizer, 400)
+    assert encoded.last_only == 2
+    texts = [[token for token in row["labels"] if token != IGNORED] for row in encoded.rows]
+    assert [tokenizer.decode(text) for text in texts] == ["Well. Two miles.<|im_end|>"] * 3

@@ -11,7 +11,7 @@ from harness.claims import Claim, Regression, Target
 from harness.errors import SuiteError
 from harness.evaluation import Evaluation, ScoredSample
 from harness.gates.evidence.looks import ALPHA, Comparison, interval_of
-from harness.gates.evidence.pairing import check_comparable, paired_samples
+from harness.gates.evidence.pairing import Asked, check_comparable, paired_samples
 from harness.scoring.metrics import Metric
 from harness.suite import Scores
 
@@ -50,6 +50,7 @@ class Evidence:
     side: str | None = None  # the other side's recipe, or the floor
     level: float = 1 - ALPHA
     seeds: int = 1  # trainings that the interval counts
+    asked_otherwise: str = ""  # what made the prompts of both sides differ; empty if they were the same tokens
 
     @property
     def edge(self) -> float:
@@ -123,7 +124,8 @@ def _paired(
         interval = interval_of(comparison, (candidates[0][0], baselines[0]))
     found = _evidence(interval, wanted, _over(how, ours), _over(how, theirs))
     loudest = _loudest(how, *pairs[0], edge, interval.estimate > edge)
-    return replace(found, margin=margin, loudest=loudest, seeds=len(pairs))
+    unlike = Asked.of(candidates[0][0]).unlike(Asked.of(baselines[0]))
+    return replace(found, margin=margin, loudest=loudest, seeds=len(pairs), asked_otherwise=unlike)
 
 
 def _against_number(metric: str, candidates: Candidates, threshold: float, wanted: Wanted) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.errors import SuiteError
 from harness.evaluation import Evaluation, ScoredSample
@@ -12,6 +13,31 @@ from harness.fingerprint.values import differences
 Pairs = tuple[list[ScoredSample], list[ScoredSample]]  # of one length, in one order
 QUESTIONS = {"to_sample": "how rows become samples", "data": "the rows"}
 RENDERED = (("tokenizer", "tokenizer"), ("chat_template", "chat template"), ("prompt_digest", "prompt"))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """In which tokens a suite was asked, by SHA-256; None for what was not recorded."""
+
+    tokenizer: str | None = None
+    chat_template: str | None = None
+    prompt_digest: str | None = None  # of all prompts' token ids; None where --adaptive drew the samples
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> Asked:
+        """What an evaluation's record says of it."""
+        record = evaluation.record
+        digest = None if evaluation.adaptive else record.get("prompt_digest")
+        return cls(record.get("tokenizer"), record.get("chat_template"), digest)
+
+    def unlike(self, other: Asked) -> str:
+        """What makes the prompts of both sides differ, in words; empty where they are the same, or not known."""
+        if self.prompt_digest and self.prompt_digest == other.prompt_digest:
+            return ""
+        pairs = [(what, getattr(self, field), getattr(other, field)) for field, what in RENDERED]
+        differ = [what for what, own, theirs in pairs if own is not None and theirs is not None and own != theirs]
+        # The prompts differ because the tokenizer or the template does; they are the reason only if neither does.
+        return " and ".join(f"{what}s" for what in differ if what != "prompt" or len(differ) == 1)
 
 
 def paired_samples(candidate: Evaluation, baseline: Evaluation, common: bool = False) -> Pairs:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-FROZEN_DATE = "26 Jul 2024"  # Llama's templates insert today's date unless they get one; other templates ignore it
+from harness.models.loading.template import render
 
 
 class Prompts:
@@ -31,11 +31,7 @@ class Prompts:
         messages = [{"role": "user", "content": prompt}]
         if system_prompt:
             messages.insert(0, {"role": "system", "content": system_prompt})
-        return str(
-            self.tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=False, date_string=FROZEN_DATE
-            )
-        )
+        return render(messages, self.tokenizer, ask=True)
 
     def ids(self, rendered: Sequence[str]) -> list[list[int]]:
         """Token ids of rendered prompts. Special tokens are added only without a chat template, which has its own."""

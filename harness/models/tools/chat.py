@@ -12,13 +12,12 @@ from contextlib import suppress
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from transformers import TextStreamer
 
-from harness.errors import HarnessError, SuiteError
+from harness.errors import DataError, HarnessError, SuiteError
 from harness.files import Json
 from harness.models.answering.engine import Engine
-from harness.models.answering.prompts import FROZEN_DATE
+from harness.models.loading.template import render
 from harness.worker.messages import ChatRequest, decoded
 
 Messages = list[dict[str, str]]
@@ -94,15 +93,10 @@ def prompt_ids(engine: Engine, turns: Messages) -> list[int]:
         text = "".join(turn["content"] + ("\n\n" if turn["role"] == "system" else "\n") for turn in turns)
         return list(tokenizer(text)["input_ids"])
     try:
-        rendered = tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=True, return_dict=True, date_string=FROZEN_DATE
-        )
-    except TemplateError as error:
-        roles = ", ".join(turn["role"] for turn in turns)
-        raise SuiteError(
-            f"the model's chat template refuses these turns ({roles}): {error}", "Leave out --system."
-        ) from None
-    return list(rendered["input_ids"])
+        text = render(turns, tokenizer, ask=True)
+    except DataError as error:
+        raise DataError(error.problem, "Leave out --system.") from error
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ import torch
 from harness.errors import DeviceError, StoreError
 from harness.models.answering.engine import Engine
 from harness.models.loading.load import INT8, Quantized, load_model
+from harness.models.loading.template import on_the_frozen_day
 from harness.recipe import Quantization
 from harness.worker.child import work_in
 from harness.worker.messages import REQUEST, ExportRequest, receive
@@ -84,7 +85,12 @@ def complete(model: Any, tokenizer: Any, stops: list[int]) -> None:
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write weights as safetensors, the configurations, and the tokenizer with its chat template."""
+    """Write weights as safetensors, the configurations, and the tokenizer with its chat template.
+
+    A template that puts today's date into the prompt gets the day that the checkpoint was trained and measured on.
+    """
+    if isinstance(tokenizer.chat_template, str):
+        tokenizer.chat_template = on_the_frozen_day(tokenizer.chat_template)
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from harness.data.sources import Row
 from harness.errors import DataError, RecipeError
+from harness.training.finetuning.targets import rendered
 from harness.training.shared.packing import IGNORED
-from harness.training.shared.templates import TEMPLATES
+from harness.training.shared.templates import CHATML, END_TURN
 
 
 @dataclass(frozen=True)
@@ -18,40 +19,44 @@ class Encoded:
 
     rows: list[dict[str, list[int]]]  # `input_ids` and `labels`, which are IGNORED except on the assistant's tokens
     cut: int  # number of rows that were longer than max_length
+    last_only: int = 0  # number of rows of which only the assistant's last turn carries loss
 
 
-def use_training_template(tokenizer: Any, template: str, who: str) -> None:
-    """Give the tokenizer a chat template with generation marks, which show which tokens are the assistant's.
+def check_template(tokenizer: Any, template: str, who: str) -> None:
+    """Let the tokenizer keep its chat template; only a recipe that declares ChatML gets that in its place.
 
-    For ChatML, Llama 3 and Zephyr, recognized by their tokens, it is the one in shared/templates; a template that has
-    marks already stays. Raises RecipeError for any other.
+    Turns in ChatML end with the tokenizer's own end of a sequence if it has no `<|im_end|>`: an end of several tokens
+    would be learnt, and never stop an answer. Raises RecipeError for a tokenizer that has no chat template, and for one that does not say where its tokens are
+    in a text.
     """
-    base_template = tokenizer.chat_template or ""
-    if template == "chatml" or "<|im_start|>" in base_template:
-        name = "chatml"
-    elif "<|start_header_id|>" in base_template:
-        name = "llama3"
-    elif "<|user|>" in base_template and "<|assistant|>" in base_template and "eos_token" in base_template:
-        name = "zephyr"
-    elif "{% generation %}" in base_template.replace("{%-", "{%").replace("-%}", "%}"):
-        return
-    else:
+    if template == "chatml":
+        end = END_TURN if END_TURN in tokenizer.get_vocab() else tokenizer.eos_token
+        if end is None:
+            raise RecipeError(
+                f"{who}: the base's tokenizer has neither {END_TURN} nor an end of a sequence; no answer would end.",
+                "Give its tokenizer an eos_token.",
+            )
+        tokenizer.chat_template = CHATML.replace(END_TURN, end)
+    if tokenizer.chat_template is None:
         raise RecipeError(
-            f"{who}: the base's tokenizer has "
-            f"{'a chat template without generation marks' if base_template else 'no chat template'}, "
-            "so the assistant's tokens cannot be told apart from the user's.",
+            f"{who}: the base's tokenizer has no chat template, so rows cannot be rendered as conversations.",
             "Use Finetune(template='chatml').",
         )
-    tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text().strip()
+    if not tokenizer.is_fast:
+        raise RecipeError(
+            f"{who}: the base's tokenizer ({type(tokenizer).__name__}) does not say where its tokens are in a text, "
+            "so the assistant's cannot be told apart.",
+            "Use a base with a tokenizer.json.",
+        )
 
 
 def conversation_tokens(rows: Sequence[Row], tokenizer: Any, max_length: int) -> Encoded:
     """The rows in the tokenizer's chat template as token ids, cut to their first `max_length` tokens.
 
-    Raises DataError for a row that has no assistant token (left), and for one that begins with two begin-of-sequence
-    tokens.
+    Raises DataError for a row that the template refuses, one that has no assistant token (left), and one that begins
+    with two begin-of-sequence tokens.
     """
-    encoded, cut = [], 0
+    encoded, cut, last_only = [], 0, 0
     for row in rows:
         messages = row.get("messages")
         if messages is None:
@@ -59,19 +64,20 @@ def conversation_tokens(rows: Sequence[Row], tokenizer: Any, max_length: int) ->
                 f"{row['origin']}: plain text cannot be fine-tuned on: it has no assistant's turns.",
                 "Declare prompt= and completion= for its source, or pretrain on it.",
             )
-        rendered = tokenizer.apply_chat_template(
-            messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
-        )
-        ids, mask = rendered["input_ids"], rendered["assistant_masks"]
-        if len(ids) > 1 and ids[0] == ids[1] == tokenizer.bos_token_id:
+        try:
+            one = rendered(messages, tokenizer)
+        except DataError as error:
+            raise DataError(f"{row['origin']}: {error.problem}", error.remedy) from error
+        if len(one.ids) > 1 and one.ids[0] == one.ids[1] == tokenizer.bos_token_id:
             raise DataError(f"{row['origin']}: the rendered row starts with two {tokenizer.bos_token!r} tokens.")
-        cut += len(ids) > max_length
-        labels = [token if is_target else IGNORED for token, is_target in zip(ids, mask, strict=True)][:max_length]
-        if all(label == IGNORED for label in labels):
+        cut += len(one.ids) > max_length
+        last_only += one.last_only
+        labels = [token if target else IGNORED for token, target in zip(one.ids, one.is_target, strict=True)]
+        if all(label == IGNORED for label in labels[:max_length]):
             raise DataError(
-                f"{row['origin']}: none of the first {max_length} of its {len(ids)} tokens is the assistant's; "
+                f"{row['origin']}: none of the first {max_length} of its {len(one.ids)} tokens is the assistant's; "
                 "training would learn nothing from it.",
                 "Raise max_length, or shorten the prompt.",
             )
-        encoded.append({"input_ids": ids[:max_length], "labels": labels})
-    return Encoded(encoded, cut)
+        encoded.append({"input_ids": one.ids[:max_length], "labels": labels[:max_length]})
+    return Encoded(encoded, cut, last_only)

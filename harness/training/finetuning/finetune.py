@@ -12,7 +12,7 @@ from harness.files import Json, read_json_lines
 from harness.models.loading.load import load_tokenizer
 from harness.recipe import FinetuneSettings
 from harness.training.finetuning.base import load_base
-from harness.training.finetuning.conversations import conversation_tokens, use_training_template
+from harness.training.finetuning.conversations import check_template, conversation_tokens
 from harness.training.shared.arguments import arguments
 from harness.training.shared.packing import Packing
 from harness.training.shared.prepared import Prepared
@@ -42,7 +42,7 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
     assert isinstance(settings, FinetuneSettings)
     assert task.base is not None
     tokenizer = load_tokenizer(task.base)
-    use_training_template(tokenizer, settings.template, task.name)
+    check_template(tokenizer, settings.template, task.name)
     rows, kept = read_json_lines(folder / ROWS), read_json_lines(folder / HELD_OUT)
     encoded = conversation_tokens(rows, tokenizer, settings.max_length)
     watched = conversation_tokens(kept, tokenizer, settings.max_length).rows
@@ -56,4 +56,11 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
         processing_class=tokenizer,
     )
     trainer.watch(folder, task, [{"id": row["id"], **tokens} for row, tokens in zip(kept, watched, strict=True)])
-    return Prepared(trainer, tokenizer, rows=rows, training_rows=len(encoded.rows), truncated_rows=encoded.cut)
+    return Prepared(
+        trainer,
+        tokenizer,
+        rows=rows,
+        training_rows=len(encoded.rows),
+        truncated_rows=encoded.cut,
+        last_answer_rows=encoded.last_only,
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from harness.training.shared.templates import TEMPLATES
+from harness.training.shared.templates import CHATML, END_TURN
 
-END, START_TURN, END_TURN, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
+END, START_TURN, PAD = "<|endoftext|>", "<|im_start|>", "<|pad|>"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int, context_length: int) -> Any:
@@ -32,6 +32,6 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, context_length: 
         pad_token=PAD,
         additional_special_tokens=[START_TURN, END_TURN],
         model_max_length=context_length,
-        chat_template=(TEMPLATES / "chatml.jinja").read_text().strip(),
+        chat_template=CHATML,
         clean_up_tokenization_spaces=False,
     )

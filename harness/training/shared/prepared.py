@@ -19,3 +19,4 @@ class Prepared:
     rows: Sequence[Row] = field(default=())
     training_rows: int = 0  # rows, or blocks of packed text, in one epoch
     truncated_rows: int = 0  # rows that were cut to the maximum length
+    last_answer_rows: int = 0  # conversations of which only the last answer is trained on

@@ -1,0 +1,219 @@
+"""Which tokens of a rendered conversation are the assistant's, in the chat templates that models are published with."""
+
+import pytest
+
+pytest.importorskip("trl")
+
+from tokenizers import AddedToken
+from trl import chat_template_utils as published
+
+from harness.errors import DataError
+from harness.models.answering.prompts import Prompts
+from harness.models.loading.template import render
+from harness.training.finetuning.targets import rendered
+from harness.training.pretraining.tokenizer import train_tokenizer
+from harness.training.shared.templates import CHATML
+from tests.odd_tokenizers import sentencepiece_like
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+TALK = [
+    {"role": "user", "content": "How far?"},
+    {"role": "assistant", "content": "One mile."},
+    {"role": "user", "content": "And back?"},
+    {"role": "assistant", "content": "Two miles."},
+]
+
+SMOLLM2 = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"
+    "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+PLAIN_CHATML = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+ZEPHYR = (  # as TinyLlama's tokenizer has it
+    "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + eos_token }}"
+    "\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + message['content'] + eos_token }}"
+    "\n{% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n'  + message['content'] + eos_token }}"
+    "\n{% endif %}\n{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
+)
+MISTRAL = (
+    "{%- if messages[0]['role'] == 'system' %}{%- set system_message = messages[0]['content'] %}"
+    "{%- set loop_messages = messages[1:] %}{%- else %}{%- set loop_messages = messages %}{%- endif %}{{- bos_token }}"
+    "{%- for message in loop_messages %}{%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{- raise_exception('After the optional system message, conversation roles must alternate') }}{%- endif %}"
+    "{%- if message['role'] == 'user' %}{%- if loop.first and system_message is defined %}"
+    "{{- ' [INST] ' + system_message + '\n\n' + message['content'] + ' [/INST]' }}{%- else %}"
+    "{{- ' [INST] ' + message['content'] + ' [/INST]' }}{%- endif %}{%- else %}"
+    "{{- ' ' + message['content'] + eos_token }}{%- endif %}{%- endfor %}"
+)
+MISTRAL_V3 = MISTRAL.replace("loop.first and", "loop.last and")  # puts the system prompt before the last question
+SYSTEM_LAST = (
+    "{% set asked = messages | selectattr('role', 'equalto', 'user') | list %}"
+    "{% for message in messages if message['role'] != 'system' %}{{ '<|' + message['role'] + '|>' }}"
+    "{% if message == asked[-1] and messages[0]['role'] == 'system' %}{{ messages[0]['content'] + ' ' }}{% endif %}"
+    "{{ message['content'] + eos_token }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+OLMO2 = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'system' %}{{ '<|system|>\n' + "
+    "message['content'] + '\n' }}{% elif message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + '\n' }}"
+    "{% elif message['role'] == 'assistant' %}{% if not loop.last %}{{ '<|assistant|>\n'  + message['content'] + "
+    "eos_token + '\n' }}{% else %}{{ '<|assistant|>\n'  + message['content'] + eos_token }}{% endif %}{% endif %}"
+    "{% if loop.last and add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}{% endfor %}"
+)
+CONTROL = [
+    "<s>", "</s>", "<bos>", "<eos>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
+    "<start_of_turn>", "<end_of_turn>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>",
+]  # fmt: skip
+
+# template, its begin and end of a sequence, and what carries loss in TALK: of each turn, or of the last alone
+TEMPLATES = {
+    "chatml of this harness": (CHATML, None, "<|im_end|>", ["One mile.<|im_end|>", "Two miles.<|im_end|>"]),
+    "chatml": (PLAIN_CHATML, None, "<|im_end|>", ["One mile.<|im_end|>", "Two miles.<|im_end|>"]),
+    "smollm2": (SMOLLM2, "<|im_start|>", "<|im_end|>", ["One mile.<|im_end|>", "Two miles.<|im_end|>"]),
+    "llama 3.1": (
+        published.llama3_1_chat_template, "<|begin_of_text|>", "<|eot_id|>",
+        ["One mile.<|eot_id|>", "Two miles.<|eot_id|>"],
+    ),
+    "llama 3.2": (
+        published.llama3_2_chat_template, "<|begin_of_text|>", "<|eot_id|>",
+        ["One mile.<|eot_id|>", "Two miles.<|eot_id|>"],
+    ),
+    "tinyllama": (ZEPHYR, "<s>", "</s>", ["One mile.</s>", "Two miles.</s>"]),
+    "qwen 2.5": (published.qwen2_5_chat_template, None, "<|im_end|>", ["One mile.<|im_end|>", "Two miles.<|im_end|>"]),
+    "qwen 3": (published.qwen3_chat_template, None, "<|im_end|>", ["<think>\n\n</think>\n\nTwo miles.<|im_end|>"]),
+    "mistral": (MISTRAL, "<s>", "</s>", [" One mile.</s>", " Two miles.</s>"]),
+    "mistral v3": (MISTRAL_V3, "<s>", "</s>", [" One mile.</s>", " Two miles.</s>"]),
+    "gemma 2": (published.gemma_chat_template, "<bos>", "<eos>", ["One mile.<end_of_turn>", "Two miles.<end_of_turn>"]),
+    "gemma 3": (published.gemma3_chat_template, "<bos>", "<eos>", ["One mile.<end_of_turn>", "Two miles.<end_of_turn>"]),
+    "phi 3": (
+        published.phi3_chat_template, "<s>", "<|endoftext|>", ["One mile.<|end|>", "Two miles.<|end|>\n<|endoftext|>"],
+    ),
+    "olmo 2": (OLMO2, "<|endoftext|>", "<|endoftext|>", ["One mile.<|endoftext|>", "Two miles.<|endoftext|>"]),
+}  # fmt: skip
+NO_SYSTEM = {"gemma 2", "mistral v3"}
+LAST_ONLY = {"qwen 3"}
+
+
+def tokenizer_with(name):
+    template, begin, end, _ = TEMPLATES[name]
+    tokenizer = train_tokenizer(["How far? Two miles. " * 20], vocabulary_size=300, context_length=512)
+    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL])
+    tokenizer.bos_token, tokenizer.eos_token, tokenizer.chat_template = begin, end, template
+    return tokenizer
+
+
+def learnt(found, tokenizer):
+    """The texts of the runs of tokens that carry loss."""
+    runs, before = [], False
+    for token, is_target in zip(found.ids, found.is_target, strict=True):
+        if is_target:
+            runs = [*runs, []] if not before else runs
+            runs[-1].append(token)
+        before = is_target
+    return [tokenizer.decode(run) for run in runs]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_answers_of_a_conversation_carry_loss(name):
+    tokenizer = tokenizer_with(name)
+    found = rendered(TALK, tokenizer)
+    assert learnt(found, tokenizer) == TEMPLATES[name][3]
+    assert found.last_only == (name in LAST_ONLY)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_row_is_rendered_as_the_model_was_published(name):
+    tokenizer = tokenizer_with(name)
+    own = tokenizer.apply_chat_template(TALK, tokenize=True, return_dict=True, date_string="26 Jul 2024")
+    assert rendered(TALK, tokenizer).ids == own["input_ids"]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("system", [None, "Be brief."])
+def test_a_question_is_asked_in_the_tokens_that_it_was_trained_in(name, system):
+    tokenizer = tokenizer_with(name)
+    if system and name in NO_SYSTEM:
+        pytest.skip("a row with a system prompt cannot be trained on in this template")
+    found = rendered([*([SYSTEM] if system else []), *TALK[:2]], tokenizer)
+    [asked] = Prompts(tokenizer).ids([Prompts(tokenizer).render("How far?", system)])
+    assert found.ids[: len(asked)] == asked
+    assert found.is_target.index(True) == len(asked)
+
+
+def test_where_the_system_prompt_stands_before_the_last_question_only_its_answer_carries_loss():
+    tokenizer = tokenizer_with("tinyllama")
+    tokenizer.chat_template = SYSTEM_LAST
+    found = rendered([SYSTEM, *TALK], tokenizer)
+    assert "<|user|>Be brief. And back?" in render([SYSTEM, *TALK], tokenizer)
+    assert found.last_only
+    assert learnt(found, tokenizer) == ["Two miles.</s>"]
+
+
+def test_where_earlier_reasoning_is_dropped_only_the_last_answer_carries_loss():
+    tokenizer = tokenizer_with("qwen 3")
+    talk = [dict(turn) for turn in TALK]
+    talk[1]["content"] = "<think>\nA mile is far.\n</think>\n\nOne mile."
+    found = rendered(talk, tokenizer)
+    assert found.last_only
+    assert learnt(found, tokenizer) == ["<think>\n\n</think>\n\nTwo miles.<|im_end|>"]
+
+
+def test_an_answer_that_the_template_trims_ends_where_it_does():
+    tokenizer = tokenizer_with("llama 3.2")
+    found = rendered([TALK[0], {"role": "assistant", "content": "  One mile. \n"}], tokenizer)
+    assert learnt(found, tokenizer) == ["One mile.<|eot_id|>"]
+
+
+def test_an_answer_may_quote_a_control_token():
+    tokenizer = tokenizer_with("chatml")
+    found = rendered([TALK[0], {"role": "assistant", "content": "It ends with </s>, you see."}], tokenizer)
+    assert learnt(found, tokenizer) == ["It ends with </s>, you see.<|im_end|>"]
+
+
+def test_a_question_at_the_end_carries_no_loss():
+    tokenizer = tokenizer_with("llama 3.1")
+    assert learnt(rendered(TALK[:3], tokenizer), tokenizer) == ["One mile.<|eot_id|>"]
+
+
+def test_a_template_without_an_end_of_turn_has_the_whole_turn_learnt():
+    tokenizer = tokenizer_with("chatml")
+    tokenizer.chat_template = (
+        "{% for m in messages %}### {{ m['role'] }}:\n{{ m['content'] }}\n\n{% endfor %}"
+        "{% if add_generation_prompt %}### assistant:\n{% endif %}"
+    )
+    assert learnt(rendered(TALK, tokenizer), tokenizer) == ["One mile.\n\n", "Two miles.\n\n"]
+
+
+REFUSED = {
+    "System role not supported": ("gemma 2", None, [SYSTEM, *TALK]),
+    "conversation roles must alternate": ("mistral", None, TALK[1:]),
+    "renders a question otherwise once its answer": ("mistral v3", None, [SYSTEM, *TALK]),
+    "unexpected '}'": ("chatml", "{{ messages[0]['content'] }", TALK),
+    "renders a question otherwise once its answer is there": (
+        "chatml",
+        "{% if add_generation_prompt %}answer this: {% endif %}{% for m in messages %}{{ m['content'] }}{% endfor %}",
+        TALK,
+    ),
+}
+
+
+@pytest.mark.parametrize("problem", REFUSED)
+def test_what_a_template_cannot_render_is_named(problem):
+    name, template, talk = REFUSED[problem]
+    tokenizer = tokenizer_with(name)
+    tokenizer.chat_template = template or tokenizer.chat_template
+    with pytest.raises(DataError, match=problem):
+        rendered(talk, tokenizer)
+
+
+def test_a_tokenizer_that_marks_the_beginning_of_a_text_gives_no_blank_to_an_answer():
+    tokenizer = sentencepiece_like()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['content'] + (eos_token if m['role'] == 'assistant' else '\n') }}{% endfor %}"
+    )
+    found = rendered([{"role": "user", "content": "a bird"}, {"role": "assistant", "content": "owl"}], tokenizer)
+    answer = [token for token, is_target in zip(found.ids, found.is_target, strict=True) if is_target]
+    assert tokenizer.convert_ids_to_tokens(answer) == ["owl", "</s>"]  # not "▁owl", as it would be by itself
