@@ -355,7 +355,7 @@ def test_several_seeds_are_judged_as_one_with_the_noise_of_training(made):
 def test_trainings_that_disagree_decide_nothing_however_sure_each_is_alone(made):
     found = over_seeds(made, [-0.3, 0.1, -0.1])
     assert found.verdict == "inconclusive"
-    assert "more of them, or more samples, would tell" in found.message
+    assert "more of them, or more samples, would decide" in found.message
     assert found.low < -0.4
 
 

@@ -83,7 +83,7 @@ def test_what_cannot_be_decided_says_how_many_samples_would():
 def test_several_trainings_are_named_and_asked_for():
     words = told("inconclusive", seeds=3)
     assert "is 0.450 over 3 training seeds against" in words
-    assert "That cannot be decided with 3 training seeds; more of them, or more samples, would tell." in words
+    assert "That cannot be decided with 3 training seeds; more of them, or more samples, would decide." in words
 
 
 def test_holm_is_mentioned_where_several_claims_are_made():
