@@ -54,7 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--strict-gates", action="store_true", help="an inconclusive gate fails")
     group.addoption("--adaptive", action="store_true", help="stop a suite once its gates are decided")
     group.addoption(
-        "--model", action="append", default=[], metavar="PATH|HUB_ID", help="measure an existing model; repeatable"
+        "--model",
+        action="append",
+        default=[],
+        metavar="PATH|HUB_ID",
+        help="measure an existing model: a folder, a .gguf file or a hub id; repeatable",
     )
     group.addoption(
         "--tasks", metavar="a,b", help="measure by these tasks of lm-eval too: names, or task files (.yaml)"

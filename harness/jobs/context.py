@@ -13,10 +13,11 @@ from harness.files import write_whole
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.jobs.events import Listener, Note
+from harness.jobs.fetch import cached
 from harness.jobs.pool import WorkerPool
-from harness.recipe import Fresh
+from harness.recipe import Fresh, Gguf
 from harness.store import Store
-from harness.worker.places import Adapted, Directory, HubModel, Place, Published
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published
 
 # Whether --adaptive has seen enough of an evaluation's samples. The session decides, because it knows the gates.
 Decided = Callable[[PlannedEvaluation, Evaluation], bool]
@@ -54,11 +55,14 @@ def place_of(planned: PlannedStage, root: Path) -> Place:
 
 
 def model_place(planned: PlannedStage, root: Path) -> Place:
-    """The hub model at its recorded revision, or the local directory, that a stage's spec names as its base."""
+    """The hub model at its recorded revision, or the local directory or file, that a stage's spec names as its base."""
     base, declared = planned.spec["base"], planned.subject.variant.base
+    declared = declared.like if isinstance(declared, Fresh) else declared
     if "model" in base:
         return HubModel(base["model"], base["revision"])
-    folder = Path(str(declared.like if isinstance(declared, Fresh) else declared))
+    if isinstance(declared, Gguf):
+        return GgufFile(str(cached(declared) if declared.wheel else declared.below(root)))
+    folder = Path(str(declared))
     return Directory(str(folder if folder.is_absolute() else root / folder))
 
 

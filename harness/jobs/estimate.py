@@ -13,7 +13,7 @@ from harness.evaluation import StoredResults
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.jobs.published import PUBLISHED
 from harness.jobs.weights import parameters
-from harness.recipe import Architecture, Finetune, Fresh, Pretrain, Stage, Subject
+from harness.recipe import Architecture, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
 
 LENGTH_GUESS = 512  # tokens of a row in a memory estimate, where max_length allows more
 NF4_BYTES = 0.56  # a weight, with its share of doubly quantized scales
@@ -133,7 +133,7 @@ def architecture_of(subject: Subject) -> Architecture | None:
         return architecture_of(base)
     if isinstance(base, Architecture):
         return base
-    return PUBLISHED.get(base)
+    return PUBLISHED.get((base.sha256 or "") if isinstance(base, Gguf) else base)
 
 
 def _weights(architecture: Architecture | None, stage: Stage | None) -> tuple[int | None, int | None]:

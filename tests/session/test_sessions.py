@@ -1,5 +1,6 @@
 """Whole pytest sessions on a small real project, as a user runs them."""
 
+import dataclasses
 import json
 import os
 import re
@@ -272,6 +273,45 @@ def test_two_recipe_fixtures_are_paired_by_variant(tmp_path, project):
     assert status == 0, output
     assert "test_pair[mini] PASSED" in output
     assert "to train" not in output
+
+
+FROM_A_FILE = '''
+"""A model file: as it is, with an adapter, and its architecture with fresh weights."""
+
+from harness import Claim, Finetune, Fresh, Lora, Mix, Recipe, Variant
+from recipes.datasets import TALK
+
+BASE = Recipe(name="base", variants=[Variant("mini", base="model.gguf", scale="mini")])
+UNTRAINED = Recipe(name="untrained", variants=[Variant("mini", base=Fresh("model.gguf"), scale="mini")])
+TUNED = Recipe(
+    name="tuned",
+    stages=[Finetune(data=Mix(TALK.rows(mini=24)), adapter=Lora(rank=4), learning_rate=5e-3, epochs=1,
+                     effective_batch_size=8, max_length=128)],
+    variants=[Variant("mini", base="model.gguf", scale="mini")],
+    claims=[Claim("look", "words", lower_than="base")],
+)
+'''
+
+
+def test_a_gguf_file_is_imported_once_and_everything_stands_on_it(tmp_path):
+    pytest.importorskip("gguf")
+    from harness.training.pretraining.fresh import fresh_model
+    from harness.training.pretraining.tokenizer import train_tokenizer
+    from tests.gguf_files import write_gguf
+    from tests.training_tasks import ARCHITECTURE
+
+    root = write_project(tmp_path)
+    tokenizer = train_tokenizer(["How far? Two miles. " * 20], vocabulary_size=300, context_length=64)
+    shape = dataclasses.replace(ARCHITECTURE, context_length=512)
+    write_gguf(root / "model.gguf", fresh_model(shape, tokenizer), tokenizer, quantized="Q4_1")
+    (root / "recipes" / "tiny.py").write_text(FROM_A_FILE.lstrip())
+    status, output = run_session(root)
+    assert status in (0, 1), output
+    assert "to train: base-mini import, untrained-mini fresh, tuned-mini finetune; to measure: 3 checkpoints" in output
+    assert "tuned-mini claims: " in output
+    _status, output = run_session(root, "--model", "model.gguf")
+    assert "to train" not in output  # the same bytes under another name
+    assert "model_gguf-mini" in output
 
 
 def test_retraining_a_base_takes_away_what_stands_on_it(tmp_path, project):

@@ -11,7 +11,7 @@ from harness.data.sources import Row
 
 @dataclass(frozen=True)
 class Prepared:
-    """A stage that is ready to train. The untrained subject has a model instead of a trainer."""
+    """A stage that is ready to train. What takes no training step has a model instead of a trainer."""
 
     trainer: Any  # a transformers Trainer, or None
     tokenizer: Any

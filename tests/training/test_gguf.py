@@ -1,0 +1,119 @@
+"""GGUF files as checkpoints: the very weights, tokens and chat template that they were written from; and bad files."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+gguf = pytest.importorskip("gguf")
+pytest.importorskip("transformers")
+
+from harness.errors import DataError
+from harness.training.importing.gguf import prepare
+from harness.training.pretraining.fresh import fresh_model
+from harness.training.pretraining.tokenizer import train_tokenizer
+from harness.worker.messages import TrainingTask
+from harness.worker.places import GgufFile
+from tests.gguf_files import interleaved, tensors, write_gguf
+from tests.training_tasks import ARCHITECTURE
+
+TALK = [{"role": "user", "content": "How far?"}, {"role": "assistant", "content": "Two miles."}]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(["How far? Two miles. " * 20], vocabulary_size=300, context_length=64)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    return fresh_model(ARCHITECTURE, tokenizer)
+
+
+def imported(path):
+    return prepare(TrainingTask(makes="k", name="mine import", kind="import", base=GgufFile(str(path))))
+
+
+def test_a_float32_file_gives_the_weights_it_was_written_from(tmp_path, model, tokenizer):
+    made = imported(write_gguf(tmp_path / "model.gguf", model, tokenizer))
+    weights, own = made.model.state_dict(), model.state_dict()
+    assert weights.keys() == own.keys()
+    assert all(torch.equal(weights[name], own[name]) for name in own)
+    assert made.model.get_output_embeddings().weight is made.model.get_input_embeddings().weight
+    ids = torch.tensor([tokenizer("How far? Two miles.")["input_ids"]])
+    assert torch.equal(made.model(ids).logits, model.eval()(ids).logits)
+
+
+def test_the_tokenizer_and_its_chat_template_come_along(tmp_path, model, tokenizer):
+    made = imported(write_gguf(tmp_path / "model.gguf", model, tokenizer)).tokenizer
+    assert made.apply_chat_template(TALK, tokenize=True)["input_ids"] == tokenizer.apply_chat_template(TALK)["input_ids"]
+    assert made("Two miles, no more.")["input_ids"] == tokenizer("Two miles, no more.")["input_ids"]
+    assert (made.eos_token_id, made.bos_token_id) == (tokenizer.eos_token_id, tokenizer.bos_token_id)
+
+
+@pytest.mark.parametrize("kind", ["Q4_1", "Q8_0", "F16"])
+def test_quantized_weights_are_the_numbers_that_an_independent_reader_gives(tmp_path, model, tokenizer, kind):
+    path = write_gguf(tmp_path / "model.gguf", model, tokenizer, quantized=kind)
+    weights, read = imported(path).model, {}
+    for tensor in gguf.GGUFReader(path).tensors:
+        read[tensor.name] = gguf.dequantize(tensor.data, tensor.tensor_type)
+    found = tensors(weights)
+    assert found.keys() == read.keys()
+    assert all(np.array_equal(found[name], read[name]) for name in read)
+    assert not np.array_equal(found["blk.0.attn_q.weight"], tensors(model)["blk.0.attn_q.weight"])  # it was rounded
+
+
+def test_rows_are_interleaved_head_by_head():
+    rows = np.arange(8).reshape(8, 1)
+    assert interleaved(rows, 2).ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_what_is_imported_is_saved_as_any_other_checkpoint(tmp_path, model, tokenizer):
+    from transformers import AutoModelForCausalLM
+
+    made = imported(write_gguf(tmp_path / "model.gguf", model, tokenizer, quantized="Q4_1")).model
+    made.save_pretrained(tmp_path / "saved")
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
+    assert all(torch.equal(one, again.state_dict()[name]) for name, one in made.state_dict().items())
+    assert "quantization" not in (tmp_path / "saved" / "config.json").read_text()
+
+
+# ---- bad files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_a_cut_file_is_told_with_its_size(tmp_path, model, tokenizer, share):
+    path = write_gguf(tmp_path / "model.gguf", model, tokenizer)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataError, match=rf"model.gguf is cut or damaged: its {int(share * len(whole)):,} bytes"):
+        imported(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model at all"])
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
+    (tmp_path / "model.gguf").write_bytes(content)
+    with pytest.raises(DataError, match=r"model.gguf is not a GGUF file: it begins with b'"):
+        imported(tmp_path / "model.gguf")
+
+
+def test_an_architecture_that_is_not_read_is_named(tmp_path, model, tokenizer):
+    with pytest.raises(DataError, match=r"model.gguf cannot be read as a GGUF file: .*wonder"):
+        imported(write_gguf(tmp_path / "model.gguf", model, tokenizer, architecture="wonder"))
+
+
+def test_a_file_without_a_tokenizer_is_refused(tmp_path, model, tokenizer):
+    with pytest.raises(DataError, match="has no tokenizer"):
+        imported(write_gguf(tmp_path / "model.gguf", model, tokenizer, with_tokenizer=False))
+
+
+def test_a_file_that_lacks_a_weight_is_refused(tmp_path, model, tokenizer):
+    path = write_gguf(tmp_path / "model.gguf", model, tokenizer, left_out=["blk.1.ffn_up.weight"])
+    with pytest.raises(DataError, match=r"lacks 1 weights .*mlp.up_proj.weight"):
+        imported(path)
+
+
+def test_a_file_without_a_chat_template_is_a_model_without_one(tmp_path, model):
+    plain = train_tokenizer(["How far? Two miles. " * 20], vocabulary_size=300, context_length=64)
+    plain.chat_template = None
+    assert imported(write_gguf(tmp_path / "model.gguf", model, plain)).tokenizer.chat_template is None
