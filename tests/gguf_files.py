@@ -76,7 +76,9 @@ def _add_tokenizer(writer, tokenizer):
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list([token for token, _ in by_number])
     writer.add_token_types([TokenType.CONTROL if token in special else TokenType.NORMAL for token, _ in by_number])
-    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in learnt["model"]["merges"]])
+    writer.add_token_merges(
+        [merge if isinstance(merge, str) else " ".join(merge) for merge in learnt["model"]["merges"]]
+    )
     writer.add_bos_token_id(tokenizer.bos_token_id)
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.pad_token_id)

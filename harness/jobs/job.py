@@ -19,6 +19,13 @@ class Progress:
     words: str = ""
 
 
+def clock(seconds: float) -> str:
+    """0:07, 12:34 or 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 @dataclass(eq=False)
 class Job:
     """Work for one device. `run` gets the job itself and the device leased to it."""

@@ -6,6 +6,7 @@ store holds already are scored without a model.
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -29,12 +30,13 @@ from harness.fingerprint.values import digest
 from harness.jobs.context import JobContext, place_of
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly
-from harness.jobs.job import Job, Progress
+from harness.jobs.job import Job, Progress, clock
 from harness.jobs.process import Worker
 from harness.recipe import Subject
 from harness.store import Artifact
 from harness.suite import Overlap, Sample, Suite
 from harness.worker.messages import (
+    PROGRESS,
     REQUEST,
     Answers,
     AnswersRecord,
@@ -71,6 +73,7 @@ class MeasuringJob:
     suites: list[PlannedEvaluation]
     suites_of_project: Sequence[Suite] = ()  # their items are looked for in training rows
     failed: bool = False
+    asking: Path = Path()  # the folder of the request under way
 
     @property
     def name(self) -> str:
@@ -101,9 +104,21 @@ class MeasuringJob:
                 shutil.rmtree(self.folder, ignore_errors=True)  # after a failure the worker's log is of use
 
     def progress(self) -> Progress:
-        """Suites done of all."""
-        left = [p.suite.name for p in self.suites if not self.context.store.holds("evaluations", p.key)]
-        return Progress(len(self.suites) - len(left), len(self.suites), f"on {left[0]}" if left else "")
+        """Suites done of all; of the one under way its samples, tokens per second and time left."""
+        done = sum(self.context.store.holds("evaluations", planned.key) for planned in self.suites)
+        return Progress(done, len(self.suites), self._under_way() if done < len(self.suites) else "")
+
+    def _under_way(self) -> str:
+        try:
+            at = json.loads((self.asking / PROGRESS).read_text())
+        except (OSError, ValueError):
+            return "loading the model"
+        words = [f"{at['tokens'] / max(at['seconds'], 1e-3):,.0f} tokens/s"]
+        if at["samples"]:  # else it is a task of lm-eval, which brings its own
+            words.insert(0, f"{at['done']:,}/{at['samples']:,} samples")
+        if at["done"]:
+            words.append(f"{clock((at['samples'] - at['done']) * at['seconds'] / at['done'])} left")
+        return f"on {at['suite']}: {', '.join(words)}"
 
     # ---- asking -----------------------------------------------------------------------------------
 
@@ -124,6 +139,7 @@ class MeasuringJob:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write_request(self.folder, at_once, device)
         if at_once:
+            self.asking = self.folder
             worker = self.context.pool.ask_model(self.folder, device, self.name)
             self._collect(at_once, worker)
             worker.wait()
@@ -148,6 +164,7 @@ class MeasuringJob:
             threads=threads(),
             suites=tuple(suites.values()),
         )
+        (folder / PROGRESS).unlink(missing_ok=True)  # of an earlier session
         send(folder / REQUEST, request)
 
     def _collect(self, asked: Sequence[Asked], worker: Worker) -> None:
@@ -214,6 +231,7 @@ class MeasuringJob:
             with disk_errors_explained(f"{planned.name}: writing its samples"):
                 folder.mkdir(parents=True, exist_ok=True)
                 self._write_request(folder, [asked], device)
+            self.asking = folder
             self.context.pool.ask_model(folder, device, self.name).wait()
         answers = read_answers(file)
         if isinstance(answers, WorkerError):

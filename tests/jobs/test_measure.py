@@ -33,7 +33,7 @@ from harness.jobs.pool import WorkerPool
 from harness.jobs.train import read_rows
 from harness.scoring import loss_change, overlap_with_training
 from harness.store import Store
-from harness.worker.messages import REQUEST, Answers, WorkerError, receive, write_answers
+from harness.worker.messages import PROGRESS, REQUEST, Answers, WorkerError, receive, write_answers
 from tests.hand_made import RECORD, add, answered, measure
 from tests.job_runs import context_of, run
 
@@ -86,7 +86,16 @@ def test_answers_in_the_store_are_scored_without_a_worker(made):
     work, reported = job_of(made, add(made, "alpha"), LOOK)
     [planned] = work.suites
     answers_in_store(made, planned, work.context.rows.samples(LOOK))
-    assert work.progress() == Progress(0, 1, "on look")
+    assert work.progress() == Progress(0, 1, "loading the model")
+    work.asking = made.store.root
+    under_way = {"suite": "look", "done": 0, "samples": 1200, "tokens": 90, "seconds": 0.5}
+    for more, words in (
+        ({}, "on look: 0/1,200 samples, 180 tokens/s"),
+        ({"done": 300, "tokens": 40_000, "seconds": 25}, "on look: 300/1,200 samples, 1,600 tokens/s, 1:15 left"),
+        ({"samples": 0}, "on look: 180 tokens/s"),
+    ):
+        (made.store.root / PROGRESS).write_text(json.dumps({**under_way, **more}))
+        assert work.progress() == Progress(0, 1, words)
     run(work)
     assert reported == [Measured(planned.key, "alpha-mini look")]
     assert evaluation(made, planned)["length"] == 2.5

@@ -46,7 +46,9 @@ def test_a_float32_file_gives_the_weights_it_was_written_from(tmp_path, model, t
 
 def test_the_tokenizer_and_its_chat_template_come_along(tmp_path, model, tokenizer):
     made = imported(write_gguf(tmp_path / "model.gguf", model, tokenizer)).tokenizer
-    assert made.apply_chat_template(TALK, tokenize=True)["input_ids"] == tokenizer.apply_chat_template(TALK)["input_ids"]
+    assert (
+        made.apply_chat_template(TALK, tokenize=True)["input_ids"] == tokenizer.apply_chat_template(TALK)["input_ids"]
+    )
     assert made("Two miles, no more.")["input_ids"] == tokenizer("Two miles, no more.")["input_ids"]
     assert (made.eos_token_id, made.bos_token_id) == (tokenizer.eos_token_id, tokenizer.bos_token_id)
 

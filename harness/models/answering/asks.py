@@ -17,6 +17,7 @@ from harness.models.answering.probe import probe
 from harness.models.answering.resident import Resident
 from harness.models.tools.energy import EnergyMeter
 from harness.models.tools.memory import peak_memory_bytes
+from harness.models.tools.progress import SuiteProgress
 from harness.suite import Answer, Ask, Choices, Generate, LmEval, LmEvalTask, Parity, Perplexity, Probe
 from harness.worker.messages import Answers, AnswersRecord, AskedSuite, MeasureRequest, Question, read_questions
 
@@ -39,18 +40,21 @@ class SuiteWorker:
         answers: list[Answer] = [{} for _ in questions]
         samples: list[Answer] = []  # those that a task of lm-eval brings; else empty
         digests, tokens, how = [], 0, ""
-        for ask in suite.asks:
-            for dtype in ask.dtypes if isinstance(ask, Probe) else (self.request.dtype,):
-                engine = self.engine(dtype)
-                before, engine.rendered = engine.tokens, hashlib.sha256()
-                if isinstance(ask, LmEvalTask):
-                    samples, answers = run_own_task(engine, ask.task)
-                else:
-                    for answer, more in zip(answers, self._one_ask(engine, ask, suite, questions), strict=True):
-                        answer.update(more)
-                tokens += engine.tokens - before
-                how, prompts = how or engine.how, engine.prompts
-                digests.append(engine.rendered.hexdigest())
+        parts = [(ask, dtype) for ask in suite.asks for dtype in self._dtypes(ask)]
+        progress = SuiteProgress(self.folder, suite.name, len(questions), len(parts))
+        for ask, dtype in parts:
+            engine = self.engine(dtype)
+            progress.next_part()
+            engine.watch(progress)
+            before, engine.rendered = engine.tokens, hashlib.sha256()
+            if isinstance(ask, LmEvalTask):
+                samples, answers = run_own_task(engine, ask.task)
+            else:
+                for answer, more in zip(answers, self._one_ask(engine, ask, suite, questions), strict=True):
+                    answer.update(more)
+            tokens += engine.tokens - before
+            how, prompts = how or engine.how, engine.prompts
+            digests.append(engine.rendered.hexdigest())
         record = AnswersRecord(
             seconds=round(time.perf_counter() - started, 3),
             tokens=tokens,
@@ -65,6 +69,10 @@ class SuiteWorker:
             environment=dict(environment(self.request.threads)),
         )
         return Answers(answers, record, samples)
+
+    def _dtypes(self, ask: Ask) -> tuple[str, ...]:
+        """The dtypes that an ask is answered in, one after the other."""
+        return ask.dtypes if isinstance(ask, Probe) else (self.request.dtype,)
 
     def _one_ask(self, engine: Engine, ask: Ask, suite: AskedSuite, questions: Sequence[Question]) -> list[Answer]:
         """Per question the answer to one ask. A probe asks in one dtype: {} for questions in another."""

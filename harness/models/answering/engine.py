@@ -14,6 +14,7 @@ from harness.models.answering.likelihood import LikelihoodScorer
 from harness.models.answering.prompts import Prompts
 from harness.models.answering.trie import Request
 from harness.models.loading.load import Quantized, load_model, load_tokenizer
+from harness.models.tools.progress import Watch, unwatched
 from harness.suite import Answer
 from harness.worker.places import Place
 
@@ -41,8 +42,13 @@ class Engine:
         self.scorer = LikelihoodScorer(self.model, device, self.context_length, pad=self.tokenizer.pad_token_id)
         self.how = self.scorer.how  # how requests are scored: "tree", or "plain: " and why
         self.generator = Generator(self.model, self.scorer.tree, self.tokenizer, device, self.context_length)
+        self.watched: Watch = unwatched
         self.tokens = 0  # asked for so far, in prompts and answers; shared prefixes count each time
         self.rendered = hashlib.sha256()  # over every prompt's token ids, in the order asked
+
+    def watch(self, watch: Watch) -> None:
+        """From now on tell this how far each call is; see `harness.models.tools.progress`."""
+        self.watched = self.scorer.watch = self.generator.watch = watch
 
     def prompt_ids(self, prompt: str, system_prompt: str | None = None) -> list[int]:
         """Token ids of the prompt in the chat template, ready for the assistant's answer."""

@@ -19,6 +19,7 @@ from harness.files import Json
 from harness.models.answering.likelihood import out_of_memory
 from harness.models.answering.slots import Slots, bytes_per_token
 from harness.models.answering.tree import TreeModel
+from harness.models.tools.progress import Watch, unwatched
 
 CPU_CACHE = 2**30  # bytes of keys and values held on a CPU
 GPU_CACHE = 0.4  # share of a GPU's free memory for them
@@ -72,6 +73,12 @@ class _Asked:
     ended: dict[int, Completion]
     stops: frozenset[int]
     temperature: float
+    number: int  # of sequences in all
+
+    @property
+    def share(self) -> float:
+        """How many of them have ended, 0 to 1."""
+        return len(self.ended) / self.number
 
 
 class Generator:
@@ -81,6 +88,7 @@ class Generator:
         self.model, self.tree, self.tokenizer = model, tree, tokenizer
         self.device, self.context_length = torch.device(device), context_length
         self.slots = SLOTS.get(self.device.type, SLOTS["cpu"])
+        self.watch: Watch = unwatched
         self.special = {number: token for token, number in tokenizer.get_added_vocab().items()}
 
     @torch.inference_mode()
@@ -106,7 +114,7 @@ class Generator:
             ended[sequence.number] = Completion([], "", False)
             waiting.remove(sequence)
         waiting.sort(key=lambda one: -_room(one))
-        asked = _Asked(waiting, ended, frozenset(stop_ids), temperature)
+        asked = _Asked(waiting, ended, frozenset(stop_ids), temperature, len(prompts))
         if self.tree is None:
             self._without_slots(asked)
         else:
@@ -127,7 +135,8 @@ class Generator:
                 if cache is None or (not running and self._has_outgrown(cache, asked.waiting)):
                     cache = None  # before the next is made
                     cache = self._new_slots(asked.waiting)
-                self._grow(tree, cache, running, asked)
+                tokens = self._grow(tree, cache, running, asked)
+                self.watch(asked.share, tokens)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -146,9 +155,10 @@ class Generator:
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
 
-    def _grow(self, tree: TreeModel, cache: Slots, running: list[_Sequence], asked: _Asked) -> None:
+    def _grow(self, tree: TreeModel, cache: Slots, running: list[_Sequence], asked: _Asked) -> int:
         """One forward pass, one more token each: of sequences that enter now where enough slots are free, else of all.
 
+        Returns the number of tokens computed.
         Sequences enter only once a sixteenth of the slots is free: a pass over prompts holds up all others.
         """
         free = cache.size - len(running)
@@ -158,8 +168,10 @@ class Generator:
             states = cache.fill(tree, [one.tokens for one in grown], len(running))
             del asked.waiting[: len(grown)]
             running += grown
+            computed = sum(len(one.tokens) for one in grown)
         else:
             grown = list(running)
+            computed = len(grown)
             states = cache.step(tree, [one.tokens[-1] for one in running])
         for one, token in zip(grown, self._choose(tree, states, grown, asked.temperature), strict=True):
             one.new.append(token)
@@ -171,6 +183,7 @@ class Generator:
                 cache.free(slot, len(running) - 1)
                 running[slot] = running[-1]
                 running.pop()
+        return computed
 
     def _new_slots(self, waiting: Sequence[_Sequence]) -> Slots:
         capacity = max(map(_room, waiting))
@@ -256,6 +269,7 @@ class Generator:
                         if done is not None:
                             asked.ended[one.number] = done
                             break
+                self.watch(asked.share, sum(len(one.tokens) for one in batch))
 
     def _generated(self, batch: Sequence[_Sequence], asked: _Asked) -> list[list[int]]:
         """New tokens of prompts of one length, as the model's own generate gives them."""

@@ -13,6 +13,7 @@ import torch
 from harness.errors import DeviceError, SuiteError
 from harness.models.answering.tree import Prefix, TreeModel, Unsupported, inner
 from harness.models.answering.trie import Request, Row, Trie
+from harness.models.tools.progress import Watch, unwatched
 
 TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}  # tokens of one forward pass
 ROW_TOKENS = {"cpu": 64, "cuda": 256}  # tokens of one row: each attends to its whole row, masked
@@ -47,6 +48,7 @@ class LikelihoodScorer:
     ) -> None:
         self.device, self.context_length, self.pad = torch.device(device), context_length, pad
         self.model, self.work = inner(model), Work()
+        self.watch: Watch = unwatched
         self.rows_at_once = rows_at_once or 2**31
         self.tokens_at_once = TOKENS_AT_ONCE.get(self.device.type, TOKENS_AT_ONCE["cpu"])
         self.row_tokens = ROW_TOKENS.get(self.device.type, ROW_TOKENS["cpu"])
@@ -141,6 +143,7 @@ class LikelihoodScorer:
             at = torch.from_numpy(inverse[mine] - start).to(self.device)
             parts.append((whose[mine], *picked(logits, at, torch.from_numpy(tokens[mine]).to(self.device))))
         found.add(parts)
+        self.watch(found.share, len(rows) * length)
 
     def _score_plain(self, requests: Sequence[Request], found: _Found) -> None:
         """The path for models that take no mask of trees: batches padded on the right, all logits computed."""
@@ -163,6 +166,7 @@ class LikelihoodScorer:
                 at = torch.arange(len(target), device=self.device)
                 parts.append((numpy.full(len(target), i), *picked(last, at, target)))
             found.add(parts)
+            self.watch(found.share, ids.numel())
 
         self._in_batches(
             order,
@@ -216,6 +220,7 @@ class _Found:
     def __init__(self, requests: Sequence[Request]) -> None:
         self.requests = requests
         self.missing = numpy.array([len(request.target) for request in requests])
+        self.wanted = int(self.missing.sum())
         self.totals = numpy.zeros(len(requests))
         self.greedy = numpy.ones(len(requests), dtype=bool)
 
@@ -233,6 +238,11 @@ class _Found:
         numpy.add.at(self.totals, whose, values)
         numpy.subtract.at(self.missing, whose, 1)
         self.greedy[whose[~best]] = False
+
+    @property
+    def share(self) -> float:
+        """How much of the target tokens is scored, 0 to 1."""
+        return 1 - float(self.missing.sum()) / self.wanted
 
     def likelihoods(self) -> list[Likelihood]:
         assert not self.missing.any()

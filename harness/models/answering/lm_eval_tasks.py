@@ -145,6 +145,7 @@ def _samples_of(engine: Engine, task: str | Json, manager: Any) -> list[Json]:
     import lm_eval
 
     model = as_lm(engine)
+    model.scorer.watch = model.generator.watch = engine.watched
     results = lm_eval.simple_evaluate(
         model=model, tasks=[task], task_manager=manager, bootstrap_iters=0, log_samples=True
     )

@@ -11,6 +11,7 @@ import torch
 
 from harness.models.answering.engine import Engine
 from harness.models.loading.load import INT8, Quantized, load_model
+from harness.models.tools.progress import part_of
 from harness.recipe import Quantization
 from harness.suite import Answer
 from harness.worker.places import Adapted, Directory, Place
@@ -32,6 +33,8 @@ def compare_copies(
     - `completion`: the checkpoint's own.
     """
     wanted = {tuple(ids): name for name, ids in zip(names, prompts, strict=True)}  # each prompt once, for all forms
+    watched, copies = engine.watched, list(dict.fromkeys(forms))
+    engine.watch(part_of(watched, 0, 1 + len(copies)))
     completions = {
         ids: tuple(completion.ids)
         for ids, completion in zip(
@@ -44,17 +47,19 @@ def compare_copies(
     engine.release()  # the copies need its memory
     with tempfile.TemporaryDirectory() as folder:
         place = merged(at, device, Path(folder), tokenizer)
-        for form in dict.fromkeys(forms):
+        for number, form in enumerate(copies, 1):
             copy = Engine(place, device, "bfloat16", COPIES[form])
-            for ids, log_p in reference.items():  # (T + 1, V)
+            watch = part_of(watched, number, 1 + len(copies))
+            for done, (ids, log_p) in enumerate(reference.items(), 1):  # (T + 1, V)
                 log_q = next_token_logprobs(copy, ids, completions[ids])  # (T + 1, V)
                 divergence = (log_p.exp() * (log_p - log_q)).sum(-1)  # (T + 1,)
                 answers[form, ids] = {
                     "agreement": float((log_p.argmax(-1) == log_q.argmax(-1)).float().mean()),
                     "divergence": max(0.0, float(divergence.mean())),  # rounding can make it negative
-                    "forms": list(dict.fromkeys(forms)),
+                    "forms": copies,
                     "completion": tokenizer.decode(completions[ids], skip_special_tokens=True).strip(),
                 }
+                watch(done / len(reference), len(ids) + len(completions[ids]))
             del copy
     return [answers[form, tuple(ids)] for form, ids in zip(forms, prompts, strict=True)]
 

@@ -10,6 +10,7 @@ import torch
 
 from harness.models.answering.engine import Engine
 from harness.models.answering.generation import NotFinite
+from harness.models.tools.progress import part_of
 from harness.suite import Answer
 
 
@@ -24,8 +25,9 @@ def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_to
     - `completion`, `completion_tokens`, `ended`: as from Engine.generate; empty if nothing could be sampled.
     """
     weights = all(bool(torch.isfinite(p).all()) for p in engine.model.parameters())
-    answers = []
-    for name, ids in zip(names, prompts, strict=True):
+    answers, watched = [], engine.watched
+    for number, (name, ids) in enumerate(zip(names, prompts, strict=True)):
+        engine.watch(part_of(watched, number, len(names)))
         with largest_output(engine.model) as seen:
             logits = engine.model(torch.tensor([ids], device=engine.device), use_cache=False).logits
         finite = bool(torch.isfinite(logits).all())
@@ -46,6 +48,7 @@ def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_to
                 **answer,
             }
         )
+    engine.watch(watched)
     return answers
 
 
