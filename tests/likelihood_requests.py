@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from harness.models.answering.trie import Request
+from harness.models.prefixes.trie import Request
 
 tokens = st.integers(0, 5)
 some_requests = st.lists(

@@ -23,12 +23,12 @@ from harness.fingerprint.values import digest
 
 # What of the harness's own code each kind of result depends on: folders, so that a file added to one counts at once.
 WEIGHTS = {  # by stage
-    "pretrain": ("data/reading", "models/loading", "training/shared", "training/pretraining"),
-    "fresh": ("data/reading", "models/loading", "training/shared", "training/pretraining"),
+    "pretrain": ("data/reading", "models/loading", "models/prefixes", "training/shared", "training/pretraining"),
+    "fresh": ("data/reading", "models/loading", "models/prefixes", "training/shared", "training/pretraining"),
     "import": ("training/shared", "training/importing"),
-    "finetune": ("data/reading", "models/loading", "training/shared", "training/finetuning"),
+    "finetune": ("data/reading", "models/loading", "models/prefixes", "training/shared", "training/finetuning"),
 }
-ANSWERS = ("data/reading", "models/loading", "models/answering", "evaluation/asking")
+ANSWERS = ("data/reading", "models/loading", "models/prefixes", "models/answering", "evaluation/asking")
 ITEMS = ("data/overlap",)  # beside ANSWERS, where training rows are compared with evaluation items
 SCORES = ("evaluation/scored", "scoring/metrics", "statistics")  # beside each suite's own scorer
 EVIDENCE = ("gates/evidence", "scoring/metrics", "statistics")

@@ -1,7 +1,8 @@
 """The model worker: `python -m harness.models` holds one model on one device and answers request after request.
 
 loading/     a place -> model and tokenizer      } all that can change an answer: hashed into the keys
-answering/   asks -> answers                     } of evaluations, folder by folder
+prefixes/    shared beginnings, computed once    } of evaluations, folder by folder; the first two also
+answering/   asks -> answers                     } into those of checkpoints
 tools/       what cannot change one: chat, export, token counts, memory, energy
 
 Only worker processes import this folder's modules; they may import torch.

@@ -219,7 +219,7 @@ def reached_from(starts, outside):
 @pytest.mark.parametrize(
     ("start", "folders", "one_of_them"),
     [
-        ("models/__main__.py", ANSWERS, "models/answering/trie.py"),
+        ("models/__main__.py", ANSWERS, "models/prefixes/trie.py"),
         ("training/pretraining/pretrain.py", WEIGHTS["pretrain"], "training/shared/packing.py"),
         ("training/pretraining/pretrain.py", WEIGHTS["fresh"], "training/pretraining/fresh.py"),
         ("training/finetuning/finetune.py", WEIGHTS["finetune"], "training/shared/templates/__init__.py"),

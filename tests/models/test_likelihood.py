@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DeviceError, SuiteError
 from harness.models.answering.likelihood import LikelihoodScorer
-from harness.models.answering.trie import Request
+from harness.models.prefixes.trie import Request
 from tests.likelihood_requests import some_requests
 from tests.tiny_models import CONTEXT, PLAIN, TREE, VOCABULARY, tiny
 

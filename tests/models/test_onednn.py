@@ -7,7 +7,7 @@ pytest.importorskip("transformers")
 
 from harness.models.answering.likelihood import LikelihoodScorer
 from harness.models.answering.onednn import OneDnnLinears
-from harness.models.answering.trie import Request
+from harness.models.prefixes.trie import Request
 from tests.tiny_models import CONTEXT, tiny
 
 

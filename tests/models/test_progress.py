@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 
 from harness.models.answering.generation import Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
-from harness.models.answering.trie import Request
+from harness.models.prefixes.trie import Request
 from harness.models.tools import progress
 from harness.models.tools.progress import SuiteProgress, part_of
 from harness.worker.messages import PROGRESS

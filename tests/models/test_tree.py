@@ -6,8 +6,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from harness.models.answering.likelihood import LikelihoodScorer
-from harness.models.answering.tree import TreeModel, Unsupported, attention_windows, inner
-from harness.models.answering.trie import Row
+from harness.models.answering.tree import TreeModel, inner
+from harness.models.prefixes.masks import Unsupported, attention_windows
+from harness.models.prefixes.trie import Row
 from tests.tiny_models import CONTEXT, PLAIN, tiny
 
 

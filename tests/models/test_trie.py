@@ -7,7 +7,7 @@ pytest.importorskip("numpy")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.models.answering.trie import Request, Trie
+from harness.models.prefixes.trie import Request, Trie
 from tests.likelihood_requests import some_requests
 
 

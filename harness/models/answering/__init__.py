@@ -4,7 +4,7 @@ asks            a suite's asks, one after the other
 resident        the model that is kept loaded
 engine          completions and log-likelihoods
 prompts         questions -> token ids
-likelihood      requests -> log-likelihoods, in batches; trie, tree: shared prefixes computed once
+likelihood      requests -> log-likelihoods, in batches; tree: shared prefixes computed once
 generation      prompts -> completions; slots: the cache they grow in
 onednn          faster linear layers on a CPU
 probe           is the model fit to be served?

@@ -12,8 +12,8 @@ from harness.errors import SuiteError
 from harness.models.answering.generation import Completion, Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
 from harness.models.answering.prompts import Prompts
-from harness.models.answering.trie import Request
 from harness.models.loading.load import Quantized, load_model, load_tokenizer
+from harness.models.prefixes.trie import Request
 from harness.models.tools.progress import Watch, unwatched
 from harness.suite import Answer
 from harness.worker.places import Place

@@ -12,7 +12,7 @@ import torch
 
 from harness.errors import DeviceError, SuiteError
 from harness.models.answering.tree import Prefix, TreeModel, Unsupported, inner
-from harness.models.answering.trie import Request, Row, Trie
+from harness.models.prefixes.trie import Request, Row, Trie
 from harness.models.tools.progress import Watch, unwatched
 
 TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}  # tokens of one forward pass

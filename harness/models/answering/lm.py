@@ -12,7 +12,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from harness.errors import SuiteError
 from harness.models.answering.generation import Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
-from harness.models.answering.trie import Request
+from harness.models.prefixes.trie import Request
 
 GREEDY = {"until", "max_gen_toks", "do_sample", "temperature"}  # other settings are left to HFLM
 PLAIN = {  # defaults of generation_config; if a model changes one, its greedy tokens are not the likeliest ones

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.models.answering.tree import TreeModel
-from harness.models.answering.trie import Row
+from harness.models.prefixes.trie import Row
 
 
 class Slots:

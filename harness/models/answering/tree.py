@@ -1,8 +1,7 @@
 """Rows of tries -> hidden states and log-probabilities, by any causal language model whose attention takes a mask.
 
-Each token attends to its ancestors in the trie and to itself. Its position id is its depth, the position it has in
-its own sequence. So every hidden state is the one that the sequence alone would give (tree attention, as in SpecInfer,
-Miao et al. 2024, arXiv:2305.09781). The language-model head runs only where a log-probability is asked for.
+Each token attends to its ancestors in the trie and to itself, see `harness.models.prefixes.masks`. The language-model
+head runs only where a log-probability is asked for.
 
 Shapes: B rows of T tokens, P tokens of a prefix, N places, C hidden size, V vocabulary, H heads, D head size.
 """
@@ -17,15 +16,12 @@ from typing import Any
 import torch
 
 from harness.models.answering.onednn import OneDnnLinears
-from harness.models.answering.trie import Request, Row, Trie
+from harness.models.prefixes.masks import TrieMasks, Unsupported
+from harness.models.prefixes.trie import Request, Row, Trie
 
 LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**27}  # elements of one chunk of logits in float32
 # How far logits for a tree may be from plain ones, as a share of the logits' standard deviation.
 AGREES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-
-
-class Unsupported(Exception):
-    """The model cannot compute rows of tries exactly; the message says why."""
 
 
 class TreeModel:
@@ -37,7 +33,7 @@ class TreeModel:
     def __init__(self, model: Any, device: Any) -> None:
         self.model, self.device = inner(model), torch.device(device)
         self.body: Any = getattr(self.model, self.model.base_model_prefix or "", None)
-        self.windows = attention_windows(self.model)
+        self.masks = TrieMasks(self.model)
         if self.body is None or self.body is self.model:
             raise Unsupported("its body and its head cannot be separated")
         if "position_ids" not in inspect.signature(self.body.forward).parameters:
@@ -74,7 +70,7 @@ class TreeModel:
             found = self.body(
                 input_ids=tokens,
                 position_ids=depths,
-                attention_mask=self._masks(depths, ends, prefix.length if prefix else 0),
+                attention_mask=self.masks.of_rows(depths, ends, prefix.length if prefix else 0),
                 past_key_values=prefix.cache() if prefix else cache,
                 use_cache=prefix is not None or cache is not None,
             )
@@ -86,17 +82,10 @@ class TreeModel:
         lengths (N,) are the tokens computed so far; the new one is written after them. The cache shows `width` places
         of every sequence, and the mask hides those beyond its own.
         """
-        index = torch.arange(width, device=self.device)  # (width,)
-        masks = {}
-        for kind, window in self.windows.items():
-            mask = index <= lengths[:, None]  # (N, width)
-            if window is not None:
-                mask &= lengths[:, None] - index < window
-            masks[kind] = self._as_attention_takes_it(mask[:, None, None])  # (N, 1, 1, width)
         found = self.body(
             input_ids=tokens[:, None],
             position_ids=lengths[:, None],
-            attention_mask=self._per_layer(masks),
+            attention_mask=self.masks.of_next_tokens(lengths, width),
             past_key_values=cache,
             use_cache=True,
         )
@@ -113,7 +102,7 @@ class TreeModel:
         self.body(
             input_ids=torch.tensor([row.tokens], device=self.device),
             position_ids=depths,
-            attention_mask=self._masks(depths, torch.tensor([row.ends], device=self.device), known),
+            attention_mask=self.masks.of_rows(depths, torch.tensor([row.ends], device=self.device), known),
             past_key_values=cache,
             use_cache=True,
         )
@@ -188,36 +177,6 @@ class TreeModel:
             for hook in hooks:
                 hook.remove()
 
-    def _masks(self, depths: torch.Tensor, ends: torch.Tensor, prefix_length: int) -> Any:
-        """Which keys each token sees, (B, 1, T, P + T), per kind of attention layer where there are several.
-
-        depths and ends have shape (B, T). Token j sees token i where i <= j < ends[i], and all of the prefix. A sliding
-        window counts in depths: the distance within the token's own sequence.
-        """
-        index = torch.arange(depths.shape[1], device=self.device)
-        seen = (index[:, None] >= index) & (index[:, None] < ends[:, None, :])  # (B, T, T): query j, key i
-        seen = torch.nn.functional.pad(seen, (prefix_length, 0), value=True)
-        at = torch.cat(
-            [torch.arange(prefix_length, device=self.device).expand(len(depths), -1), depths], 1
-        )  # (B, P + T)
-        masks = {}
-        for kind, window in self.windows.items():
-            mask = seen if window is None else seen & (depths[:, :, None] - at[:, None, :] < window)
-            masks[kind] = self._as_attention_takes_it(mask[:, None])
-        return self._per_layer(masks)
-
-    @staticmethod
-    def _per_layer(masks: dict[str, torch.Tensor]) -> Any:
-        """The only mask, or one per kind of attention layer."""
-        return masks if len(masks) > 1 else next(iter(masks.values()))
-
-    def _as_attention_takes_it(self, mask: torch.Tensor) -> torch.Tensor:
-        """The boolean mask as it is, or added to attention scores: 0 where seen, the lowest number elsewhere."""
-        if self.model.config._attn_implementation == "sdpa":
-            return mask
-        lowest = torch.finfo(self.model.dtype).min
-        return torch.zeros_like(mask, dtype=self.model.dtype).masked_fill(~mask, lowest)
-
     @torch.inference_mode()
     def _compare_with_plain(self) -> None:
         """Raise Unsupported unless three short requests have the same logits as rows, under a prefix, and one by one."""
@@ -291,19 +250,3 @@ class Prefix:
 def inner(model: Any) -> Any:
     """The language model itself, with its adapters but without peft's wrapper."""
     return model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
-
-
-def attention_windows(model: Any) -> dict[str, int | None]:
-    """Kind of attention layer -> how many tokens it sees (None: all before it). Raises Unsupported for other kinds."""
-    config = model.config.get_text_config()
-    if getattr(model, "_is_stateful", False):
-        raise Unsupported("it keeps a state instead of attending to tokens")
-    if model.config._attn_implementation not in ("sdpa", "eager"):
-        raise Unsupported(f"its attention is {model.config._attn_implementation}, which takes no mask of trees")
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"]
-    known = {"full_attention": None, "sliding_attention": window}
-    other = set(kinds) - set(known)
-    if other:
-        raise Unsupported(f"it has layers of {', '.join(sorted(other))}")
-    return {kind: known[kind] for kind in dict.fromkeys(kinds)}

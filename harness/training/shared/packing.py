@@ -7,6 +7,8 @@ al. 2021, arXiv:2107.02027). No row is cut, and no row moves to another optimize
     padded     0 0 0 0 0      packed     0 0 0 0 0
                1 1 1 . .                 1 1 1 2 2
                2 2 . . .
+
+Rows that begin alike are computed as a trie instead, where that is cheaper: see `sharing`.
 """
 
 from __future__ import annotations
@@ -19,9 +21,12 @@ from typing import Any
 import torch
 
 from harness.files import Json
+from harness.models.prefixes.masks import TrieMasks
+from harness.training.shared.sharing import shared_batch, shared_lines, shares
 
 IGNORED = -100  # label of a token that carries no loss
 NO_ROW = -1  # the row's number of a padding token
+WORTH = 0.85  # of the cost of packed rows; shared beginnings that spare less are not worth their masks
 
 
 class Packing:
@@ -31,15 +36,21 @@ class Packing:
         self.pad = pad
         self.width = int(model.config.get_text_config().hidden_size)
         self.packs = packs(model)
+        self.shares = self.packs and shares(language_model(model))
 
     def __call__(self, rows: Sequence[Json]) -> dict[str, torch.Tensor]:
         """`input_ids`, `labels`, `position_ids` and `rows` (the row that each token belongs to), each (B, T).
 
-        A model that takes no position ids gets one row a line, and an `attention_mask` in their place.
+        A model that takes no position ids gets one row a line, and an `attention_mask` in their place. Rows that begin
+        alike become a `shared_batch` where that is cheaper.
         """
         lengths = [len(row["input_ids"]) for row in rows]
         lines = lines_of(lengths, self.width) if self.packs else [[number] for number in range(len(rows))]
         size = max(sum(lengths[number] for number in line) for line in lines)
+        if self.shares:
+            shared = shared_lines(rows, self._cost)
+            if self._cost(len(shared.lines), shared.size) < WORTH * self._cost(len(lines), size):
+                return shared_batch(shared, rows, self.pad, IGNORED)
         columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "position_ids": [], "rows": []}
         for line in lines:
             ids: list[int] = []
@@ -63,24 +74,34 @@ class Packing:
             batch["attention_mask"] = (batch["rows"] != NO_ROW).long()
         return batch
 
+    def _cost(self, lines: int, size: int) -> float:
+        return cost(lines, size, self.width)
+
 
 def packs(model: Any) -> bool:
     """Whether the model sees row boundaries by its position ids."""
     stateful = bool(getattr(model, "_is_stateful", False))
-    return not stateful and "position_ids" in inspect.signature(inner_forward(model)).parameters
+    return not stateful and "position_ids" in inspect.signature(language_model(model).forward).parameters
 
 
-def inner_forward(model: Any) -> Any:
-    """The language model's own forward, below an adapter's."""
-    return (model.get_base_model() if hasattr(model, "peft_config") else model).forward
+def language_model(model: Any) -> Any:
+    """The model itself, with its adapters but without peft's wrapper."""
+    return model.get_base_model() if hasattr(model, "peft_config") else model
+
+
+def cost(lines: int, size: int, width: int) -> float:
+    """What lines of equal size cost, in tokens of a model of that hidden size.
+
+    A token, padding included, costs 1 for the matrices of the layers and (line length) / (6 * width) for attention
+    (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
+    """
+    return lines * size * (1 + size / (6 * width))
 
 
 def lines_of(lengths: Sequence[int], width: int) -> list[list[int]]:
     """Row numbers, line by line, in the cheapest of the layouts tried.
 
-    For each candidate line length, rows go longest first into the first line that has room (first-fit decreasing). A
-    token, padding included, costs 1 for the matrices of the layers and (line length) / (6 * width) for attention
-    (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
+    For each candidate line length, rows go longest first into the first line that has room (first-fit decreasing).
     """
     order = sorted(range(len(lengths)), key=lambda number: -lengths[number])
     longest, best, least = max(lengths), [], float("inf")
@@ -95,10 +116,9 @@ def lines_of(lengths: Sequence[int], width: int) -> list[list[int]]:
             else:
                 lines[fits].append(number)
                 room[fits] -= lengths[number]
-        actual = size - min(room)
-        cost = len(lines) * actual * (1 + actual / (6 * width))
-        if cost < least:
-            best, least = lines, cost
+        costs = cost(len(lines), size - min(room), width)
+        if costs < least:
+            best, least = lines, costs
     return best
 
 
@@ -115,21 +135,27 @@ def target_losses(model: Any, head: torch.nn.Module, batch: Json) -> tuple[torch
 
     The head runs only where the next token is a target.
     """
-    labels, rows = batch["labels"], batch["rows"]  # (B, T)
-    wanted = labels[:, 1:] != IGNORED  # (B, T - 1): whether the token after this place is a target
     given = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
-    with _head_at(head, wanted):
+    if "places" in batch:
+        own = language_model(getattr(model, "module", model))
+        given["attention_mask"] = TrieMasks(own).of_rows(batch["position_ids"], batch["ends"])
+        places, targets, owners = batch["places"][0], batch["targets"][0], batch["owners"][0]
+    else:
+        labels = batch["labels"]  # (B, T)
+        wanted = torch.nn.functional.pad(labels[:, 1:] != IGNORED, (0, 1))  # (B, T): is the token after it a target?
+        places = wanted.flatten().nonzero()[:, 0]
+        targets, owners = labels.flatten()[places + 1], batch["rows"].flatten()[places + 1]
+    with _head_at(head, places):
         logits = model(**given, use_cache=False).logits[0]  # (S, V)
-    losses = torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted], reduction="none")
-    return losses, rows[:, 1:][wanted]
+    return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none"), owners
 
 
 @contextmanager
-def _head_at(head: torch.nn.Module, wanted: torch.Tensor) -> Iterator[None]:
-    """In this context the head sees the hidden states (B, T, C) at the wanted places (B, T - 1) only, as (1, S, C)."""
+def _head_at(head: torch.nn.Module, places: torch.Tensor) -> Iterator[None]:
+    """In this context the head sees the hidden states (B, T, C) at S places of the B * T only, as (1, S, C)."""
 
     def pick(module: Any, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-        return (given[0][:, :-1][wanted][None],)
+        return (given[0].flatten(0, 1)[places][None],)
 
     hook = head.register_forward_pre_hook(pick)
     try:
