@@ -185,18 +185,23 @@ class Gguf:
     path: str | None = None
     wheel: str | None = field(default=None, kw_only=True)  # name==version
     member: str | None = field(default=None, kw_only=True)  # the file's name within the wheel
-    sha256: str | None = field(default=None, kw_only=True)  # of the file
+    sha256: str | None = field(default=None, kw_only=True)  # of the file; of one in a wheel it must be given
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.wheel is None):
             raise RecipeError("Gguf: give either the path of a file, or a wheel with the member in it.")
+        if self.sha256 is not None:
+            object.__setattr__(self, "sha256", self.sha256.lower())
         if self.wheel is None:
+            if self.member is not None:
+                raise RecipeError(f"Gguf: member {self.member!r} is of a wheel, and {self.path!r} is a path.")
             return
         if not re.fullmatch(r"[\w.-]+==[\w.!+-]+", self.wheel):
             raise RecipeError(f"Gguf: wheel {self.wheel!r} is not of one version.", "Write name==version.")
         if not self.member or not re.fullmatch("[0-9a-f]{64}", self.sha256 or ""):
             raise RecipeError(
-                f"Gguf: wheel {self.wheel} needs member= (the file in it) and sha256= (64 hexadecimal digits of it)."
+                f"Gguf: wheel {self.wheel} needs member= (the file in it; given: {self.member!r}) and sha256= "
+                f"(64 hexadecimal digits of it; given: {self.sha256!r})."
             )
 
     def __str__(self) -> str:

@@ -5,10 +5,22 @@ import json
 import numpy as np
 
 
-def write_gguf(path, model, tokenizer, *, quantized=None, architecture="llama", with_tokenizer=True, left_out=()):
+def write_gguf(
+    path,
+    model,
+    tokenizer,
+    *,
+    quantized=None,
+    architecture="llama",
+    with_tokenizer=True,
+    pre="gpt-2",
+    left_out=(),
+    more=None,
+):
     """The model, its matrices in the ggml type named (`Q4_1`, `F16`; default: float32), and its tokenizer.
 
-    `left_out` are names of tensors that the file lacks.
+    `pre` names the way in which the tokenizer splits text. `left_out` are names of tensors that the file lacks, `more`
+    are further ones.
     """
     from gguf import GGMLQuantizationType, GGUFWriter, quants
 
@@ -24,8 +36,8 @@ def write_gguf(path, model, tokenizer, *, quantized=None, architecture="llama", 
     writer.add_rope_dimension_count(config.head_dim)
     writer.add_vocab_size(config.vocab_size)
     if with_tokenizer:
-        _add_tokenizer(writer, tokenizer)
-    for name, weights in tensors(model).items():
+        _add_tokenizer(writer, tokenizer, pre)
+    for name, weights in {**tensors(model), **(more or {})}.items():
         if name in left_out:
             continue
         kind = GGMLQuantizationType[quantized] if quantized and weights.ndim == 2 else GGMLQuantizationType.F32
@@ -66,14 +78,15 @@ def _in_file(name):
     return name
 
 
-def _add_tokenizer(writer, tokenizer):
+def _add_tokenizer(writer, tokenizer, pre):
     from gguf import TokenType
 
     learnt = json.loads(tokenizer.backend_tokenizer.to_str())
     by_number = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     special = set(tokenizer.all_special_tokens) | set(tokenizer.added_tokens_encoder)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    if pre:
+        writer.add_tokenizer_pre(pre)
     writer.add_token_list([token for token, _ in by_number])
     writer.add_token_types([TokenType.CONTROL if token in special else TokenType.NORMAL for token, _ in by_number])
     writer.add_token_merges(

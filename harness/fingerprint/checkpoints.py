@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from harness.environment import version_of
 from harness.errors import RecipeError
 from harness.files import Json, short
 from harness.fingerprint.code import WEIGHTS, CodeDigests
@@ -143,9 +144,14 @@ class StageKeys:
         if base.path is not None:
             path = base.below(self.root)
             if not path.is_file():
-                raise RecipeError(f"{subject.id}: GGUF file {path} does not exist.", "Give its path from the project.")
+                what = "is a folder" if path.is_dir() else "does not exist"
+                raise RecipeError(f"{subject.id}: GGUF file {path} {what}.", "Give a file's path from the project.")
             content = self.data.files.of(path)
-        spec = {"stage": "import", "base": {"gguf": content}, "code": self.code.of(*WEIGHTS["import"])}
+            if base.sha256 not in (None, content):
+                raise RecipeError(f"{subject.id}: {path} has SHA-256 {content}, and {base.sha256} is declared.")
+        readers = {library: version_of(library) for library in ("transformers", "gguf")}  # which do the whole work
+        code = self.code.of(*WEIGHTS["import"])
+        spec = {"stage": "import", "base": {"gguf": content}, "readers": readers, "code": code}
         return PlannedStage("import", subject, None, spec, None)
 
     def _model(self, base: str) -> Json:

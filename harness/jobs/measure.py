@@ -73,7 +73,7 @@ class MeasuringJob:
     suites: list[PlannedEvaluation]
     suites_of_project: Sequence[Suite] = ()  # their items are looked for in training rows
     failed: bool = False
-    asking: Path = Path()  # the folder of the request under way
+    asking: Path | None = None  # the folder of the request under way
 
     @property
     def name(self) -> str:
@@ -109,6 +109,8 @@ class MeasuringJob:
         return Progress(done, len(self.suites), self._under_way() if done < len(self.suites) else "")
 
     def _under_way(self) -> str:
+        if self.asking is None:
+            return "reading samples"
         try:
             at = json.loads((self.asking / PROGRESS).read_text())
         except (OSError, ValueError):

@@ -15,7 +15,7 @@ from harness.suite import LmEvalTask, Suite
 def model_recipe(model: str, scale: Scale) -> Recipe:
     """An existing model, a directory, a GGUF file or a hub id, as a subject without training."""
     path = Path(model).expanduser()
-    base = str(path.resolve()) if path.exists() else model
+    base = str(path.absolute()) if path.exists() else model
     name = re.sub(r"\W+", "_", (path.name if path.exists() else model.split("/")[-1])).strip("_").lower()
     return Recipe(
         name=name if name.isidentifier() else f"model_{name}",

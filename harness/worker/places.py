@@ -26,6 +26,7 @@ class GgufFile:
     """A model in one file, which is imported before anything else can be done with it."""
 
     path: str
+    sha256: str
 
 
 @dataclass(frozen=True)

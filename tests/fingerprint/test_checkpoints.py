@@ -175,6 +175,22 @@ def test_fresh_weights_like_an_imported_model_stand_on_it(tmp_path):
         assert fresh.parent.key == imported.key
 
 
+def test_a_gguf_file_with_another_digest_than_declared_is_told(tmp_path):
+    (tmp_path / "a.gguf").write_bytes(b"GGUF 1")
+    with pytest.raises(RecipeError, match=f"a.gguf has SHA-256 [0-9a-f]{{64}}, and {'a' * 64} is declared"):
+        keys_of(tmp_path).chain(subject(base=Gguf("a.gguf", sha256="A" * 64)))
+
+
+def test_other_versions_of_what_reads_it_import_a_file_again(monkeypatch):
+    base = Gguf(wheel="some-model==1.0", member="m.gguf", sha256="a" * 64)
+    before = keys_of().last(subject(base=base)).key
+    monkeypatch.setattr("harness.fingerprint.checkpoints.version_of", lambda library: "99")
+    assert keys_of().last(subject(base=base)).key != before
+
+
 def test_a_gguf_file_that_is_not_there_is_told(tmp_path):
+    (tmp_path / "folder.gguf").mkdir()
+    with pytest.raises(RecipeError, match=r"folder.gguf is a folder"):
+        keys_of(tmp_path).chain(subject(base="folder.gguf"))
     with pytest.raises(RecipeError, match=r"alpha-mini: GGUF file .*absent.gguf does not exist"):
         keys_of(tmp_path).chain(subject(base="absent.gguf"))

@@ -7,7 +7,7 @@ import pytest
 from harness import Mean, warehouse
 from harness.errors import EvaluationMissing, SuiteError, WarehouseError
 from harness.gates.compare import Answered, Choice, answered_in_results, answered_in_store, compare, compare_subjects
-from harness.gates.evidence.pairing import Asked
+from harness.gates.evidence.pairing import PromptDigests
 from harness.store.sessions import SessionRows, write_session
 from tests.gates.evidence.by_hand import scored
 from tests.hand_made import add, measure
@@ -61,8 +61,8 @@ def test_p_is_adjusted_over_the_whole_table():
 
 def test_a_row_says_where_the_two_were_asked_in_other_tokens():
     ours, theirs = answered(x=LOWER), beta(x=LEVEL)
-    other = dataclasses.replace(theirs, tokens=Asked("t", "c2", "p2"))
-    for tokens, said in ((Asked("t", "c", "p"), "chat templates"), (Asked("t", "c2", "p2"), "")):
+    other = dataclasses.replace(theirs, tokens=PromptDigests("t", "c2", "p2"))
+    for tokens, said in ((PromptDigests("t", "c", "p"), "chat templates"), (PromptDigests("t", "c2", "p2"), "")):
         [row] = compare([dataclasses.replace(ours, tokens=tokens)], [other], Choice())
         assert row.asked_otherwise == said
 

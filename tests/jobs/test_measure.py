@@ -86,8 +86,9 @@ def test_answers_in_the_store_are_scored_without_a_worker(made):
     work, reported = job_of(made, add(made, "alpha"), LOOK)
     [planned] = work.suites
     answers_in_store(made, planned, work.context.rows.samples(LOOK))
-    assert work.progress() == Progress(0, 1, "loading the model")
+    assert work.progress() == Progress(0, 1, "reading samples")
     work.asking = made.store.root
+    assert work.progress() == Progress(0, 1, "loading the model")
     under_way = {"suite": "look", "done": 0, "samples": 1200, "tokens": 90, "seconds": 0.5}
     for more, words in (
         ({}, "on look: 0/1,200 samples, 180 tokens/s"),

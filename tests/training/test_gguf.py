@@ -8,6 +8,7 @@ gguf = pytest.importorskip("gguf")
 pytest.importorskip("transformers")
 
 from harness.errors import DataError
+from harness.files import sha256
 from harness.training.importing.gguf import prepare
 from harness.training.pretraining.fresh import fresh_model
 from harness.training.pretraining.tokenizer import train_tokenizer
@@ -31,7 +32,8 @@ def model(tokenizer):
 
 
 def imported(path):
-    return prepare(TrainingTask(makes="k", name="mine import", kind="import", base=GgufFile(str(path))))
+    base = GgufFile(str(path), sha256(path))
+    return prepare(TrainingTask(makes="k", name="mine import", kind="import", base=base))
 
 
 def test_a_float32_file_gives_the_weights_it_was_written_from(tmp_path, model, tokenizer):
@@ -63,6 +65,32 @@ def test_quantized_weights_are_the_numbers_that_an_independent_reader_gives(tmp_
     assert found.keys() == read.keys()
     assert all(np.array_equal(found[name], read[name]) for name in read)
     assert not np.array_equal(found["blk.0.attn_q.weight"], tensors(model)["blk.0.attn_q.weight"])  # it was rounded
+
+
+def test_what_lies_beside_the_file_is_not_read(tmp_path, model, tokenizer):
+    path = write_gguf(tmp_path / "model.gguf", model, tokenizer)
+    other = train_tokenizer(["Quite another text. " * 20], vocabulary_size=280, context_length=64)
+    other.save_pretrained(tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "nobody/nothing", "peft_type": "LORA"}')
+    assert imported(path).tokenizer("Two miles.")["input_ids"] == tokenizer("Two miles.")["input_ids"]
+
+
+@pytest.mark.parametrize(
+    ("pre", "pieces"),
+    [("gpt-2", ["a", "Ċ", "Ċ", "12"]), ("smollm", ["a", "ĊĊ", "1", "2"]), ("qwen2", ["a", "ĊĊ", "1", "2"])],
+)
+def test_text_is_split_as_the_file_says(tmp_path, model, pre, pieces):
+    """Digits one by one, and the blanks before them together, in SmolLM's way as in llama.cpp's regular expressions."""
+    tokenizer = train_tokenizer(["a\n\n12 " * 50, "b\n\nb " * 50], vocabulary_size=300, context_length=64)
+    found = imported(write_gguf(tmp_path / "model.gguf", model, tokenizer, pre=pre)).tokenizer
+    split = found.backend_tokenizer.pre_tokenizer.pre_tokenize_str("a\n\n12")
+    assert [piece for piece, _ in split] == pieces
+
+
+@pytest.mark.parametrize("pre", [None, "default", "wonder"])
+def test_a_way_of_splitting_text_that_is_not_known_is_refused(tmp_path, model, tokenizer, pre):
+    with pytest.raises(DataError, match=rf"splits text in a way called {pre!r}"):
+        imported(write_gguf(tmp_path / "model.gguf", model, tokenizer, pre=pre))
 
 
 def test_rows_are_interleaved_head_by_head():
@@ -112,6 +140,36 @@ def test_a_file_without_a_tokenizer_is_refused(tmp_path, model, tokenizer):
 def test_a_file_that_lacks_a_weight_is_refused(tmp_path, model, tokenizer):
     path = write_gguf(tmp_path / "model.gguf", model, tokenizer, left_out=["blk.1.ffn_up.weight"])
     with pytest.raises(DataError, match=r"lacks 1 weights .*mlp.up_proj.weight"):
+        imported(path)
+
+
+def test_weights_that_would_be_left_out_are_refused(tmp_path, model, tokenizer):
+    more = {"blk.0.attn_q.bias": np.zeros(32, dtype=np.float32)}
+    with pytest.raises(DataError, match=r"holds [\d,]+ weights, of which transformers use [\d,]+"):
+        imported(write_gguf(tmp_path / "model.gguf", model, tokenizer, more=more))
+
+
+def test_scaled_positions_that_would_be_lost_are_refused(tmp_path, model, tokenizer):
+    more = {"rope_freqs.weight": np.ones(8, dtype=np.float32)}
+    with pytest.raises(DataError, match="scales its positions by rope_freqs.weight"):
+        imported(write_gguf(tmp_path / "model.gguf", model, tokenizer, more=more))
+
+
+def test_another_file_than_the_declared_one_is_refused(tmp_path, model, tokenizer):
+    path = write_gguf(tmp_path / "model.gguf", model, tokenizer)
+    base = GgufFile(str(path), "0" * 64)
+    with pytest.raises(DataError, match=f"has SHA-256 {sha256(path)}, and {'0' * 64} was declared"):
+        prepare(TrainingTask(makes="k", name="mine import", kind="import", base=base))
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        prepare(TrainingTask(makes="k", name="mine import", kind="import", base=base))
+
+
+def test_a_version_that_is_not_read_is_named(tmp_path, model, tokenizer):
+    path = write_gguf(tmp_path / "model.gguf", model, tokenizer)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + (1).to_bytes(4, "little") + whole[8:])
+    with pytest.raises(DataError, match="is of GGUF version 1"):
         imported(path)
 
 

@@ -1,5 +1,7 @@
 """Which tokens of a rendered conversation are the assistant's, in the chat templates that models are published with."""
 
+import re
+
 import pytest
 
 pytest.importorskip("trl")
@@ -173,6 +175,88 @@ def test_an_answer_may_quote_a_control_token():
     assert learnt(found, tokenizer) == ["It ends with </s>, you see.<|im_end|>"]
 
 
+def test_an_answer_without_an_end_of_turn_may_quote_one():
+    tokenizer = tokenizer_with("chatml")
+    tokenizer.chat_template = (
+        "{% for m in messages %}### {{ m['role'] }}:\n{{ m['content'] }}\n\n{% endfor %}"
+        "{% if add_generation_prompt %}### assistant:\n{% endif %}"
+    )
+    talk = [TALK[0], {"role": "assistant", "content": "It ends with <|im_end|>, you see. And more."}, *TALK[2:]]
+    assert learnt(rendered(talk, tokenizer), tokenizer) == [
+        "It ends with <|im_end|>, you see. And more.\n\n", "Two miles.\n\n",
+    ]  # fmt: skip
+
+
+def test_an_earlier_turn_may_end_with_another_control_token_than_the_last():
+    tokenizer = tokenizer_with("tinyllama")
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + ('</s>' if loop.last else '<|end|>') }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    ).replace("('</s>' if loop.last", "('</s>' if loop.last and m['role'] == 'assistant'")
+    assert learnt(rendered(TALK, tokenizer), tokenizer) == ["One mile.<|end|>", "Two miles.</s>"]
+
+
+@pytest.mark.parametrize("answer", ["\n\nTwo", "  Two miles", "    def f():"])
+def test_an_answer_that_begins_with_blanks_is_learnt_after_the_tokens_that_are_asked(answer):
+    tokenizer = tokenizer_with("smollm2")
+    found = rendered([TALK[0], {"role": "assistant", "content": answer}], tokenizer)
+    [asked] = Prompts(tokenizer).ids([Prompts(tokenizer).render("How far?", None)])
+    assert found.ids[: len(asked)] == asked
+    assert learnt(found, tokenizer) == [f"{answer}<|im_end|>"]
+
+
+def test_an_answer_that_melts_into_its_question_is_refused_where_no_text_can_begin_there():
+    tokenizer = sentencepiece_like()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['content'] }}{% endfor %}{{ '' if add_generation_prompt else eos_token }}"
+    )
+    with pytest.raises(DataError, match="an answer begins with 'l</s>', which melts into the question's last token"):
+        rendered([{"role": "user", "content": "ow"}, {"role": "assistant", "content": "l"}], tokenizer)
+
+
+def test_generation_marks_do_not_excuse_a_question_that_is_never_asked():
+    tokenizer = tokenizer_with("chatml")
+    tokenizer.chat_template = CHATML.replace("'<|im_start|>assistant\\n' }}", "'<|im_start|>assistant\\n<think>\\n' }}")
+    with pytest.raises(DataError, match="otherwise once the answer is there"):
+        rendered(TALK, tokenizer)
+
+
+def test_a_template_that_leaves_out_what_is_said_is_refused():
+    tokenizer = tokenizer_with("chatml")
+    tokenizer.chat_template = PLAIN_CHATML.replace("message['content']", "(message['content'][0].text or '')")
+    with pytest.raises(DataError, match=r"leaves out what the user says \('How far"):
+        rendered(TALK, tokenizer)
+
+
+# ---- every template that TRL brings -----------------------------------------------------------------------
+
+PUBLISHED = sorted(path.stem for path in published._CHAT_TEMPLATES_DIR.glob("*.jinja"))
+CONTENT_IN_PARTS = {"idefics3", "idefics3_training", "smolvlm", "smolvlm_training", "llava_next", "llava_next_training"}
+THINKS_FIRST = ("deepseek", "nemotron_3")  # they are asked to think, and render an answer without that
+MARK = re.compile(r"<[|｜]?[A-Za-z_/][\w▁ |｜.-]{0,40}[|｜]?>|\[/?[A-Z_]+\]")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_template_has_its_answers_learnt_or_is_refused_by_name(name):
+    """Each answer lies in a run of its own, after the tokens that the suites would ask; else there is an error."""
+    template = (published._CHAT_TEMPLATES_DIR / f"{name}.jinja").read_text(encoding="utf-8")
+    tokenizer = train_tokenizer(["How far? Two miles. " * 20], vocabulary_size=300, context_length=512)
+    control = [AddedToken(token, special=True, normalized=False) for token in sorted(set(MARK.findall(template)))]
+    tokenizer.add_tokens(control)
+    tokenizer.bos_token, tokenizer.eos_token, tokenizer.chat_template = "<|endoftext|>", "<|im_end|>", template
+    if name in CONTENT_IN_PARTS or name.startswith(THINKS_FIRST):
+        with pytest.raises(DataError, match="otherwise once the answer is there|leaves out what|refuses these turns"):
+            rendered(TALK, tokenizer)
+        return
+    found = rendered(TALK, tokenizer)
+    runs = learnt(found, tokenizer)
+    answers = ["Two miles."] if found.last_only else ["One mile.", "Two miles."]
+    assert len(runs) == len(answers)
+    assert all(answer in run and run.count("mile") == 1 for answer, run in zip(answers, runs, strict=True))
+    [asked] = Prompts(tokenizer).ids([render(TALK[:3], tokenizer, ask=True)])
+    assert found.ids[: len(asked)] == asked
+
+
 def test_a_question_at_the_end_carries_no_loss():
     tokenizer = tokenizer_with("llama 3.1")
     assert learnt(rendered(TALK[:3], tokenizer), tokenizer) == ["One mile.<|eot_id|>"]
@@ -190,9 +274,9 @@ def test_a_template_without_an_end_of_turn_has_the_whole_turn_learnt():
 REFUSED = {
     "System role not supported": ("gemma 2", None, [SYSTEM, *TALK]),
     "conversation roles must alternate": ("mistral", None, TALK[1:]),
-    "renders a question otherwise once its answer": ("mistral v3", None, [SYSTEM, *TALK]),
+    "leaves out what the system says .'Be brief.'": ("mistral v3", None, [SYSTEM, *TALK]),
     "unexpected '}'": ("chatml", "{{ messages[0]['content'] }", TALK),
-    "renders a question otherwise once its answer is there": (
+    "renders the question before the last answer otherwise .*answer this: ": (
         "chatml",
         "{% if add_generation_prompt %}answer this: {% endif %}{% for m in messages %}{{ m['content'] }}{% endfor %}",
         TALK,

@@ -11,7 +11,7 @@ from harness.claims import Claim, Regression, Target
 from harness.errors import SuiteError
 from harness.evaluation import Evaluation, ScoredSample
 from harness.gates.evidence.looks import ALPHA, Comparison, interval_of
-from harness.gates.evidence.pairing import Asked, check_comparable, paired_samples
+from harness.gates.evidence.pairing import PromptDigests, check_comparable, paired_samples
 from harness.scoring.metrics import Metric
 from harness.suite import Scores
 
@@ -124,7 +124,7 @@ def _paired(
         interval = interval_of(comparison, (candidates[0][0], baselines[0]))
     found = _evidence(interval, wanted, _over(how, ours), _over(how, theirs))
     loudest = _loudest(how, *pairs[0], edge, interval.estimate > edge)
-    unlike = Asked.of(candidates[0][0]).unlike(Asked.of(baselines[0]))
+    unlike = PromptDigests.of(candidates[0][0]).unlike(PromptDigests.of(baselines[0]))
     return replace(found, margin=margin, loudest=loudest, seeds=len(pairs), asked_otherwise=unlike)
 
 

@@ -16,7 +16,7 @@ RENDERED = (("tokenizer", "tokenizer"), ("chat_template", "chat template"), ("pr
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptDigests:
     """In which tokens a suite was asked, by SHA-256; None for what was not recorded."""
 
     tokenizer: str | None = None
@@ -24,15 +24,16 @@ class Asked:
     prompt_digest: str | None = None  # of all prompts' token ids; None where --adaptive drew the samples
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> Asked:
+    def of(cls, evaluation: Evaluation) -> PromptDigests:
         """What an evaluation's record says of it."""
         record = evaluation.record
         digest = None if evaluation.adaptive else record.get("prompt_digest")
         return cls(record.get("tokenizer"), record.get("chat_template"), digest)
 
-    def unlike(self, other: Asked) -> str:
+    def unlike(self, other: PromptDigests) -> str:
         """What makes the prompts of both sides differ, in words; empty where they are the same, or not known."""
-        if self.prompt_digest and self.prompt_digest == other.prompt_digest:
+        alike = self.tokenizer is None or other.tokenizer is None or self.tokenizer == other.tokenizer
+        if alike and self.prompt_digest and self.prompt_digest == other.prompt_digest:
             return ""
         pairs = [(what, getattr(self, field), getattr(other, field)) for field, what in RENDERED]
         differ = [what for what, own, theirs in pairs if own is not None and theirs is not None and own != theirs]

@@ -22,6 +22,11 @@ from harness.suite import Answer, Ask, Choices, Generate, LmEval, LmEvalTask, Pa
 from harness.worker.messages import Answers, AnswersRecord, AskedSuite, MeasureRequest, Question, read_questions
 
 
+def digest_of(digests: Sequence[str]) -> str:
+    """One digest of what several asks were asked."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 class SuiteWorker:
     """Answers the suites of one request with one model, which is loaded in one dtype at a time."""
 
@@ -58,7 +63,7 @@ class SuiteWorker:
         record = AnswersRecord(
             seconds=round(time.perf_counter() - started, 3),
             tokens=tokens,
-            prompt_digest=digests[0],
+            prompt_digest=digests[0] if len(set(digests)) == 1 else digest_of(digests),
             tokenizer=prompts.tokenizer_digest,
             chat_template=prompts.template_digest,
             engine=how,

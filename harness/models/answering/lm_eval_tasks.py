@@ -162,6 +162,7 @@ def as_lm(engine: Engine) -> Any:
 
 
 def _note_prompts(engine: Engine, sample: Mapping[str, Any]) -> None:
-    """Add what the model was asked to the digest of prompts."""
+    """Add what the model was asked to the digest of prompts, as token ids; settings of generation as they are."""
     for argument in sample["arguments"]:
-        engine.rendered.update(repr(argument).encode())
+        texts = [part for part in argument if isinstance(part, str)]
+        engine.rendered.update(repr([engine.prompts.plain_ids(texts), *argument[len(texts) :]]).encode())

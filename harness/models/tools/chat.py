@@ -95,7 +95,8 @@ def prompt_ids(engine: Engine, turns: Messages) -> list[int]:
     try:
         text = render(turns, tokenizer, ask=True)
     except DataError as error:
-        raise DataError(error.problem, "Leave out --system.") from error
+        remedy = "Leave out --system." if turns[0]["role"] == "system" else ""
+        raise DataError(error.problem, remedy) from error
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -155,7 +156,7 @@ def converse(conversation: Conversation) -> None:
             continue
         try:
             conversation.ask(prompt, printer)
-        except SuiteError as error:
+        except (DataError, SuiteError) as error:
             print(error.message, file=sys.stderr)
 
 

@@ -89,8 +89,11 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
 
     A template that puts today's date into the prompt gets the day that the checkpoint was trained and measured on.
     """
-    if isinstance(tokenizer.chat_template, str):
-        tokenizer.chat_template = on_the_frozen_day(tokenizer.chat_template)
+    own = tokenizer.chat_template
+    if isinstance(own, str):
+        tokenizer.chat_template = on_the_frozen_day(own)
+    elif own is not None:  # several, by name
+        tokenizer.chat_template = {name: on_the_frozen_day(template) for name, template in own.items()}
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
 

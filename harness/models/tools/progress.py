@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from harness.files import write_whole
@@ -56,4 +57,5 @@ class SuiteProgress:
             "tokens": self.tokens,
             "seconds": now - self.started,
         }
-        write_whole(self.path, json.dumps(counted))
+        with suppress(OSError):  # a full disk ends a measurement where answers are written, not here
+            write_whole(self.path, json.dumps(counted))

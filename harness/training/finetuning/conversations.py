@@ -26,8 +26,8 @@ def check_template(tokenizer: Any, template: str, who: str) -> None:
     """Let the tokenizer keep its chat template; only a recipe that declares ChatML gets that in its place.
 
     Turns in ChatML end with the tokenizer's own end of a sequence if it has no `<|im_end|>`: an end of several tokens
-    would be learnt, and never stop an answer. Raises RecipeError for a tokenizer that has no chat template, and for one that does not say where its tokens are
-    in a text.
+    would be learnt, and never stop an answer. Raises RecipeError for a tokenizer without a chat template, and for one
+    that does not say where its tokens are in a text.
     """
     if template == "chatml":
         end = END_TURN if END_TURN in tokenizer.get_vocab() else tokenizer.eos_token
@@ -40,6 +40,12 @@ def check_template(tokenizer: Any, template: str, who: str) -> None:
     if tokenizer.chat_template is None:
         raise RecipeError(
             f"{who}: the base's tokenizer has no chat template, so rows cannot be rendered as conversations.",
+            "Use Finetune(template='chatml').",
+        )
+    if isinstance(tokenizer.chat_template, dict) and "default" not in tokenizer.chat_template:
+        names = ", ".join(tokenizer.chat_template)
+        raise RecipeError(
+            f"{who}: the base's tokenizer has several chat templates ({names}), and none is called default.",
             "Use Finetune(template='chatml').",
         )
     if not tokenizer.is_fast:

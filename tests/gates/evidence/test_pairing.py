@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import SuiteError
-from harness.gates.evidence.pairing import Asked, check_comparable, pair_up, paired_samples
+from harness.gates.evidence.pairing import PromptDigests, check_comparable, pair_up, paired_samples
 from tests.gates.evidence.by_hand import evaluation, scored
 
 
@@ -120,23 +120,24 @@ def test_what_changes_no_score_keeps_two_evaluations_comparable(there, here):
 @pytest.mark.parametrize(
     ("other", "differ"),
     [
-        (Asked("t", "c", "p"), ""),
-        (Asked("t", "c2", "p"), ""),  # the template is not used by this suite: the prompts are the same tokens
-        (Asked("t", "c2", "p2"), "chat templates"),
-        (Asked("t2", "c2", "p2"), "tokenizers and chat templates"),
-        (Asked("t", "c", "p2"), "prompts"),
-        (Asked(prompt_digest="p2"), "prompts"),
-        (Asked("t", "c2"), "chat templates"),  # stopped early: the prompts are of other samples
-        (Asked("t", "c"), ""),
-        (Asked(), ""),
+        (PromptDigests("t", "c", "p"), ""),
+        (PromptDigests("t", "c2", "p"), ""),  # the template is not used by this suite: the prompts are the same tokens
+        (PromptDigests("t", "c2", "p2"), "chat templates"),
+        (PromptDigests("t2", "c2", "p2"), "tokenizers and chat templates"),
+        (PromptDigests("t2", "c", "p"), "tokenizers"),  # the same numbers mean other tokens
+        (PromptDigests("t", "c", "p2"), "prompts"),
+        (PromptDigests(prompt_digest="p2"), "prompts"),
+        (PromptDigests("t", "c2"), "chat templates"),  # stopped early: the prompts are of other samples
+        (PromptDigests("t", "c"), ""),
+        (PromptDigests(), ""),
     ],
 )
 def test_what_made_the_prompts_of_two_sides_differ(other, differ):
-    mine = Asked("t", "c", "p")
+    mine = PromptDigests("t", "c", "p")
     assert mine.unlike(other) == other.unlike(mine) == differ
 
 
 def test_an_evaluation_that_could_stop_early_has_no_digest_of_all_prompts():
     record = {"tokenizer": "t", "chat_template": "c", "prompt_digest": "p"}
-    assert Asked.of(evaluation(scored(x=[1.0]), **record)) == Asked("t", "c", "p")
-    assert Asked.of(evaluation(scored(x=[1.0]), rule={"batch": 8}, **record)) == Asked("t", "c", None)
+    assert PromptDigests.of(evaluation(scored(x=[1.0]), **record)) == PromptDigests("t", "c", "p")
+    assert PromptDigests.of(evaluation(scored(x=[1.0]), rule={"batch": 8}, **record)) == PromptDigests("t", "c", None)
