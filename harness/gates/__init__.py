@@ -1,4 +1,4 @@
-"""Claims on stored scores -> verdicts: pass, fail, inconclusive. Reads the store, never a model.
+"""Claims on stored scores -> verdicts: pass, fail, inconclusive, or skipped where something is not measured. Reads the store, never a model.
 
 gate        what is claimed of which subject
 evidence/   two sides' scores -> the difference, with its interval

@@ -9,6 +9,7 @@ executor    a thread a job, devices leased
 process     a worker, from the session's side;  pool  all of a session's
 events      what jobs report;  display  running jobs for people
 devices     the CPU, or the CUDA devices named
+context     what every job works with: store, workers, rows, whom to report to
 estimate    what training would take;  weights, published  sizes of models
 status      what runs on a store, in any session
 """

@@ -66,7 +66,7 @@ def check_installed() -> None:
     if missing:
         raise HarnessError(
             f"to train and measure, {', '.join(missing)} must be installed.",
-            "Install them: pip install 'harness[train]'. To judge what is stored, pass --no-train.",
+            "Install the harness with its extra `train`: pip install 'PATH[train]', PATH being its folder or wheel. To judge what is stored, pass --no-train.",
         )
 
 

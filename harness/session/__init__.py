@@ -2,7 +2,7 @@
 
 options     the command line, checked
 setup       project, store, options, keys, before anything runs
-selection   what the selected tests ask for
+items       tests made from suites and gates;  selection   what the selected ones ask for
 run         jobs, and what tests get from them
 record      rows for the warehouse, the report;  ending  the last lines;  github  annotations
 """

@@ -110,7 +110,7 @@ class Record:
         if not unused:
             return []
         what = "1 checkpoint lies" if unused == 1 else f"{unused} checkpoints lie"
-        return [f"{what} unused in the store: made by other training code; harness store prune removes such"]
+        return [f"{what} unused in the store: made by other training code; `harness store prune --yes` removes such"]
 
     # ---- at the end -------------------------------------------------------------------------------
 

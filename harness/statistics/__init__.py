@@ -1,8 +1,8 @@
 """Scores -> intervals, paired differences and verdicts; between an evaluation and its gates.
 
-Everywhere: a score is a finite number, one per sample, higher is better; a difference is
-candidate - baseline, sample by sample, so both sides must be in the same order. Intervals and
-p-values are in the scores' own unit (0.03 of a 0/1 score is three percentage points).
+Everywhere: a score is a finite number, one per sample; a difference is candidate - baseline, sample by
+sample, so both sides must be in the same order. Intervals are in the scores' own unit (0.03 of a 0/1
+score is three percentage points). Only `non_inferior` asks which direction is better.
 
 Why not the plain normal interval: it falls well short of its level below a few hundred samples
 (Bowyer et al. 2025, arXiv:2503.01747). Why paired and clustered: Miller 2024, arXiv:2411.00640.

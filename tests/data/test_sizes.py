@@ -42,7 +42,7 @@ def test_tokens_are_counted_by_the_tokenizer_without_special_ones(tmp_path):
 def test_a_folder_without_a_tokenizer_is_one_clear_error(tmp_path):
     with pytest.raises(DataError, match=f"--tokenizer {tmp_path} cannot be loaded: ") as error, tokens(str(tmp_path)):
         pytest.fail("nothing can be counted")
-    assert "transformers must be installed: harness[train]" in error.value.remedy
+    assert "transformers must be installed: the extra `train`" in error.value.remedy
 
 
 def test_counting_characters_loads_no_tokenizers_library():

@@ -1,1 +1,1 @@
-"""Chat, export, token counts, memory and energy. Nothing here changes an answer."""
+"""Chat, export, token counts, memory, energy and progress. Nothing here changes an answer."""
