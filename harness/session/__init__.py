@@ -2,7 +2,7 @@
 
 options     the command line, checked
 setup       project, store, options, keys, before anything runs
-items       tests made from suites and gates;  selection   what the selected ones ask for
+selection   what the selected tests ask for;  items  the items of suites, for `harness data check`
 run         jobs, and what tests get from them
 record      rows for the warehouse, the report;  ending  the last lines;  github  annotations
 """
