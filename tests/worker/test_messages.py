@@ -44,7 +44,7 @@ from harness.worker.messages import (
     write_answers,
     write_questions,
 )
-from harness.worker.places import Adapted, Directory, HubModel, Published
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Published
 
 BASE = Adapted(Directory("/own"), HubModel("org/model", None))
 PRETRAINING = TrainingTask(
@@ -61,6 +61,7 @@ FINETUNING = TrainingTask(
     device="cuda:0", threads=3,
 )  # fmt: skip
 UNTRAINED = TrainingTask(makes="c2", name="untrained-mini fresh", kind="fresh", base=HubModel("org/model", "1234"))
+IMPORTED = TrainingTask(makes="c3", name="own-mini import", kind="import", base=GgufFile("own.gguf", "a" * 64))
 ASKS = (
     Generate(max_new_tokens=4, temperature=0.5), Perplexity(chat=True), Choices(), LmEval("arc", ("acc",)),
     LmEvalTask("own.yaml"), Probe(dtypes=("float32",)), Parity(forms=("int8",)), TrainingRecord(), Overlap(n=5),
@@ -73,6 +74,7 @@ MESSAGES = [
     PRETRAINING,
     FINETUNING,
     UNTRAINED,
+    IMPORTED,
     MEASURING,
     ExportRequest(
         name="n", model=Published("c0"), device="cpu", threads=1, dtype="bfloat16", merge=True, quantize="4bit"
