@@ -51,7 +51,8 @@ def _check_servable(host: str, port: int) -> None:
     missing = [name for name in SERVES if find_spec(name) is None]
     if missing:
         raise HarnessError(
-            f"harness serve: {', '.join(missing)} not installed.", "Install the harness with its extra `serve`: pip install 'PATH[serve]', PATH being its folder or wheel."
+            f"harness serve: {', '.join(missing)} not installed.",
+            "Install the harness with its extra `serve`: pip install 'PATH[serve]', PATH being its folder or wheel.",
         )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

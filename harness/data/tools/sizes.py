@@ -42,7 +42,9 @@ def tokens(name: str | None) -> Iterator[Sizes | None]:
             answer = worker.stdout.readline()
             problem = json.loads(answer) if answer else "its process ended without an answer"
             if problem:
-                remedy = "Name a folder with a tokenizer, or a hub id; transformers must be installed: the extra `train`."
+                remedy = (
+                    "Name a folder with a tokenizer, or a hub id; transformers must be installed: the extra `train`."
+                )
                 raise DataError(f"--tokenizer {name} cannot be loaded: {problem}", remedy)
             yield lambda texts: _asked(worker, texts)
         finally:
