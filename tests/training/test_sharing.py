@@ -1,6 +1,7 @@
 """Rows that begin alike, computed once: the losses and gradients of the rows on their own, on every architecture."""
 
 import functools
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,18 @@ pytest.importorskip("transformers")
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import set_seed
 
+from harness import Lora
+from harness.files import read_json_lines, write_json_lines
 from harness.training.shared.held_out import row_losses
 from harness.training.shared.packing import IGNORED, NO_ROW, Packing, cost, target_losses
 from harness.training.shared.sharing import shared_batch, shared_lines, shares
+from harness.training.watching.progress import LOG
+from harness.worker.messages import HELD_OUT, ROWS, TASK, receive
 from tests.packed_rows import rows as unlike
 from tests.tiny_models import PLAIN, TREE, VOCABULARY, tiny
+from tests.training_tasks import ADAPTED, write_task
 
 SYSTEM = [(5 * i * i + 2) % VOCABULARY for i in range(24)]
 llama = functools.cache(lambda: tiny("llama"))
@@ -123,6 +130,36 @@ def test_an_adapter_learns_the_same_from_shared_rows():
     losses, _ = target_losses(model, model.get_output_embeddings(), Packing(model, pad=1)(alike()))
     losses.sum().backward()
     assert float((gradient(model) - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_a_training_on_shared_rows_goes_as_on_packed_ones(base_at, tmp_path):
+    """By the worker's own trainer: the same losses, held-out losses, gradient norms and numbers of tokens."""
+    from harness.training.finetuning.finetune import prepare
+
+    settings = replace(ADAPTED, adapter=Lora(rank=4), epochs=1)
+    logs = []
+    for number, share in enumerate((True, False)):
+        folder = write_task(tmp_path, str(number), settings, base_at, micro_batch_size=4)
+        rows = read_json_lines(folder / ROWS)[:12]
+        for one in rows:
+            one["messages"].insert(0, {"role": "system", "content": "Answer in a few words, and say where it is from."})
+            one["messages"][-1]["content"] = one["messages"][-1]["content"][:8]
+            one["messages"][-2]["content"] = one["messages"][-2]["content"][:8]
+        write_json_lines(folder / ROWS, rows)
+        write_json_lines(folder / HELD_OUT, rows[:4])
+        set_seed(0)
+        trainer = prepare(folder, receive(folder / TASK)).trainer
+        assert trainer.data_collator.shares
+        assert "places" in trainer.data_collator([trainer.train_dataset[i] for i in range(4)])
+        trainer.data_collator.shares = share
+        trainer.train()
+        logs.append(read_json_lines(folder / LOG))
+    shared, packed = logs
+    assert [line["tokens"] for line in shared] == [line["tokens"] for line in packed]
+    for name in ("loss", "eval_loss", "grad_norm"):
+        one, other = ([line[name] for line in log if name in line] for log in logs)
+        assert one
+        assert one == pytest.approx(other, rel=1e-4)
 
 
 def test_whether_a_model_shares_is_tried_without_a_trace():
