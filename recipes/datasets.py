@@ -246,13 +246,13 @@ FIRST_LOOK_PROMPTS = Dataset(
 
 # ---- what several recipes share -------------------------------------------------------------------------
 
-FACTS = WIKIDATA.rows(10_000, small=400, mini=240)
-PASSAGES = WIKIPEDIA.rows(14_982, small=400, mini=200)
-DIALOGUES = KILT.rows(10_000, small=400, mini=240)
+FACTS = WIKIDATA.rows(10_000, small=400, mini=80, tiny=240)
+PASSAGES = WIKIPEDIA.rows(14_982, small=400, mini=40, tiny=200)
+DIALOGUES = KILT.rows(10_000, small=400, mini=80, tiny=240)
 
 KNOWLEDGE_HELD_OUT = Mix(
     FACTS.held_out(200, small=100, mini=40, of=WIKIDATA_HELD_OUT),
-    PASSAGES.held_out(200, small=100, mini=40, of=WIKIPEDIA_HELD_OUT),
+    PASSAGES.held_out(200, small=100, mini=20, tiny=40, of=WIKIPEDIA_HELD_OUT),
 )
 
 STATISTICS, STATISTICS_HELD_OUT = Mix(

@@ -3,23 +3,15 @@
 Settings and suites as for the service defects; `events_2025.jsonl` holds the rows to train on and the questions.
 """
 
-from dataclasses import replace
-
-from harness import Claim, Mix, Recipe, Variant
+from harness import Claim, Mix, Recipe
 from recipes.datasets import EVENTS_2025 as EVENTS
-from recipes.software_defect import FULL_FINETUNE, MINI, SMALL
-from recipes.staged_260207 import STAGED_260207
+from recipes.software_defect import sizes
 
 DATA = Mix(EVENTS.rows(100))
 
 EVENTS_2025 = Recipe(
     name="events_2025",
-    stages=[replace(FULL_FINETUNE, data=DATA)],
-    variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(MINI, data=DATA)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(SMALL, data=DATA)]),
-        Variant("1.1b", base="TinyLlama/TinyLlama-1.1B-Chat-v1.0", scale="full", micro_batch_size=1),
-    ],
+    variants=sizes(data=DATA),
     claims=[
         Claim("recall_events", "unseen", higher_than="base", by=0.5, words="unseen phrasings are answered: recall above the base's by at least 0.5"),
         Claim("recall_events", "hallucinated", equals=0.0, words="no invented event is confirmed"),

@@ -12,9 +12,11 @@ float16 is the largest activation, of which that format holds 65,504: `stability
 """
 
 from dataclasses import replace
+from typing import Any
 
 from harness import Claim, Finetune, Mix, Recipe, Variant
 from recipes.datasets import SOFTWARE_DEFECTS
+from recipes.models import SMOLLM2, TINYLLAMA
 from recipes.staged_260207 import STAGED_260207
 
 FULL_FINETUNE = Finetune(
@@ -25,17 +27,27 @@ FULL_FINETUNE = Finetune(
     max_grad_norm=0.5,
     max_length=512,
 )
-SMALL = replace(FULL_FINETUNE, learning_rate=1e-3, epochs=20)
-MINI = replace(FULL_FINETUNE, learning_rate=2e-3, epochs=20, max_length=256)
+MINI = replace(FULL_FINETUNE, learning_rate=1e-4, max_length=256)
+TINY = replace(FULL_FINETUNE, learning_rate=2e-3, epochs=20, max_length=256)
+
+
+def sizes(**changes: Any) -> list[Variant]:
+    """Every size of the experiments with new facts, with these fields of the stage changed; rows are the same at each."""
+
+    def stage(settings: Finetune) -> list[Finetune]:
+        return [replace(settings, **changes)]
+
+    return [
+        Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=stage(TINY)),
+        Variant("mini", base=SMOLLM2, scale="mini", stages=stage(MINI)),
+        Variant("small", base=SMOLLM2, scale="small", stages=stage(MINI)),
+        Variant("1.1b", base=TINYLLAMA, scale="full", stages=stage(FULL_FINETUNE), micro_batch_size=1),
+    ]
+
 
 SOFTWARE_DEFECT = Recipe(
     name="software_defect",
-    stages=[FULL_FINETUNE],
-    variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[MINI]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[SMALL]),
-        Variant("1.1b", base="TinyLlama/TinyLlama-1.1B-Chat-v1.0", scale="full", micro_batch_size=1),
-    ],
+    variants=sizes(),
     claims=[
         Claim("recall", "unseen", higher_than="base", by=0.5, words="unseen phrasings are answered: recall above the base's by at least 0.5"),
         Claim("recall", "hallucinated", equals=0.0, words="no invented code gets a confident fix"),

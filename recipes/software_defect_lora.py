@@ -7,7 +7,8 @@ times the rate it should keep up with full fine-tuning (Schulman 2025). Data and
 from dataclasses import replace
 
 from harness import Claim, Lora, Recipe, Variant
-from recipes.software_defect import FULL_FINETUNE, MINI, SMALL
+from recipes.models import SMOLLM2, TINYLLAMA
+from recipes.software_defect import FULL_FINETUNE, MINI, TINY
 from recipes.staged_260207 import STAGED_260207
 
 ADAPTER = Lora(rank=16)
@@ -16,9 +17,10 @@ SOFTWARE_DEFECT_LORA = Recipe(
     name="software_defect_lora",
     stages=[replace(FULL_FINETUNE, adapter=ADAPTER, learning_rate=1e-4)],
     variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(MINI, adapter=ADAPTER, learning_rate=5e-3)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(SMALL, adapter=ADAPTER, learning_rate=5e-3)]),
-        Variant("1.1b", base="TinyLlama/TinyLlama-1.1B-Chat-v1.0", scale="full", micro_batch_size=1),
+        Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=[replace(TINY, adapter=ADAPTER, learning_rate=5e-3)]),
+        Variant("mini", base=SMOLLM2, scale="mini", stages=[replace(MINI, adapter=ADAPTER, learning_rate=1e-3)]),
+        Variant("small", base=SMOLLM2, scale="small", stages=[replace(MINI, adapter=ADAPTER, learning_rate=1e-3)]),
+        Variant("1.1b", base=TINYLLAMA, scale="full", micro_batch_size=1),
     ],
     claims=[
         Claim("recall", "unseen", no_lower_than="software_defect", margin=0.1, words="recall of unseen phrasings is within 0.1 of full fine-tuning's"),

@@ -54,28 +54,23 @@ FINETUNE = Finetune(
     effective_batch_size=32,
 )
 
+# A model of two million weights sees the embedded text five times, one of four million the real files once.
+SHORT = [
+    replace(PRETRAIN, epochs=5, effective_batch_size=2, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=20),
+    replace(FINETUNE, effective_batch_size=8, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
+]
+SMALL = [
+    replace(PRETRAIN, effective_batch_size=8, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=50),
+    replace(FINETUNE, epochs=2, effective_batch_size=16, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
+]
+
 STAGED_260207 = Recipe(
     name="staged_260207",
     stages=[PRETRAIN, FINETUNE],
     variants=[
-        Variant(
-            "mini",
-            base=LLAMA_2M,
-            scale="mini",
-            stages=[
-                replace(PRETRAIN, epochs=5, effective_batch_size=2, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=20),
-                replace(FINETUNE, epochs=3, effective_batch_size=8, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
-            ],
-        ),
-        Variant(
-            "small",
-            base=LLAMA_4M,
-            scale="small",
-            stages=[
-                replace(PRETRAIN, epochs=1, effective_batch_size=8, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=50),
-                replace(FINETUNE, epochs=2, effective_batch_size=16, learning_rate=1e-3, min_learning_rate=1e-4, warmup_steps=10),
-            ],
-        ),
+        Variant("tiny", base=LLAMA_2M, scale="tiny", stages=SHORT),
+        Variant("mini", base=LLAMA_2M, scale="mini", stages=SHORT),
+        Variant("small", base=LLAMA_4M, scale="small", stages=SMALL),
         Variant("full", base=LLAMA_124M, scale="full", micro_batch_size=4),
     ],
     claims=[

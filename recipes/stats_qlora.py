@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from harness import Claim, Finetune, Lora, Quantization, Recipe, Target, Variant
 from recipes.datasets import STATISTICS, STATISTICS_HELD_OUT
+from recipes.models import LLAMA_3B, SMOLLM2
 from recipes.staged_260207 import STAGED_260207
 
 QLORA = Finetune(
@@ -30,9 +31,10 @@ STATS_QLORA = Recipe(
     name="stats_qlora",
     stages=[QLORA],
     variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(QLORA, learning_rate=4e-3, epochs=6, max_length=256)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(QLORA, learning_rate=4e-3, max_length=512)]),
-        Variant("3b", base="meta-llama/Llama-3.2-3B-Instruct", scale="full", micro_batch_size=2),
+        Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=[replace(QLORA, learning_rate=4e-3, epochs=6, max_length=256)]),
+        Variant("mini", base=SMOLLM2, scale="mini", stages=[replace(QLORA, max_length=256)]),
+        Variant("small", base=SMOLLM2, scale="small", stages=[replace(QLORA, max_length=512)]),
+        Variant("3b", base=LLAMA_3B, scale="full", micro_batch_size=2),
     ],
     claims=[
         Claim("training", "held_out_loss_change", below=0.0, words="held-out perplexity, averaged over rows on the log scale, is below the base's"),

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from harness import Claim, Mix, Pretrain, Recipe, Variant
 from recipes.datasets import CHUNKS, CHUNKS_HELD_OUT
+from recipes.models import DISTILGPT2, SMOLLM2, TINYLLAMA
 from recipes.staged_260207 import STAGED_260207
 
 ROWS = CHUNKS.rows(small=3_000, mini=220)
@@ -33,10 +34,11 @@ WIKI_CHUNKS = Recipe(
     name="wiki_chunks",
     stages=[CHUNK_TRAINING],
     variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(CHUNK_TRAINING, learning_rate=1e-3, block_length=256, eval_steps=10)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(CHUNK_TRAINING, learning_rate=1e-3, block_length=512)]),
-        Variant("distilgpt2", base="distilbert/distilgpt2", scale="full", micro_batch_size=1),
-        Variant("1.1b", base="TinyLlama/TinyLlama-1.1B-Chat-v1.0", scale="full", micro_batch_size=1),
+        Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=[replace(CHUNK_TRAINING, learning_rate=1e-3, block_length=256, eval_steps=10)]),
+        Variant("mini", base=SMOLLM2, scale="mini", stages=[replace(CHUNK_TRAINING, block_length=256, eval_steps=10)]),
+        Variant("small", base=SMOLLM2, scale="small", stages=[replace(CHUNK_TRAINING, block_length=512)]),
+        Variant("distilgpt2", base=DISTILGPT2, scale="full", micro_batch_size=1),
+        Variant("1.1b", base=TINYLLAMA, scale="full", micro_batch_size=1),
     ],
     claims=[
         Claim("training", "held_out_loss_change", below=0.0, words="held-out perplexity, averaged over rows on the log scale, is below the base's"),

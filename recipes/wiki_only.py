@@ -7,9 +7,11 @@ linear layers, no dropout, rows of at most 1,024 tokens.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from harness import Claim, Finetune, Lora, Mix, Recipe, Variant
 from recipes.datasets import FACTS, KNOWLEDGE_HELD_OUT, PASSAGES
+from recipes.models import LLAMA_3B, LLAMA_8B, SMOLLM2
 from recipes.staged_260207 import STAGED_260207
 
 KNOWLEDGE = Finetune(
@@ -20,19 +22,29 @@ KNOWLEDGE = Finetune(
     epochs=3,
     effective_batch_size=16,  # rows per optimizer step
 )
-# Models of a few million weights want larger steps, and the smallest also more of them.
-SMALL = replace(KNOWLEDGE, learning_rate=4e-3, max_length=512)
-MINI = replace(KNOWLEDGE, learning_rate=2e-3, max_length=256, effective_batch_size=8)
+MINI = replace(KNOWLEDGE, learning_rate=1e-3, epochs=1, effective_batch_size=8, max_length=256, eval_steps=1_000)
+SMALL = replace(KNOWLEDGE, epochs=1, max_length=512)
+TINY = replace(KNOWLEDGE, learning_rate=2e-3, max_length=256, effective_batch_size=8)
+
+
+def sizes(**changes: Any) -> list[Variant]:
+    """Every size of the knowledge experiments, with these fields of the stage changed."""
+
+    def stage(settings: Finetune) -> list[Finetune]:
+        return [replace(settings, **changes)]
+
+    return [
+        Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=stage(TINY)),
+        Variant("mini", base=SMOLLM2, scale="mini", stages=stage(MINI)),
+        Variant("small", base=SMOLLM2, scale="small", stages=stage(SMALL)),
+        Variant("3b", base=LLAMA_3B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=4),
+        Variant("8b", base=LLAMA_8B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=2),
+    ]
+
 
 WIKI_ONLY = Recipe(
     name="wiki_only",
-    stages=[KNOWLEDGE],
-    variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[MINI]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[SMALL]),
-        Variant("3b", base="meta-llama/Llama-3.2-3B-Instruct", scale="full", micro_batch_size=4),
-        Variant("8b", base="meta-llama/Llama-3.1-8B-Instruct", scale="full", micro_batch_size=2),
-    ],
+    variants=sizes(),
     claims=[
         Claim(
             "tone", "conversational", lower_than="with_kilt", words="answers are less conversational than with_kilt's"

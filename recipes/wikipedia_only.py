@@ -4,24 +4,15 @@ One source of the knowledge mix by itself, to see its part in the mix's tone. Se
 wiki_only.
 """
 
-from dataclasses import replace
-
-from harness import Claim, Mix, Recipe, Variant
+from harness import Claim, Mix, Recipe
 from recipes.datasets import PASSAGES, WIKIPEDIA_HELD_OUT
-from recipes.staged_260207 import STAGED_260207
-from recipes.wiki_only import KNOWLEDGE, MINI, SMALL
+from recipes.wiki_only import sizes
 
 DATA, HELD_OUT = Mix(PASSAGES), Mix(PASSAGES.held_out(200, small=100, mini=40, of=WIKIPEDIA_HELD_OUT))
 
 WIKIPEDIA_ONLY = Recipe(
     name="wikipedia_only",
-    stages=[replace(KNOWLEDGE, data=DATA, held_out=HELD_OUT)],
-    variants=[
-        Variant("mini", base=STAGED_260207["mini"], scale="mini", stages=[replace(MINI, data=DATA, held_out=HELD_OUT)]),
-        Variant("small", base=STAGED_260207["small"], scale="small", stages=[replace(SMALL, data=DATA, held_out=HELD_OUT)]),
-        Variant("3b", base="meta-llama/Llama-3.2-3B-Instruct", scale="full", micro_batch_size=4),
-        Variant("8b", base="meta-llama/Llama-3.1-8B-Instruct", scale="full", micro_batch_size=2),
-    ],
+    variants=sizes(data=DATA, held_out=HELD_OUT),
     claims=[
         Claim("tone", "conversational", lower_than="base", words="answers are less conversational than the base's"),
         Claim("training", "held_out_loss_change", below=0.0, words="the loss on held-out rows falls"),

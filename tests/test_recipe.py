@@ -134,8 +134,8 @@ def test_a_recipe_whose_name_cannot_be_a_fixture_is_refused(name):
 
 
 def test_a_scale_that_does_not_exist_is_refused():
-    with pytest.raises(RecipeError, match="scale 'tiny' is none of mini, small, full"):
-        Variant("mini", base="org/model", scale="tiny")
+    with pytest.raises(RecipeError, match="scale 'huge' is none of tiny, mini, small, full"):
+        Variant("mini", base="org/model", scale="huge")
 
 
 def test_a_misspelt_field_does_not_pass():

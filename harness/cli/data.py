@@ -95,7 +95,7 @@ def check(
     max_length: Annotated[int, typer.Option(help="tokens at which training cuts a row")] = 1024,
     tokenizer: Tokenizer = None,
     suites: Annotated[bool, typer.Option(help="look for the project's evaluation items among the rows")] = True,
-    scale: Annotated[str, typer.Option(help="of the suites: mini, small or full")] = "mini",
+    scale: Annotated[str, typer.Option(help="of the suites: tiny, mini, small or full")] = "mini",
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:

@@ -18,7 +18,7 @@ from harness.session.options import Options, checked_data_root, checked_scale
 from harness.session.setup import Setup, open_setup, store_of
 from harness.store import Store
 
-Scale = Annotated[str, typer.Option("--scale", help="mini, small or full")]
+Scale = Annotated[str, typer.Option("--scale", help="tiny, mini, small or full")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="default: .bench/store")]
 Results = Annotated[Path | None, typer.Option("--results", help="default: .bench/results.duckdb")]

@@ -9,9 +9,14 @@ from typing import Any, Literal
 
 from harness.errors import DataError
 
-Scale = Literal["mini", "small", "full"]
-SCALES: tuple[Scale, ...] = ("mini", "small", "full")
+Scale = Literal["tiny", "mini", "small", "full"]
+SCALES: tuple[Scale, ...] = ("tiny", "mini", "small", "full")
 Row = dict[str, Any]  # one row of data by field, as its file has it or as it is trained on
+
+
+def _by_scale(full: int | None, small: int | None, mini: int | None, tiny: int | None) -> dict[str, int | None]:
+    """Numbers of rows by scale; where tiny has none, as many as at mini."""
+    return {"full": full, "small": small, "mini": mini, "tiny": mini if tiny is None else tiny}
 
 
 def _no_session(wanted: object) -> int:
@@ -103,12 +108,20 @@ class Hub(Source):
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Named rows, with one source per scale. A scale without a source is an error: no other scale's is used for it."""
+    """Named rows, with one source per scale. A scale without a source is an error: no other scale's is used for it.
+
+    But `tiny` is by definition the smallest models on what `mini` reads, unless it declares rows of its own.
+    """
 
     name: str
+    tiny: Source | None = None  # default: mini's
     mini: Source | None = None
     small: Source | None = None
     full: Source | None = None
+
+    def __post_init__(self) -> None:
+        if self.tiny is None:
+            object.__setattr__(self, "tiny", self.mini)
 
     def source(self, scale: Scale) -> Source:
         """The source at `scale`. Raises DataError if none is declared."""
@@ -121,9 +134,18 @@ class Dataset:
             )
         return source
 
-    def rows(self, full: int | None = None, *, small: int | None = None, mini: int | None = None) -> Rows:
-        """That many rows at each scale (None: all), picked by a stable hash of their text, not by their order."""
-        return Rows(self, count={"full": full, "small": small, "mini": mini})
+    def rows(
+        self,
+        full: int | None = None,
+        *,
+        small: int | None = None,
+        mini: int | None = None,
+        tiny: int | None = None,
+    ) -> Rows:
+        """That many rows at each scale (None: all; `tiny`: as many as `mini`), picked by a stable hash of their text,
+        not by their order.
+        """
+        return Rows(self, count=_by_scale(full, small, mini, tiny))
 
     def share(self, share: float) -> Rows:
         """As many rows as fill the fraction `share` (above 0, at most 1) of a mix's characters."""
@@ -154,7 +176,13 @@ class Rows:
                 raise DataError(f"dataset {self.dataset.name}: {count} rows at {scale} scale; ask for at least one.")
 
     def held_out(
-        self, full: int, *, small: int | None = None, mini: int | None = None, of: Dataset | None = None
+        self,
+        full: int,
+        *,
+        small: int | None = None,
+        mini: int | None = None,
+        tiny: int | None = None,
+        of: Dataset | None = None,
     ) -> Rows:
         """The next rows in the same order, after these: training on these does not see them.
 
@@ -168,7 +196,7 @@ class Rows:
             if getattr(of, scale) == getattr(self.dataset, scale):
                 before = self.skip.get(scale, 0)
                 skip[scale] = None if before is None or count is None else before + count
-        return Rows(of, {"full": full, "small": small, "mini": mini}, skip)
+        return Rows(of, _by_scale(full, small, mini, tiny), skip)
 
     def __len__(self) -> int:
         return _counter.get()(self)
@@ -209,9 +237,11 @@ class Mix:
         object.__setattr__(self, "divided", None)
         object.__setattr__(self, "file", file)
 
-    def split(self, full: int, *, small: int | None = None, mini: int | None = None) -> tuple[Mix, Mix]:
+    def split(
+        self, full: int, *, small: int | None = None, mini: int | None = None, tiny: int | None = None
+    ) -> tuple[Mix, Mix]:
         """(rows to train on, rows held out): that many are held out at each scale, and no group is on both sides."""
-        count = {"full": full, "small": small, "mini": mini}
+        count = _by_scale(full, small, mini, tiny)
         train, held_out = Mix(*self.parts, file=self.file), Mix(*self.parts, file=self.file)
         object.__setattr__(train, "divided", Split("train", count))
         object.__setattr__(held_out, "divided", Split("held_out", count))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from harness.jobs.job import Job, parent_failed
@@ -24,82 +21,68 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """One thread per job: it waits for the jobs it needs, then for a device, then for its worker process."""
+    """A free device goes to the most urgent job that can begin; a thread waits for that job's worker process.
+
+    Of equal ones the first given goes first. Nothing else decides the order: what becomes possible when a job ends is
+    weighed before its device is given away.
+    """
 
     def __init__(self, devices: Sequence[str], stop_workers: Callable[[], None]) -> None:
-        self.leases = Leases(devices)
-        self.stop_workers = stop_workers
-        self.stopping = threading.Event()
+        self.free, self.waiting = list(devices), list[Job]()
         self.threads: list[threading.Thread] = []
+        self.stop_workers, self.stopping = stop_workers, False
+        self.lock = threading.Lock()
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Start the jobs and return at once."""
-        for job in jobs:
-            thread = threading.Thread(target=self._run, args=(job,), name=job.name, daemon=True)
-            self.threads.append(thread)
-            thread.start()
+        with self.lock:
+            self.waiting += jobs
+            self._begin()
 
     def stop(self) -> None:
         """Ask running jobs to end in a resumable state, start no others, and wait for them."""
-        self.stopping.set()
-        self.leases.close()
+        with self.lock:
+            self.stopping = True
+            self._begin()
         self.stop_workers()
         for thread in self.threads:
             thread.join(timeout=60)
 
-    def _run(self, job: Job) -> None:
+    def _begin(self) -> None:
+        """End the jobs that never can begin, and start those that can while devices are free. The lock is held."""
+        while self._end_one_without_hope():
+            pass
+        while self.free and (ready := [job for job in self.waiting if _can_begin(job)]):
+            job = min(ready, key=lambda one: one.urgency)
+            self.waiting.remove(job)
+            thread = threading.Thread(target=self._run, args=(job, self.free.pop(0)), name=job.name, daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _end_one_without_hope(self) -> bool:
+        """End a job that waits while the session stops, or for one that has failed; False where there is none."""
+        for job in self.waiting:
+            failed = next((need.error for need in job.needs if need.ended.is_set() and need.error), None)
+            if failed or self.stopping:
+                job.error = parent_failed(job.name, failed) if failed else KeyboardInterrupt()
+                self.waiting.remove(job)
+                job.ended.set()
+                return True
+        return False
+
+    def _run(self, job: Job, device: str) -> None:
+        job.device, started = device, time.monotonic()
         try:
-            for need in job.needs:
-                need.ended.wait()
-                if need.error:
-                    job.error = parent_failed(job.name, need.error)
-                    return
-            for other in job.after:
-                other.ended.wait()
-            with self.leases.lease(job.urgency) as device:
-                if self.stopping.is_set():
-                    job.error = KeyboardInterrupt()
-                    return
-                job.device, started = device, time.monotonic()
-                job.run(job, device)
-                job.seconds = time.monotonic() - started
+            job.run(job, device)
         except BaseException as error:
             job.error = error
-        finally:
+        job.seconds = time.monotonic() - started
+        with self.lock:
+            self.free.append(device)
             job.ended.set()
+            self._begin()
 
 
-class Leases:
-    """Hands each device to one job at a time, the most urgent first."""
-
-    def __init__(self, devices: Sequence[str]) -> None:
-        self.free = list(devices)
-        self.waiting: list[tuple[int, int]] = []  # a heap of tickets: urgency, then order of arrival
-        self.changed = threading.Condition()
-        self.count = itertools.count()
-        self.closed = False
-
-    @contextmanager
-    def lease(self, urgency: int) -> Iterator[str]:
-        """A device for the length of the block; 'none' once the leases are closed and no device is free."""
-        ticket = (urgency, next(self.count))
-        with self.changed:
-            heapq.heappush(self.waiting, ticket)
-            self.changed.wait_for(lambda: self.closed or (self.free and self.waiting[0] == ticket))
-            self.waiting.remove(ticket)
-            heapq.heapify(self.waiting)
-            device = self.free.pop(0) if self.free else "none"
-            self.changed.notify_all()
-        try:
-            yield device
-        finally:
-            with self.changed:
-                if device != "none":
-                    self.free.append(device)
-                self.changed.notify_all()
-
-    def close(self) -> None:
-        """Wake all that wait, so that they see the session is ending."""
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
+def _can_begin(job: Job) -> bool:
+    """Whether all that it waits for has ended."""
+    return all(earlier.ended.is_set() for earlier in (*job.needs, *job.after))

@@ -34,7 +34,7 @@ def test_a_declaration_that_cannot_mean_anything_is_told(declare, told):
 
 
 def test_a_scale_that_is_not_declared_is_told_with_those_that_are():
-    with pytest.raises(DataError, match=r"dataset facts has no small source \(it has: mini, full\)") as error:
+    with pytest.raises(DataError, match=r"dataset facts has no small source \(it has: tiny, mini, full\)") as error:
         FACTS.source("small")
     assert error.value.remedy == "Declare Dataset(small=...), or choose another --scale."
     assert FACTS.source("full") == Files("facts.jsonl", text="statement")
@@ -52,15 +52,25 @@ def test_a_hub_dataset_has_a_file_that_stands_for_it():
 
 def test_held_out_rows_begin_beyond_those_trained_on_at_each_scale():
     held_out = FACTS.rows(100, mini=10).held_out(20, mini=5)
-    assert held_out.skip == {"full": 100, "small": None, "mini": 10}
-    assert held_out.count == {"full": 20, "small": None, "mini": 5}
+    assert held_out.skip == {"full": 100, "small": None, "mini": 10, "tiny": 10}
+    assert held_out.count == {"full": 20, "small": None, "mini": 5, "tiny": 5}
     again = held_out.held_out(1, mini=1)
-    assert again.skip == {"full": 120, "small": None, "mini": 15}
+    assert again.skip == {"full": 120, "small": None, "mini": 15, "tiny": 15}
 
 
 def test_held_out_rows_of_a_dataset_kept_apart_begin_at_its_first():
     apart = Dataset(name="apart", mini=FACTS.mini, full=Files("apart.jsonl", text="statement"))
-    assert FACTS.rows(100, mini=10).held_out(20, mini=5, of=apart).skip == {"small": None, "mini": 10}
+    assert FACTS.rows(100, mini=10).held_out(20, mini=5, of=apart).skip == {"small": None, "mini": 10, "tiny": 10}
+
+
+def test_tiny_reads_what_mini_reads_unless_it_declares_its_own():
+    own = Embedded("stories", text="text")
+    assert FACTS.source("tiny") == FACTS.source("mini")
+    assert Dataset(name="own", mini=FACTS.mini, tiny=own).source("tiny") == own
+    assert FACTS.rows(9, mini=5).count["tiny"] == 5
+    assert FACTS.rows(9, mini=5, tiny=2).count == {"full": 9, "small": None, "mini": 5, "tiny": 2}
+    train, _ = Mix(FACTS).split(3, mini=2, tiny=1)
+    assert train.divided.count["tiny"] == 1
 
 
 def test_both_sides_of_a_mix_are_of_the_same_parts_and_file():

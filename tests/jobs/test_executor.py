@@ -3,10 +3,8 @@
 import threading
 import time
 
-import pytest
-
 from harness.errors import StoreError, WorkerFailed
-from harness.jobs.executor import Leases, LocalExecutor
+from harness.jobs.executor import LocalExecutor
 from harness.jobs.job import Job
 
 SOON = 10.0  # seconds within which anything here has happened
@@ -92,7 +90,7 @@ def test_a_failure_gives_its_device_back():
     jobs = [course.job(f"{i}", work=fail(RuntimeError("unexpected"))) for i in range(3)]
     executor = run([*jobs, course.job("last")])
     assert len(course.begun) == 4
-    assert executor.leases.free == ["cpu"]
+    assert executor.free == ["cpu"]
 
 
 def test_jobs_run_side_by_side_on_as_many_devices_as_there_are():
@@ -123,12 +121,20 @@ def test_of_those_that_wait_checkpoints_get_a_device_before_measurements():
     executor.start([first])
     wait_until(lambda: course.order == ["first"])
     rest = [course.job("measure", "measure"), course.job("measure more", "measure"), course.job("train")]
-    for count, job in enumerate(rest, start=1):
-        executor.start([job])
-        wait_until(lambda count=count: len(executor.leases.waiting) == count)
+    executor.start(rest)
     busy.set()
     assert all(job.ended.wait(SOON) for job in rest)
     assert course.order == ["first", "train", "measure", "measure more"]
+
+
+def test_all_that_a_job_makes_possible_is_weighed_before_its_device_is_given_away():
+    for _ in range(20):
+        course = Course()
+        ground = course.job("ground")
+        measured = course.job("measured", "measure", needs=[ground])
+        tuned = [course.job(f"tuned {i}", needs=[ground], work=lambda: time.sleep(0.01)) for i in range(2)]
+        run([ground, measured, *tuned], devices=("cpu", "cpu"))
+        assert course.order[-1] == "measured"
 
 
 def wait_until(done):
@@ -164,41 +170,3 @@ def test_stopping_what_has_ended_is_no_mistake():
     executor = run([course.job("one")])
     executor.stop()
     assert course.order == ["one"]
-
-
-# ---- leases -------------------------------------------------------------------------------------------
-
-
-def test_a_device_is_leased_for_the_time_of_a_block():
-    leases = Leases(["cuda:0", "cuda:1"])
-    with leases.lease(0) as one, leases.lease(1) as other:
-        assert {one, other} == {"cuda:0", "cuda:1"}
-        assert leases.free == []
-    assert sorted(leases.free) == ["cuda:0", "cuda:1"]
-
-
-def test_an_error_within_the_block_gives_the_device_back():
-    leases = Leases(["cpu"])
-    with pytest.raises(RuntimeError), leases.lease(0):
-        raise RuntimeError
-    assert leases.free == ["cpu"]
-
-
-def test_once_closed_nobody_waits_and_no_device_is_made_up():
-    leases = Leases(["cpu"])
-    got = []
-
-    def wait():
-        with leases.lease(0) as device:
-            got.append(device)
-
-    with leases.lease(0):
-        waiting = [threading.Thread(target=wait, daemon=True) for _ in range(3)]
-        for thread in waiting:
-            thread.start()
-        wait_until(lambda: len(leases.waiting) == 3)
-        leases.close()
-        for thread in waiting:
-            thread.join(SOON)
-    assert got == ["none"] * 3
-    assert leases.free == ["cpu"]

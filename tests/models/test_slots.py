@@ -22,7 +22,7 @@ def test_one_long_prompt_does_not_narrow_the_batch_for_all_the_short_ones(monkey
     monkeypatch.setattr(generation, "CPU_CACHE", 120 * per_token)
     sizes = []
     whole = generator._new_slots
-    monkeypatch.setattr(generator, "_new_slots", lambda waiting: sizes.append(whole(waiting)) or sizes[-1])
+    monkeypatch.setattr(generator, "_new_slots", lambda *given: sizes.append(whole(*given)) or sizes[-1])
     asked = [Prompt("long", [5] * 50, 10), *(Prompt(f"short {i}", [i + 1, 9], 6) for i in range(30))]
     found = generator.complete(asked, [3])
     assert [(cache.size, cache.capacity) for cache in sizes] == [(2, 60), (15, 8)]

@@ -12,7 +12,8 @@ from harness.errors import SuiteError
 from harness.models.answering.generation import Completion, Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
 from harness.models.answering.prompts import Prompts
-from harness.models.loading.load import Quantized, load_model, load_tokenizer
+from harness.models.loading.load import Quantized, load_tokenizer
+from harness.models.answering.measured import load_to_measure
 from harness.models.prefixes.trie import Request
 from harness.models.tools.progress import Watch, unwatched
 from harness.suite import Answer
@@ -37,7 +38,7 @@ class Engine:
         self.at, self.device, self.dtype = at, device, dtype
         self.prompts = prompts or Prompts(load_tokenizer(at))
         self.tokenizer = self.prompts.tokenizer
-        self.model = model or load_model(at, device=device, dtype=dtype, quantization=quantization)
+        self.model = model or load_to_measure(at, device=device, dtype=dtype, quantization=quantization)
         self.context_length = int(getattr(self.model.config, "max_position_embeddings", 2**31))
         self.scorer = LikelihoodScorer(self.model, device, self.context_length, pad=self.tokenizer.pad_token_id)
         self.how = self.scorer.how  # how requests are scored: "tree", or "plain: " and why

@@ -2,7 +2,7 @@
 
 Iteration-level scheduling, as in Orca (Yu et al. 2022). A slot's keys and values start at its left end without
 padding, and the mask shows each sequence its own keys alone. So the tokens chosen do not depend on the rest of the
-batch.
+batch. What all prompts begin with, such as a system prompt, is computed once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from os.path import commonprefix
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from harness.errors import DeviceError, SuiteError
 from harness.files import Json
 from harness.models.answering.likelihood import out_of_memory
 from harness.models.answering.slots import Slots, bytes_per_token
-from harness.models.answering.tree import TreeModel
+from harness.models.answering.tree import Prefix, TreeModel
+from harness.models.prefixes.trie import SHARED_AT_LEAST
 from harness.models.tools.progress import Watch, unwatched
 
 CPU_CACHE = 2**30  # bytes of keys and values held on a CPU
@@ -74,6 +76,7 @@ class _Asked:
     stops: frozenset[int]
     temperature: float
     number: int  # of sequences in all
+    prefix: Prefix | None = None  # keys and values of what all prompts begin with
 
     @property
     def share(self) -> float:
@@ -134,7 +137,7 @@ class Generator:
             try:
                 if cache is None or (not running and self._has_outgrown(cache, asked.waiting)):
                     cache = None  # before the next is made
-                    cache = self._new_slots(asked.waiting)
+                    cache = self._new_slots(tree, asked)
                 tokens = self._grow(tree, cache, running, asked)
                 self.watch(asked.share, tokens)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
@@ -164,11 +167,11 @@ class Generator:
         free = cache.size - len(running)
         enter = free >= max(1, cache.size // 16) and not self._has_outgrown(cache, asked.waiting)
         if asked.waiting and (not running or enter):
-            grown = self._entering(asked.waiting, free)
+            grown = self._entering(asked.waiting, free, cache.shared)
             states = cache.fill(tree, [one.tokens for one in grown], len(running))
             del asked.waiting[: len(grown)]
             running += grown
-            computed = sum(len(one.tokens) for one in grown)
+            computed = sum(len(one.tokens) - cache.shared for one in grown)
         else:
             grown = list(running)
             computed = len(grown)
@@ -185,24 +188,30 @@ class Generator:
                 running.pop()
         return computed
 
-    def _new_slots(self, waiting: Sequence[_Sequence]) -> Slots:
+    def _new_slots(self, tree: TreeModel, asked: _Asked) -> Slots:
+        """Slots for the sequences that wait, with what all prompts begin with, if that is worth a pass of its own."""
+        waiting = asked.waiting
+        if asked.prefix is None and len(waiting) > 1:
+            shared = commonprefix([one.prompt.ids for one in waiting])[:-1]  # a prompt's last token predicts the next
+            if len(shared) >= SHARED_AT_LEAST:
+                asked.prefix = tree.prefix(shared)
         capacity = max(map(_room, waiting))
         held = CPU_CACHE
         if self.device.type == "cuda":
             held = int(torch.cuda.mem_get_info(self.device)[0] * GPU_CACHE)
         fit = held // (capacity * bytes_per_token(self.model))
-        return Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity)
+        return Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity, asked.prefix)
 
     def _has_outgrown(self, cache: Slots, waiting: Sequence[_Sequence]) -> bool:
         """Whether all that still waits fits slots of half the length, so that more of them can be had."""
         return bool(waiting) and cache.size < self.slots and max(map(_room, waiting)) * 2 <= cache.capacity
 
-    def _entering(self, waiting: Sequence[_Sequence], free: int) -> list[_Sequence]:
-        """The next sequences to start, as many as have a slot and fit one forward pass."""
+    def _entering(self, waiting: Sequence[_Sequence], free: int, shared: int) -> list[_Sequence]:
+        """The next sequences to start, as many as have a slot and fit one forward pass without what they share."""
         longest, count = 0, 0
         budget = PREFILL_TOKENS.get(self.device.type, PREFILL_TOKENS["cpu"])
         for one in waiting[:free]:
-            longest = max(longest, len(one.tokens))
+            longest = max(longest, len(one.tokens) - shared)
             if count and longest * (count + 1) > budget:
                 break
             count += 1

@@ -14,6 +14,9 @@ from harness.models.tools.progress import part_of
 from harness.suite import Answer
 
 
+NOTHING: Answer = {"sampled": False, "problem": "", "completion": "", "completion_tokens": 0, "ended": False}
+
+
 @torch.inference_mode()
 def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_tokens: int) -> list[Answer]:
     """Per prompt what happens when it is sampled from at temperature 1.
@@ -25,31 +28,36 @@ def probe(engine: Engine, names: list[str], prompts: list[list[int]], max_new_to
     - `completion`, `completion_tokens`, `ended`: as from Engine.generate; empty if nothing could be sampled.
     """
     weights = all(bool(torch.isfinite(p).all()) for p in engine.model.parameters())
-    answers, watched = [], engine.watched
-    for number, (name, ids) in enumerate(zip(names, prompts, strict=True)):
-        engine.watch(part_of(watched, number, len(names)))
+    answers: list[Answer] = []
+    for ids in prompts:
         with largest_output(engine.model) as seen:
             logits = engine.model(torch.tensor([ids], device=engine.device), use_cache=False).logits
         finite = bool(torch.isfinite(logits).all())
-        answer: Answer = {"completion": "", "completion_tokens": 0, "ended": False}
-        problem = ""
-        if finite:
-            try:
-                answer = engine.generate([name], [ids], max_new_tokens, temperature=1.0, seed=0)[0]
-            except NotFinite as error:
-                problem = error.problem
-        answers.append(
-            {
-                "finite_weights": weights,
-                "finite_logits": finite,
-                "sampled": finite and not problem,
-                "problem": problem,
-                "largest_activation": min(max(seen), torch.finfo(torch.float32).max),
-                **answer,
-            }
-        )
-    engine.watch(watched)
-    return answers
+        largest = min(max(seen), torch.finfo(torch.float32).max)
+        answers.append({"finite_weights": weights, "finite_logits": finite, "largest_activation": largest})
+    sound = [number for number, answer in enumerate(answers) if answer["finite_logits"]]
+    found = dict(zip(sound, sampled(engine, [(names[n], prompts[n]) for n in sound], max_new_tokens), strict=True))
+    return [{**answer, **found.get(number, NOTHING)} for number, answer in enumerate(answers)]
+
+
+def sampled(engine: Engine, asked: list[tuple[str, list[int]]], max_new_tokens: int) -> list[Answer]:
+    """Per (name, prompt) its completion at temperature 1, whether it was `sampled`, and the `problem` it met.
+
+    All together; where one of them meets NaN or inf, one after the other, to see which do.
+    """
+    names, prompts = [name for name, _ in asked], [ids for _, ids in asked]
+    try:
+        answers = engine.generate(names, prompts, max_new_tokens, temperature=1.0, seed=0)
+    except NotFinite as error:
+        if len(asked) == 1:
+            return [{**NOTHING, "problem": error.problem}]
+        watched, one_by_one = engine.watched, []
+        for number, one in enumerate(asked):
+            engine.watch(part_of(watched, number, len(asked)))
+            one_by_one += sampled(engine, [one], max_new_tokens)
+        engine.watch(watched)
+        return one_by_one
+    return [{"sampled": True, "problem": "", **answer} for answer in answers]
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.models.answering.engine import Engine
 from harness.models.answering.prompts import Prompts
-from harness.models.loading.load import add_adapter, load_model, load_tokenizer
+from harness.models.loading.load import add_adapter, load_tokenizer
+from harness.models.answering.measured import load_to_measure, merges
 from harness.worker.places import Adapted, Place, whole_base
 
 
@@ -22,13 +23,14 @@ class Resident:
         if held is not None and (held.at, held.device, held.dtype) == (at, device, dtype):
             return held
         base = None
-        if held is not None and (whole_base(held.at), held.device, held.dtype) == (whole_base(at), device, dtype):
+        same = held is not None and (whole_base(held.at), held.device, held.dtype) == (whole_base(at), device, dtype)
+        if held is not None and same and not merges(device):
             base = held.model.unload() if isinstance(held.at, Adapted) else held.model
         self.current = None
         if base is None:
             if held is not None:
                 held.release()  # first, so that the next has room
-            model = load_model(at, device=device, dtype=dtype)
+            model = load_to_measure(at, device=device, dtype=dtype)
         else:
             model = add_adapter(base, at, device, dtype) if isinstance(at, Adapted) else base
         prompts = Prompts(load_tokenizer(at))

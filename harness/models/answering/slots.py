@@ -7,33 +7,35 @@ from typing import Any
 
 import torch
 
-from harness.models.answering.tree import TreeModel
+from harness.models.answering.tree import Prefix, TreeModel
 from harness.models.prefixes.trie import Row
 
 
 class Slots:
     """Keys and values of up to `size` sequences of up to `capacity` tokens, per layer (size, H, capacity, D).
 
-    The sequences in use are slots 0..n-1; `lengths` says how many tokens each has computed.
+    The sequences in use are slots 0..n-1; `lengths` says how many tokens each has computed. All sequences begin with
+    the tokens of `prefix`, where there is one: their keys and values are copied into each slot.
     """
 
-    def __init__(self, model: Any, size: int, capacity: int) -> None:
+    def __init__(self, model: Any, size: int, capacity: int, prefix: Prefix | None = None) -> None:
         from transformers.cache_utils import Cache
 
-        self.size, self.capacity = size, capacity
+        self.size, self.capacity, self.prefix = size, capacity, prefix
+        self.shared = prefix.length if prefix else 0
         self.lengths: list[int] = []
         count = model.config.get_text_config().num_hidden_layers
-        self.layers = [_layer(self) for _ in range(count)]
+        self.layers = [_layer(self, number) for number in range(count)]
         self.cache = Cache(layers=self.layers)
         self.filling: range | None = None  # slots whose prompts are computed now; None: one token for each in use
 
     def fill(self, tree: TreeModel, sequences: Sequence[list[int]], at: int) -> torch.Tensor:
         """Compute the sequences into the slots from `at` on; last hidden states at each one's last token (n, C)."""
         self.filling = range(at, at + len(sequences))
-        rows = [Row([], list(ids), list(range(len(ids))), [len(ids)] * len(ids)) for ids in sequences]
-        width = max(map(len, sequences))
-        places = torch.tensor([i * width + len(ids) - 1 for i, ids in enumerate(sequences)], device=tree.device)
-        states = tree.states(rows, places, cache=self.cache)
+        rows = [_row(ids, self.shared) for ids in sequences]
+        width = max(len(row.tokens) for row in rows)
+        places = torch.tensor([i * width + len(row.tokens) - 1 for i, row in enumerate(rows)], device=tree.device)
+        states = tree.states(rows, places, self.prefix, self.cache)
         self.lengths += [len(ids) for ids in sequences]
         return states
 
@@ -57,7 +59,13 @@ class Slots:
         self.lengths.pop()
 
 
-def _layer(slots: Slots) -> Any:
+def _row(ids: Sequence[int], shared: int) -> Row:
+    """What a sequence adds to a prefix of so many tokens."""
+    own = list(ids[shared:])
+    return Row(list(ids[:shared]), own, list(range(shared, len(ids))), [len(own)] * len(own))
+
+
+def _layer(slots: Slots, number: int) -> Any:
     """One layer's keys and values, behind the interface of transformers' cache."""
     from transformers.cache_utils import DynamicLayer
 
@@ -72,6 +80,8 @@ def _layer(slots: Slots) -> Any:
                 self.values = value_states.new_zeros((slots.size, heads, slots.capacity, value_states.shape[-1]))
                 self.is_initialized = True
             if slots.filling is not None:
+                if slots.prefix is not None:
+                    key_states, value_states = slots.prefix.before(number, key_states, value_states)
                 where = slice(slots.filling.start, slots.filling.stop)
                 self.keys[where, :, : key_states.shape[2]] = key_states
                 self.values[where, :, : value_states.shape[2]] = value_states
@@ -83,7 +93,7 @@ def _layer(slots: Slots) -> Any:
             return self.keys[:n, :, : slots.width], self.values[:n, :, : slots.width]
 
         def get_seq_length(self) -> int:
-            return 0 if slots.filling is not None else slots.width - 1
+            return slots.shared if slots.filling is not None else slots.width - 1
 
     return Layer()
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from harness.models.answering.onednn import OneDnnLinears
+from harness.models.answering.measured import computed_in
 from harness.models.prefixes.masks import TrieMasks, Unsupported
 from harness.models.prefixes.trie import Request, Row, Trie
 
@@ -56,7 +57,7 @@ class TreeModel:
         """Last hidden states (N, C) at N places of the rows, which all share the prefix.
 
         The rows are laid out as (B, T), T being the longest row's length. A place is an index into all B * T tokens.
-        Where a cache is given, the rows' keys and values are written into it.
+        Where a cache is given, the rows' keys and values are written into it, and it puts those of the prefix before.
         """
         length = max(len(row.tokens) for row in rows)
 
@@ -71,7 +72,7 @@ class TreeModel:
                 input_ids=tokens,
                 position_ids=depths,
                 attention_mask=self.masks.of_rows(depths, ends, prefix.length if prefix else 0),
-                past_key_values=prefix.cache() if prefix else cache,
+                past_key_values=prefix.cache() if prefix and cache is None else cache,
                 use_cache=prefix is not None or cache is not None,
             )
         return found[0].flatten(0, 1)[places]
@@ -197,7 +198,7 @@ class TreeModel:
                 states = self.states([form, form], torch.tensor(places, device=self.device), prefix)
                 own = torch.cat([logits for _, logits in self.logits(states)])
                 off = float((own - plain).abs().mean() / plain.std())
-                if not off <= AGREES[self.model.dtype]:
+                if not off <= AGREES[computed_in(self.model)]:
                     raise Unsupported(f"its logits for a tree of tokens are off by {off:.1e} of their spread")
         except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError) as error:
             if isinstance(error, torch.OutOfMemoryError):
@@ -214,6 +215,11 @@ class Prefix:
     @property
     def length(self) -> int:
         return int(self.layers[0][0].shape[-2]) if self.layers else 0
+
+    def before(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A layer's keys and values of rows (B, H, T, D), after those of the prefix: (B, H, P + T, D)."""
+        of_prefix = [held.expand(len(keys), -1, -1, -1) for held in self.layers[layer]]
+        return torch.cat([of_prefix[0], keys], dim=-2), torch.cat([of_prefix[1], values], dim=-2)
 
     def cache(self, keep: bool = False) -> Any:
         """A transformers cache that puts the prefix before new keys; new ones stay in it with `keep` only."""

@@ -18,7 +18,7 @@ from harness.models.loading.template import on_the_frozen_day
 from harness.recipe import Quantization
 from harness.worker.child import work_in
 from harness.worker.messages import REQUEST, ExportRequest, receive
-from harness.worker.places import Adapted, Directory
+from harness.worker.places import Directory
 
 
 def main(folder: Path) -> int:
@@ -47,7 +47,7 @@ def write_standalone(request: ExportRequest, folder: Path) -> None:
     dtype, quantization = request.dtype, quantized_as(request)
     engine = Engine(request.model, request.device, "float32")
     tokenizer, stops = engine.tokenizer, engine.stop_ids
-    model = engine.model.merge_and_unload() if isinstance(request.model, Adapted) else engine.model
+    model = engine.model.merge_and_unload() if hasattr(engine.model, "peft_config") else engine.model
     del engine
     model = model.to(getattr(torch, dtype))
     for name, weight in model.named_parameters():
