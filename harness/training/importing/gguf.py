@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,9 +35,10 @@ def prepare(task: TrainingTask) -> Prepared:
 
     assert isinstance(task.base, GgufFile)
     path = Path(task.base.path)
-    fields, weights = _read(path, task.base.sha256)
+    reader = _read(path, task.base.sha256)
+    fields, weights = _checked(path, reader)
     # Alone in a folder: files that lie beside it, such as another model's tokenizer.json, would be read instead.
-    with TemporaryDirectory() as folder, _failures_explained(path):
+    with TemporaryDirectory() as folder, _failures_explained(path), _read_once(reader):
         (Path(folder) / "model.gguf").symlink_to(path.resolve())
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, gguf_file="model.gguf", dtype=torch.float32, output_loading_info=True
@@ -57,8 +59,8 @@ def prepare(task: TrainingTask) -> Prepared:
     return Prepared(None, tokenizer, model=_without_quantization(model))
 
 
-def _read(path: Path, declared: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """The file's fields that matter here, and how many weights each tensor has; no tensor is read."""
+def _read(path: Path, declared: str) -> Any:
+    """The file's fields and where its tensors are; no tensor is read. Raises DataError for a file not as declared."""
     from gguf import GGUFReader
 
     try:
@@ -77,12 +79,34 @@ def _read(path: Path, declared: str) -> tuple[dict[str, Any], dict[str, int]]:
             "Run again, if you have just changed the file; remove it, if it was fetched.",
         )
     try:
-        reader = GGUFReader(path)
+        return GGUFReader(path)
     except (ValueError, IndexError, KeyError) as error:
         raise DataError(
             f"{path} is cut or damaged: its {path.stat().st_size:,} bytes do not hold what it lists ({error}).",
             "Copy or download it again.",
         ) from error
+
+
+@contextmanager
+def _read_once(reader: Any) -> Iterator[None]:
+    """In this context transformers are given this reader, and one table of tensor names.
+
+    By themselves they read the file's fields three more times, for the configuration, the weights and the tokenizer,
+    and make that table once for each module of the model: most of the time of an import.
+    """
+    import gguf
+
+    own = {"GGUFReader": gguf.GGUFReader, "get_tensor_name_map": gguf.get_tensor_name_map}
+    gguf.GGUFReader = lambda *_, **__: reader
+    gguf.get_tensor_name_map = cache(gguf.get_tensor_name_map)
+    try:
+        yield
+    finally:
+        vars(gguf).update(own)
+
+
+def _checked(path: Path, reader: Any) -> tuple[dict[str, Any], dict[str, int]]:
+    """The file's fields that matter here, and how many weights each tensor has."""
     wanted = (MODEL, SPLITS, "split.count")
     fields = {name: reader.fields[name].contents() for name in wanted if name in reader.fields}
     if fields.get("split.count", 1) > 1:
