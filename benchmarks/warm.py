@@ -2,7 +2,7 @@
 
     python benchmarks/warm.py [-k "wiki_only or with_kilt"] [--rounds 7]
 
-Runs the session (made once if it is missing; without -k all recipes and suites) and an empty pytest session in
+Runs the session (made once if it is missing; without -k all recipes and suites, at scale tiny) and an empty pytest session in
 turn, as whole processes with Python's own caches, and prints the ratio of their medians. The aim is at most 2.5.
 """
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("-k", dest="selected", help="as pytest's")
     given = parser.parse_args()
-    rounds, warm = given.rounds, ["suites/", *(["-k", given.selected] if given.selected else [])]
+    rounds, warm = given.rounds, ["suites/", "--scale", "tiny", *(["-k", given.selected] if given.selected else [])]
     seconds(warm, ROOT)  # whatever is missing is made now
     check = subprocess.run(
         [sys.executable, "-m", "pytest", *warm], cwd=ROOT, capture_output=True, text=True, check=False

@@ -41,7 +41,9 @@ OF_TASKS = pytest.StashKey[set[str]]()  # node ids of tests that ask for the tas
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "fine-tuning experiments")
     group.addoption("--gpu", metavar="0[,1,...]", help="CUDA devices to train and measure on (default: the CPU)")
-    group.addoption("--scale", metavar="tiny|mini|small|full", help="which variants (default: full with --gpu, else mini)")
+    group.addoption(
+        "--scale", metavar="tiny|mini|small|full", help="which variants (default: full with --gpu, else mini)"
+    )
     group.addoption("--data-root", metavar="DIR", help="where real data files lie")
     group.addoption("--skip-bad-rows", action="store_true", help="list and leave out rows that cannot be read")
     group.addoption("--store", metavar="DIR", help="where checkpoints and evaluations are kept (default: .bench/store)")

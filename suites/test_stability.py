@@ -13,7 +13,7 @@ STABILITY = Suite(
     name="stability",
     dataset=FIRST_LOOK_PROMPTS,
     to_sample=to_sample,
-    asks=[Probe(dtypes=("float32", "bfloat16", "float16"))],
+    asks=[Probe(dtypes=("float32", "bfloat16", "float16"), max_new_tokens=32)],
     scorer=fitness,
     about="Sampled at temperature 1 in float32, bfloat16 and float16: finite numbers, an answer, no loop.",
 )

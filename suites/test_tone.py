@@ -13,7 +13,7 @@ TONE = Suite(
     name="tone",
     dataset=TONE_PROMPTS,
     to_sample=to_sample,
-    asks=[Generate(max_new_tokens=48)],
+    asks=[Generate(max_new_tokens=32)],
     scorer=tone_of_answer,
     metrics=[Mean("conversational", bounds=(0.0, 1.0)), Mean("words"), Mean("wordless")],
     about="Probability that an answer's style is conversational; lower is more encyclopedic.",

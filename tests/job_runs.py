@@ -25,8 +25,8 @@ def context_of(made, pool=None, decided=never):
     return context, reported
 
 
-def run(work, device="cpu"):
+def run(work, device="cpu", **more):
     """The job of that work, once it has ended."""
-    job = Job("k", "job", "measure", work, progress=work.progress)
+    job = Job("k", "job", "measure", work, progress=work.progress, **more)
     work(job, device)
     return job

@@ -61,6 +61,11 @@ def device_inside(device: str) -> str:
     return "cuda:0" if device.startswith("cuda") else device
 
 
+def threads_each(devices: tuple[str, ...], side_by_side: bool) -> int:
+    """Threads of a worker. Jobs that share a CPU share its threads: two with all of them each are a fifth slower."""
+    return max(1, threads() // len(slots(devices))) if devices == ("cpu",) and side_by_side else threads()
+
+
 def slots(devices: tuple[str, ...]) -> list[str]:
     """Jobs that may run at once: one per GPU; two on a CPU of several cores, since one alone leaves cores idle
     while it imports, tokenizes and scores."""

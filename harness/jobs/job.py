@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Literal
 
+from harness.environment import threads
 from harness.errors import HarnessError, WorkerFailed
 
 
@@ -37,6 +39,7 @@ class Job:
     needs: list[Job] = field(default_factory=list)  # must have succeeded before this one runs
     after: list[Job] = field(default_factory=list)  # run after these, even if they failed
     progress: Callable[[], Progress] = Progress
+    threads: int = field(default_factory=threads)  # of its worker, where that computes on the CPU
     device: str | None = None  # while running
     error: BaseException | None = None
     seconds: float = 0.0
@@ -58,6 +61,11 @@ class Job:
 def waits_for(job: Job, other: Job) -> bool:
     """Whether the job begins only after the other has ended."""
     return any(earlier is other or waits_for(earlier, other) for earlier in (*job.needs, *job.after))
+
+
+def run_side_by_side(jobs: Iterable[Job]) -> bool:
+    """Whether two of the jobs can run at the same time."""
+    return any(not waits_for(one, other) and not waits_for(other, one) for one, other in combinations(jobs, 2))
 
 
 def in_order(jobs: Iterable[Job]) -> list[Job]:

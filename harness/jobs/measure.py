@@ -15,7 +15,6 @@ from pathlib import Path
 
 from harness.data.reading.rows import load
 from harness.data.sources import Row
-from harness.environment import threads
 from harness.errors import HarnessError, StatisticsError, SuiteError
 from harness.evaluation.asking.answers import Answered, as_stored, store_answers, stored_answers
 from harness.evaluation.asking.batches import batches, in_drawn_order
@@ -99,7 +98,7 @@ class MeasuringJob:
                     self._publish(planned, self._known(planned))
             asked = [one for planned in left if planned.suite.needs_model and (one := self._to_ask(planned))]
             if asked:
-                self._ask(asked, device)
+                self._ask(asked, job, device)
             if not self.failed:
                 shutil.rmtree(self.folder, ignore_errors=True)  # after a failure the worker's log is of use
 
@@ -135,11 +134,11 @@ class MeasuringJob:
             self._publish(planned, known)
         return None
 
-    def _ask(self, asked: list[Asked], device: str) -> None:
+    def _ask(self, asked: list[Asked], job: Job, device: str) -> None:
         at_once = [one for one in asked if one.planned.rule is None]
         with disk_errors_explained(f"{self.subject.id}: writing its samples"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._write_request(self.folder, at_once, device)
+            self._write_request(self.folder, at_once, job, device)
         if at_once:
             self.asking = self.folder
             worker = self.context.pool.ask_model(self.folder, device, self.name)
@@ -147,9 +146,9 @@ class MeasuringJob:
             worker.wait()
         for one in asked:
             if one.planned.rule is not None:
-                self._ask_until_decided(one, device)
+                self._ask_until_decided(one, job, device)
 
-    def _write_request(self, folder: Path, asked: Sequence[Asked], device: str) -> None:
+    def _write_request(self, folder: Path, asked: Sequence[Asked], job: Job, device: str) -> None:
         """What the worker reads: the model, and each suite's questions; suites that ask the same are asked once."""
         suites: dict[str, AskedSuite] = {}
         for one in asked:
@@ -163,7 +162,7 @@ class MeasuringJob:
             model=place_of(self.planned, self.context.results.keys.root),
             device=device_inside(device),
             dtype=dtype_on(device),
-            threads=threads(),
+            threads=_begun_with(folder) or job.threads,
             suites=tuple(suites.values()),
         )
         (folder / PROGRESS).unlink(missing_ok=True)  # of an earlier session
@@ -194,7 +193,7 @@ class MeasuringJob:
 
     # ---- until decided ----------------------------------------------------------------------------
 
-    def _ask_until_decided(self, asked: Asked, device: str) -> None:
+    def _ask_until_decided(self, asked: Asked, job: Job, device: str) -> None:
         """--adaptive: the suite in batches, in a drawn order, until its gates are decided.
 
         Answered batches are kept: after a kill, the next session continues with the batch after them.
@@ -202,17 +201,17 @@ class MeasuringJob:
         planned, failed_before = asked.planned, self.failed
         asked = asked.only(in_drawn_order(asked.samples))
         with self._failures_of(planned):
-            self._publish(planned, self._answered_batches(asked, device))
+            self._publish(planned, self._answered_batches(asked, job, device))
         if self.failed == failed_before:
             for folder in self.folder.parent.glob(f"{planned.answers_key}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _answered_batches(self, asked: Asked, device: str) -> Answered:
+    def _answered_batches(self, asked: Asked, job: Job, device: str) -> Answered:
         """The answers so far, once they decide the suite's gates or are all there."""
         planned, everything = asked.planned, list(asked.samples)
         found: Answers | None = None
         for number, batch in enumerate(batches(everything)):
-            more = self._batch(asked.only(batch), number, device)
+            more = self._batch(asked.only(batch), number, job, device)
             found = more if found is None else _joined(found, more)
             answered = Answered(everything[: batch.stop], found.answers, found.record, everything)
             if batch.stop == len(everything):
@@ -224,7 +223,7 @@ class MeasuringJob:
                 continue  # some metric has no score among the samples so far
         return answered
 
-    def _batch(self, asked: Asked, number: int, device: str) -> Answers:
+    def _batch(self, asked: Asked, number: int, job: Job, device: str) -> Answers:
         """The answers to one batch, asked unless an earlier session has."""
         planned = asked.planned
         folder = self.folder.with_name(f"{planned.answers_key}-{number}")
@@ -232,7 +231,7 @@ class MeasuringJob:
         if not file.exists():
             with disk_errors_explained(f"{planned.name}: writing its samples"):
                 folder.mkdir(parents=True, exist_ok=True)
-                self._write_request(folder, [asked], device)
+                self._write_request(folder, [asked], job, device)
             self.asking = folder
             self.context.pool.ask_model(folder, device, self.name).wait()
         answers = read_answers(file)
@@ -322,6 +321,11 @@ class _Failures:
         self.job.failed = True
         self.job.context.report(MeasuringFailed(self.planned.key, error))
         return True
+
+
+def _begun_with(folder: Path) -> int | None:
+    """Threads with which an interrupted session began to ask: rounding depends on them. None where none has."""
+    return json.loads((folder / REQUEST).read_text())["threads"] if (folder / REQUEST).exists() else None
 
 
 def _record_of(checkpoint: Artifact) -> AnswersRecord:

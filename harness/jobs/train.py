@@ -10,7 +10,6 @@ from pathlib import Path
 from harness.data.reading.formats import row_text
 from harness.data.reading.rows import Access, Loaded, load
 from harness.data.sources import Row
-from harness.environment import threads
 from harness.errors import DataError
 from harness.files import Json, disk_errors_explained, last_json_line, write_json_lines
 from harness.fingerprint.checkpoints import PlannedStage
@@ -61,7 +60,7 @@ class TrainingJob:
             with disk_errors_explained(f"{planned.name}: writing its rows"):
                 folder = store.work("checkpoints", planned.key)
                 if not (folder / "made").exists() or not (folder / RECORD).exists():
-                    self._write_task(folder, device)
+                    self._write_task(folder, job, device)
             if not (folder / RECORD).exists():
                 self._fetch(job)
                 context.pool.run(WORKER, folder, device, planned.name).wait()
@@ -98,7 +97,7 @@ class TrainingJob:
         first = not any(spec.get("stage") == self.planned.kind for spec in specs.values())
         return "the first of its kind" if first else self.context.results.why_missing(self.planned)
 
-    def _write_task(self, folder: Path, device: str) -> None:
+    def _write_task(self, folder: Path, job: Job, device: str) -> None:
         """Write rows, then the task. What an interrupted run left is kept if it was training the same."""
         kept = tuple(row["id"] for row in self.rows.held_out or ())
         earlier: TrainingTask | None = receive(folder / TASK) if (folder / TASK).exists() else None
@@ -113,7 +112,7 @@ class TrainingJob:
         task = replace(
             task,
             device=device_inside(device),
-            threads=earlier.threads if earlier else threads(),
+            threads=earlier.threads if earlier else job.threads,
             held_out=kept,
             track=self.context.track,
         )

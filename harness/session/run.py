@@ -17,11 +17,11 @@ from harness.gates.judge import Judge
 from harness.gates.stopping import Decided, StoppingRules
 from harness.gates.verdict import Verdict
 from harness.jobs.context import JobContext, note_left_out
-from harness.jobs.devices import slots
+from harness.jobs.devices import slots, threads_each
 from harness.jobs.display import show
 from harness.jobs.events import Event, Measured, MeasuringFailed, Note, StoppedEarly, Trained
 from harness.jobs.executor import Executor, LocalExecutor
-from harness.jobs.job import Job
+from harness.jobs.job import Job, run_side_by_side
 from harness.jobs.missing import Jobs, Wanted, check_installed, missing_jobs
 from harness.jobs.pool import WorkerPool
 from harness.recipe import Subject
@@ -137,7 +137,10 @@ class Run:
             return
         check_installed()
         self.setup.store.discard(self.jobs.discarded)
-        self._executor = LocalExecutor(slots(self.setup.options.devices), self.pool.stop)
+        devices = self.setup.options.devices
+        for job in jobs:
+            job.threads = threads_each(devices, run_side_by_side(jobs))
+        self._executor = LocalExecutor(slots(devices), self.pool.stop)
         self._executor.start(jobs)
 
     def stop(self) -> None:

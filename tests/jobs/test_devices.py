@@ -7,7 +7,7 @@ import pytest
 
 from harness.environment import threads
 from harness.errors import DeviceError
-from harness.jobs.devices import device_inside, parse, slots, visible_gpus, visible_to_worker
+from harness.jobs.devices import device_inside, parse, slots, threads_each, visible_gpus, visible_to_worker
 
 
 @pytest.fixture
@@ -87,6 +87,12 @@ def test_a_worker_sees_its_one_device_as_the_first(machine):
 def test_one_job_runs_on_each_gpu_and_two_on_a_processor_of_several_cores():
     assert slots(("cuda:0", "cuda:2")) == ["cuda:0", "cuda:2"]
     assert slots(("cpu",)) == ["cpu"] * min(2, threads())
+
+
+def test_jobs_that_share_a_processor_share_its_threads():
+    assert threads_each(("cpu",), side_by_side=True) == max(1, threads() // 2)
+    assert threads_each(("cpu",), side_by_side=False) == threads()
+    assert threads_each(("cuda:0", "cuda:1"), side_by_side=True) == threads()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the processor's cores cannot be chosen")

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import HarnessError, StoreError, WorkerFailed
-from harness.jobs.job import Job, Progress, in_order, parent_failed, waits_for
+from harness.jobs.job import Job, Progress, in_order, parent_failed, run_side_by_side, waits_for
 
 
 def job(name, kind="train", needs=(), after=()):
@@ -46,6 +46,15 @@ def test_parents_come_before_children_whatever_the_order_given():
     found = in_order([measured, tuned, ground])
     assert [one.name for one in found] == ["ground", "tuned", "reference", "measured"]
     assert in_order([]) == []
+
+
+def test_jobs_run_side_by_side_unless_each_waits_for_another():
+    ground = job("ground")
+    tuned = job("tuned", needs=[ground])
+    measured = job("measured", after=[tuned])
+    assert not run_side_by_side([])
+    assert not run_side_by_side([ground, tuned, measured])
+    assert run_side_by_side([ground, tuned, job("reference", needs=[ground])])
 
 
 def test_two_jobs_of_the_same_fields_are_two_jobs():

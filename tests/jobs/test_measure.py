@@ -285,6 +285,14 @@ def test_suites_that_ask_the_same_are_asked_once_and_each_fails_alone(made, own,
     assert not list(work.folder.glob(f"{asked.answers_key}.json"))
 
 
+def test_what_was_begun_goes_on_with_the_threads_it_began_with(made, own, pool):
+    work, _ = job_of(made, own, ASKED, TWIN, pool=pool)
+    run(work, threads=2)
+    assert receive(work.folder / REQUEST).threads == 2
+    run(job_of(made, own, ASKED, TWIN, pool=pool)[0], threads=1)
+    assert receive(work.folder / REQUEST).threads == 2
+
+
 def test_answers_that_a_killed_session_left_are_not_asked_again(made, own, pool):
     work, reported = job_of(made, own, ASKED, pool=pool)
     [planned] = work.suites

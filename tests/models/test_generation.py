@@ -28,6 +28,23 @@ def test_greedy_tokens_do_not_depend_on_the_batch(name):
         assert one.ended == (len(one.ids) < prompt.max_new_tokens)
 
 
+@pytest.mark.parametrize("name", TREE)
+def test_what_all_prompts_begin_with_is_computed_once_and_changes_no_token(name, monkeypatch):
+    model, header = tiny(name), [(5 * i + 2) % VOCABULARY for i in range(20)]
+    asked = [Prompt(one.name, [*header, *one.ids], one.max_new_tokens) for one in prompts(9)]
+    asked.append(Prompt("shortest", [*header, 1], 4))
+    generator = generator_of(model)
+    generator.slots, computed = 4, []
+    own = generator.tree.states
+    monkeypatch.setattr(generator.tree, "states", lambda rows, *more: computed.extend(rows) or own(rows, *more))
+    found = generator.complete(asked, [3, 11])
+    for prompt, one in zip(asked, found, strict=True):
+        assert one.ids == one_by_one(model, prompt, [3, 11])
+    assert len(computed) == len(asked)
+    assert {tuple(row.prefix) for row in computed} == {tuple(header)}
+    assert [row.depths[0] for row in computed] == [20] * len(asked)
+
+
 def test_sampled_tokens_do_not_depend_on_the_batch_but_on_the_seed():
     generator = generator_of(tiny("llama"))
     together = generator.complete(prompts(), [], temperature=1.5, seed=4)

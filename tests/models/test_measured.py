@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from harness.models.answering.engine import Engine
-from harness.models.loading.load import load_model
 from harness.models.answering.measured import computed_in, load_to_measure
+from harness.models.loading.load import load_model
 
 NARROW = ["float16", "bfloat16"]
 IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])

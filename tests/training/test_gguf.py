@@ -67,6 +67,15 @@ def test_quantized_weights_are_the_numbers_that_an_independent_reader_gives(tmp_
     assert not np.array_equal(found["blk.0.attn_q.weight"], tensors(model)["blk.0.attn_q.weight"])  # it was rounded
 
 
+def test_the_file_is_read_once_and_the_library_is_left_as_it_was(tmp_path, model, tokenizer, monkeypatch):
+    path, read, reader = write_gguf(tmp_path / "model.gguf", model, tokenizer), [], gguf.GGUFReader
+    own = reader.__init__
+    monkeypatch.setattr(reader, "__init__", lambda self, *given: read.append(given) or own(self, *given))
+    imported(path)
+    assert len(read) == 1
+    assert gguf.GGUFReader is reader
+
+
 def test_what_lies_beside_the_file_is_not_read(tmp_path, model, tokenizer):
     path = write_gguf(tmp_path / "model.gguf", model, tokenizer)
     other = train_tokenizer(["Quite another text. " * 20], vocabulary_size=280, context_length=64)

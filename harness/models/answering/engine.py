@@ -11,9 +11,9 @@ import torch
 from harness.errors import SuiteError
 from harness.models.answering.generation import Completion, Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
+from harness.models.answering.measured import load_to_measure
 from harness.models.answering.prompts import Prompts
 from harness.models.loading.load import Quantized, load_tokenizer
-from harness.models.answering.measured import load_to_measure
 from harness.models.prefixes.trie import Request
 from harness.models.tools.progress import Watch, unwatched
 from harness.suite import Answer

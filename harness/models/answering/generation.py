@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from os.path import commonprefix
+from itertools import groupby, takewhile
 from typing import Any
 
 import torch
@@ -192,7 +191,7 @@ class Generator:
         """Slots for the sequences that wait, with what all prompts begin with, if that is worth a pass of its own."""
         waiting = asked.waiting
         if asked.prefix is None and len(waiting) > 1:
-            shared = commonprefix([one.prompt.ids for one in waiting])[:-1]  # a prompt's last token predicts the next
+            shared = _begin_with([list(one.prompt.ids) for one in waiting])[:-1]  # a prompt's last token predicts the next
             if len(shared) >= SHARED_AT_LEAST:
                 asked.prefix = tree.prefix(shared)
         capacity = max(map(_room, waiting))
@@ -298,6 +297,12 @@ class Generator:
         )
         new: list[list[int]] = found[:, ids.shape[1] :].tolist()
         return new
+
+
+def _begin_with(prompts: Sequence[list[int]]) -> list[int]:
+    """The tokens that all prompts begin with."""
+    first, last = min(prompts), max(prompts)  # in lexical order: all others begin with what these two share
+    return [token for token, _ in takewhile(lambda both: both[0] == both[1], zip(first, last))]
 
 
 def _room(one: _Sequence) -> int:

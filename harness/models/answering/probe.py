@@ -13,7 +13,6 @@ from harness.models.answering.generation import NotFinite
 from harness.models.tools.progress import part_of
 from harness.suite import Answer
 
-
 NOTHING: Answer = {"sampled": False, "problem": "", "completion": "", "completion_tokens": 0, "ended": False}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.models.answering.engine import Engine
+from harness.models.answering.measured import load_to_measure, merges
 from harness.models.answering.prompts import Prompts
 from harness.models.loading.load import add_adapter, load_tokenizer
-from harness.models.answering.measured import load_to_measure, merges
 from harness.worker.places import Adapted, Place, whole_base
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from harness.models.answering.onednn import OneDnnLinears
 from harness.models.answering.measured import computed_in
+from harness.models.answering.onednn import OneDnnLinears
 from harness.models.prefixes.masks import TrieMasks, Unsupported
 from harness.models.prefixes.trie import Request, Row, Trie
 

@@ -97,8 +97,8 @@ def _read_once(reader: Any) -> Iterator[None]:
     import gguf
 
     own = {"GGUFReader": gguf.GGUFReader, "get_tensor_name_map": gguf.get_tensor_name_map}
-    gguf.GGUFReader = lambda *_, **__: reader
-    gguf.get_tensor_name_map = cache(gguf.get_tensor_name_map)
+    ours = {"GGUFReader": lambda *_, **__: reader, "get_tensor_name_map": cache(gguf.get_tensor_name_map)}
+    vars(gguf).update(ours)
     try:
         yield
     finally:
