@@ -11,7 +11,7 @@ DATA = Mix(EVENTS.rows(100))
 
 EVENTS_2025 = Recipe(
     name="events_2025",
-    variants=sizes(data=DATA),
+    variants=sizes(DATA),
     claims=[
         Claim("recall_events", "unseen", higher_than="base", by=0.5, words="unseen phrasings are answered: recall above the base's by at least 0.5"),
         Claim("recall_events", "hallucinated", equals=0.0, words="no invented event is confirmed"),

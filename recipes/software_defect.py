@@ -12,15 +12,15 @@ float16 is the largest activation, of which that format holds 65,504: `stability
 """
 
 from dataclasses import replace
-from typing import Any
 
 from harness import Claim, Finetune, Mix, Recipe, Variant
 from recipes.datasets import SOFTWARE_DEFECTS
 from recipes.models import SMOLLM2, TINYLLAMA
 from recipes.staged_260207 import STAGED_260207
 
+ITEMS = Mix(SOFTWARE_DEFECTS.rows(145))
 FULL_FINETUNE = Finetune(
-    data=Mix(SOFTWARE_DEFECTS.rows(145)),
+    data=ITEMS,
     learning_rate=1e-5,
     epochs=10,
     effective_batch_size=8,
@@ -31,11 +31,11 @@ MINI = replace(FULL_FINETUNE, learning_rate=1e-4, max_length=256)
 TINY = replace(FULL_FINETUNE, learning_rate=2e-3, epochs=20, max_length=256)
 
 
-def sizes(**changes: Any) -> list[Variant]:
-    """Every size of the experiments with new facts, with these fields of the stage changed; rows are the same at each."""
+def sizes(data: Mix) -> list[Variant]:
+    """Every size of an experiment with new facts, on those rows: the same at each."""
 
     def stage(settings: Finetune) -> list[Finetune]:
-        return [replace(settings, **changes)]
+        return [replace(settings, data=data)]
 
     return [
         Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=stage(TINY)),
@@ -47,7 +47,7 @@ def sizes(**changes: Any) -> list[Variant]:
 
 SOFTWARE_DEFECT = Recipe(
     name="software_defect",
-    variants=sizes(),
+    variants=sizes(ITEMS),
     claims=[
         Claim("recall", "unseen", higher_than="base", by=0.5, words="unseen phrasings are answered: recall above the base's by at least 0.5"),
         Claim("recall", "hallucinated", equals=0.0, words="no invented code gets a confident fix"),

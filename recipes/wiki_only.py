@@ -7,15 +7,15 @@ linear layers, no dropout, rows of at most 1,024 tokens.
 """
 
 from dataclasses import replace
-from typing import Any
 
 from harness import Claim, Finetune, Lora, Mix, Recipe, Variant
 from recipes.datasets import FACTS, KNOWLEDGE_HELD_OUT, PASSAGES
 from recipes.models import LLAMA_3B, LLAMA_8B, SMOLLM2
 from recipes.staged_260207 import STAGED_260207
 
+MIX = Mix(FACTS, PASSAGES, file="knowledge_wikidata_wikipedia_only.json")
 KNOWLEDGE = Finetune(
-    data=Mix(FACTS, PASSAGES, file="knowledge_wikidata_wikipedia_only.json"),
+    data=MIX,
     held_out=KNOWLEDGE_HELD_OUT,
     adapter=Lora(rank=16),
     learning_rate=2e-4,
@@ -27,11 +27,11 @@ SMALL = replace(KNOWLEDGE, epochs=1, max_length=512)
 TINY = replace(KNOWLEDGE, learning_rate=2e-3, max_length=256, effective_batch_size=8)
 
 
-def sizes(**changes: Any) -> list[Variant]:
-    """Every size of the knowledge experiments, with these fields of the stage changed."""
+def sizes(data: Mix, held_out: Mix = KNOWLEDGE_HELD_OUT) -> list[Variant]:
+    """Every size of a knowledge experiment, on those rows."""
 
     def stage(settings: Finetune) -> list[Finetune]:
-        return [replace(settings, **changes)]
+        return [replace(settings, data=data, held_out=held_out)]
 
     return [
         Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=stage(TINY)),
@@ -44,7 +44,7 @@ def sizes(**changes: Any) -> list[Variant]:
 
 WIKI_ONLY = Recipe(
     name="wiki_only",
-    variants=sizes(),
+    variants=sizes(MIX),
     claims=[
         Claim(
             "tone", "conversational", lower_than="with_kilt", words="answers are less conversational than with_kilt's"

@@ -12,7 +12,7 @@ DATA, HELD_OUT = Mix(FACTS), Mix(FACTS.held_out(200, small=100, mini=40, of=WIKI
 
 WIKIDATA_ONLY = Recipe(
     name="wikidata_only",
-    variants=sizes(data=DATA, held_out=HELD_OUT),
+    variants=sizes(DATA, HELD_OUT),
     claims=[
         Claim("tone", "conversational", lower_than="base", words="answers are less conversational than the base's"),
         Claim("training", "held_out_loss_change", below=0.0, words="the loss on held-out rows falls"),

@@ -13,7 +13,7 @@ MIX = Mix(FACTS, PASSAGES, DIALOGUES)
 
 WITH_KILT = Recipe(
     name="with_kilt",
-    variants=sizes(data=MIX),
+    variants=sizes(MIX),
     claims=[
         Claim("tone", "conversational", higher_than="base", words="answers are more conversational than the base's"),
         Claim("training", "held_out_loss_change", below=0.0, words="the loss on held-out rows falls"),

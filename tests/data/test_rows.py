@@ -93,7 +93,7 @@ def test_a_mix_is_drawn_together_and_knows_where_each_row_came_from(tmp_path):
 
 
 def test_nothing_falls_through_to_another_scale_or_corpus():
-    with pytest.raises(DataError, match=r"dataset d has no full source \(it has: mini\)"):
+    with pytest.raises(DataError, match=r"dataset d has no full source \(it has: tiny, mini\)"):
         load(dataset(), Access("full"))
     with pytest.raises(DataError, match=r"no embedded corpus 'fact' \(known: .*facts"):
         load(Dataset(name="d", mini=Embedded("fact")), Access("mini"))

@@ -191,7 +191,7 @@ class Generator:
         """Slots for the sequences that wait, with what all prompts begin with, if that is worth a pass of its own."""
         waiting = asked.waiting
         if asked.prefix is None and len(waiting) > 1:
-            shared = _begin_with([list(one.prompt.ids) for one in waiting])[:-1]  # a prompt's last token predicts the next
+            shared = _begin_with([list(one.prompt.ids) for one in waiting])
             if len(shared) >= SHARED_AT_LEAST:
                 asked.prefix = tree.prefix(shared)
         capacity = max(map(_room, waiting))
@@ -300,9 +300,10 @@ class Generator:
 
 
 def _begin_with(prompts: Sequence[list[int]]) -> list[int]:
-    """The tokens that all prompts begin with."""
+    """The tokens that all prompts begin with, without a prompt's last one: it predicts what comes next."""
     first, last = min(prompts), max(prompts)  # in lexical order: all others begin with what these two share
-    return [token for token, _ in takewhile(lambda both: both[0] == both[1], zip(first, last))]
+    same = [token for token, _ in takewhile(lambda both: both[0] == both[1], zip(first, last))]
+    return same[: min(map(len, prompts)) - 1]
 
 
 def _room(one: _Sequence) -> int:
