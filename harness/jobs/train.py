@@ -85,7 +85,7 @@ class TrainingJob:
         log = self.context.store.root / "checkpoints" / f"{self.planned.key}.partial" / "log.jsonl"
         line = last_json_line(log)
         if line is None:
-            return Progress(words="starting")
+            return Progress(words="starting" if self.planned.trains else "making the weights")
         seconds = max(line["seconds"], 1e-3)
         left = (line["steps"] - line["step"]) * seconds / max(line["step"], 1)
         loss = f"loss {line['loss']:.3f}, " if "loss" in line else ""
