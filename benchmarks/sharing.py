@@ -1,6 +1,6 @@
 """Training on rows that begin alike: what they share computed once, against packed rows, in turn.
 
-    python benchmarks/sharing.py [--model DIR] [--rows 64] [--rounds 3]
+    python benchmarks/sharing.py [--model smollm2] [--rows 64] [--rounds 3]
 
 A LoRA adapter (rank 16, all linear layers), micro-batches of 8 rows, forward and backward over all of them. Three kinds
 of rows: short questions under the model's own default system prompt, the same under a system prompt of 300 tokens, and
