@@ -2,8 +2,9 @@
 
     python benchmarks/verdicts.py [--seeds 5] [--threads 1 2] [--avx2] [--keep DIR]
 
-One session for each seed and setting, on this project's recipes with that seed. Each number of threads has a store of
-its own, where the base is measured once. With --avx2 each is repeated as a processor without AVX-512 would compute it.
+One session for each seed and setting, on this project's recipes with that seed; --threads are those of a worker. Each
+number of threads has a store of its own, where the base is measured once. With --avx2 each is repeated as a processor
+without AVX-512 would compute it.
 Prints a row for each claim, with the verdicts and the range of its estimates, and says which are not the same in all.
 """
 
@@ -33,6 +34,12 @@ from dataclasses import replace as _with
 
 {name} = _with({name}, variants=[_with(variant, seed={seed}) for variant in {name}.variants])
 """
+LAUNCH = """
+import sys, pytest
+from harness.session import run
+run.threads_each = lambda devices, side_by_side: {threads}
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 SIGNS = {"pass": "holds", "fail": "fails", "inconclusive": "undecided", "skipped": "skipped"}
 
@@ -58,9 +65,6 @@ def main() -> None:
     parser.add_argument("--avx2", action="store_true", help="also as a processor without AVX-512 computes")
     parser.add_argument("--keep", type=Path, help="a folder for projects and stores; what it holds is not run again")
     options = parser.parse_args()
-    cores = sorted(os.sched_getaffinity(0))
-    if max(options.threads) > len(cores):
-        raise SystemExit(f"--threads {max(options.threads)}: this machine has {len(cores)} cores.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         wanted = [
@@ -69,20 +73,20 @@ def main() -> None:
             for threads in options.threads
             for seed in range(options.seeds)
         ]
-        verdicts = {one: judged(one, folder, cores) for one in wanted}
-    print(f"{len(wanted)} sessions: {options.seeds} seeds, {options.threads} threads; {setting.machine('cpu')}\n")
+        verdicts = {one: judged(one, folder) for one in wanted}
+    threads = " and ".join(map(str, options.threads))
+    print(f"{len(wanted)} sessions: {options.seeds} training seeds, {threads} threads; {setting.machine('cpu')}\n")
     print_table(verdicts)
 
 
-def judged(one: Setting, folder: Path, cores: list[int]) -> dict[str, tuple[str, float]]:
+def judged(one: Setting, folder: Path) -> dict[str, tuple[str, float]]:
     """The session's verdicts and estimates by claim, in a project with the setting's seed."""
     project = folder / f"seed{one.seed}"
     if not project.exists():
         seeded(project, one.seed)
     results = folder / f"{one.store}-seed{one.seed}.duckdb"
     if not results.exists():
-        allowed = ",".join(map(str, cores[: one.threads]))
-        command = ["taskset", "-c", allowed, sys.executable, "-m", "pytest", "suites/", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-c", LAUNCH.format(threads=one.threads), "suites/", "-p", "no:cacheprovider"]
         command += [*SELECTION, "--store", str(folder / one.store), "--results", str(results)]
         environment = {**os.environ, "PYTHONPATH": str(project), **(AVX2 if one.avx2 else {})}
         done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
