@@ -20,7 +20,7 @@ def last_error(output: str) -> str:
     ("arguments", "told"),
     [
         (["--gpu", "zero"], "DeviceError: --gpu zero: not a list of device numbers. Write --gpu 0 or --gpu 0,1."),
-        (["--scale", "huge"], "RecipeError: --scale huge: there is no such scale. Choose mini, small or full."),
+        (["--scale", "huge"], "RecipeError: --scale huge: there is no such scale. Choose tiny, mini, small or full."),
         (["--data-root", "nowhere"], "HarnessError: --data-root nowhere: no such folder."),
         (["--seeds", "0"], "HarnessError: --seeds 0: at least one seed is needed."),
         (["--track", "notes"], "HarnessError: --track notes: there is no such tracker."),

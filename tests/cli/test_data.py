@@ -332,7 +332,7 @@ def test_check_says_which_suites_data_is_not_at_hand(tmp_path):
     file = write(tmp_path / "rows.jsonl", texts(5))
     found = run_harness(root, "data", "check", str(file), "--scale", "small")
     assert found.returncode == 0, found.stderr
-    assert "suite look: not checked: dataset talk has no small source (it has: mini)." in found.stdout
+    assert "suite look: not checked: dataset talk has no small source (it has: tiny, mini)." in found.stdout
 
 
 def test_wrong_options_of_check_are_told(tmp_path, monkeypatch):
