@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from harness.models.answering.likelihood import LikelihoodScorer
-from harness.models.answering.tree import TreeModel, inner
-from harness.models.prefixes.masks import Unsupported, attention_windows
+from harness.models.answering.tree import TreeModel
+from harness.models.prefixes.masks import Unsupported, attention_windows, language_model
 from harness.models.prefixes.trie import Row
 from tests.tiny_models import CONTEXT, PLAIN, tiny
 
@@ -48,6 +48,6 @@ def test_windows_are_told_by_the_kind_of_layer():
 def test_the_language_model_within_an_adapter_is_its_base():
     peft = pytest.importorskip("peft")
     model = tiny("llama")
-    assert inner(model) is model
+    assert language_model(model) is model
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules="all-linear"))
-    assert inner(adapted) is model
+    assert language_model(adapted) is model

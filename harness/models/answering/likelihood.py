@@ -11,7 +11,8 @@ import numpy
 import torch
 
 from harness.errors import DeviceError, SuiteError
-from harness.models.answering.tree import Prefix, TreeModel, Unsupported, inner
+from harness.models.answering.tree import Prefix, TreeModel
+from harness.models.prefixes.masks import Unsupported, language_model
 from harness.models.prefixes.trie import Request, Row, Trie
 from harness.models.tools.progress import Watch, unwatched
 
@@ -47,7 +48,7 @@ class LikelihoodScorer:
         self, model: Any, device: Any, context_length: int, pad: int = 0, rows_at_once: int | None = None
     ) -> None:
         self.device, self.context_length, self.pad = torch.device(device), context_length, pad
-        self.model, self.work = inner(model), Work()
+        self.model, self.work = language_model(model), Work()
         self.watch: Watch = unwatched
         self.rows_at_once = rows_at_once or 2**31
         self.tokens_at_once = TOKENS_AT_ONCE.get(self.device.type, TOKENS_AT_ONCE["cpu"])

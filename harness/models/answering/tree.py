@@ -17,12 +17,10 @@ import torch
 
 from harness.models.answering.measured import computed_in
 from harness.models.answering.onednn import OneDnnLinears
-from harness.models.prefixes.masks import TrieMasks, Unsupported
+from harness.models.prefixes.masks import AGREES, TrieMasks, Unsupported, language_model
 from harness.models.prefixes.trie import Request, Row, Trie
 
 LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**27}  # elements of one chunk of logits in float32
-# How far logits for a tree may be from plain ones, as a share of the logits' standard deviation.
-AGREES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 class TreeModel:
@@ -32,7 +30,7 @@ class TreeModel:
     """
 
     def __init__(self, model: Any, device: Any) -> None:
-        self.model, self.device = inner(model), torch.device(device)
+        self.model, self.device = language_model(model), torch.device(device)
         self.body: Any = getattr(self.model, self.model.base_model_prefix or "", None)
         self.masks = TrieMasks(self.model)
         if self.body is None or self.body is self.model:
@@ -251,8 +249,3 @@ class Prefix:
             layer.keys, layer.values, layer.is_initialized = keys, values, True
             layers.append(layer)
         return Cache(layers=layers)
-
-
-def inner(model: Any) -> Any:
-    """The language model itself, with its adapters but without peft's wrapper."""
-    return model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model

@@ -10,6 +10,9 @@ from typing import Any
 
 import torch
 
+# How far logits for a trie may be from plain ones, as a share of the logits' standard deviation.
+AGREES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
 
 class Unsupported(Exception):
     """The model cannot compute rows of tries exactly; the message says why."""
@@ -63,6 +66,11 @@ class TrieMasks:
         if self.is_boolean:
             return mask
         return torch.zeros_like(mask, dtype=self.dtype).masked_fill(~mask, torch.finfo(self.dtype).min)
+
+
+def language_model(model: Any) -> Any:
+    """The language model itself, with its adapters but without peft's wrapper."""
+    return model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
 
 
 def attention_windows(model: Any) -> dict[str, int | None]:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from harness.files import Json
-from harness.models.prefixes.masks import TrieMasks
+from harness.models.prefixes.masks import TrieMasks, language_model
 from harness.training.shared.sharing import shared_batch, shared_lines, shares
 
 IGNORED = -100  # label of a token that carries no loss
@@ -82,11 +82,6 @@ def packs(model: Any) -> bool:
     """Whether the model sees row boundaries by its position ids."""
     stateful = bool(getattr(model, "_is_stateful", False))
     return not stateful and "position_ids" in inspect.signature(language_model(model).forward).parameters
-
-
-def language_model(model: Any) -> Any:
-    """The model itself, with its adapters but without peft's wrapper."""
-    return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
 def cost(lines: int, size: int, width: int) -> float:

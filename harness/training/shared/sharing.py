@@ -14,10 +14,9 @@ from typing import Any
 import torch
 
 from harness.files import Json
-from harness.models.prefixes.masks import TrieMasks, Unsupported
+from harness.models.prefixes.masks import AGREES, TrieMasks, Unsupported
 from harness.models.prefixes.trie import Request, Row, Trie
 
-AGREES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}  # of the logits' standard deviation
 DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")  # not modules, in some architectures
 
 
