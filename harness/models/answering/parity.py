@@ -11,11 +11,13 @@ import torch
 
 from harness.models.answering.engine import Engine
 from harness.models.loading.load import INT8, Quantized, load_model
-from harness.models.tools.progress import part_of
+from harness.models.prefixes.trie import Request, Trie
+from harness.models.tools.progress import part_of, unwatched
 from harness.recipe import Quantization
 from harness.suite import Answer
 from harness.worker.places import Adapted, Directory, Place
 
+ROW_TOKENS = 1024  # of prompts and completions that are computed together
 COPIES: dict[str, Quantized] = {"bfloat16": None, "int8": INT8, "nf4": Quantization(compute="bfloat16")}
 
 
@@ -41,7 +43,9 @@ def compare_copies(
             wanted, engine.complete(list(wanted.values()), [list(ids) for ids in wanted], max_new_tokens), strict=True
         )
     }
-    reference = {ids: next_token_logprobs(engine, ids, completions[ids]) for ids in wanted}
+    paths = list(completions.items())
+    engine.watch(unwatched)  # what follows is short
+    reference = next_token_logprobs(engine, paths)  # (T + 1, V) of each
     answers: dict[tuple[str, tuple[int, ...]], Answer] = {}
     at, device, tokenizer = engine.at, engine.device, engine.tokenizer
     engine.release()  # the copies need its memory
@@ -49,9 +53,10 @@ def compare_copies(
         place = merged(at, device, Path(folder), tokenizer)
         for number, form in enumerate(copies, 1):
             copy = Engine(place, device, "bfloat16", COPIES[form])
-            watch = part_of(watched, number, 1 + len(copies))
-            for done, (ids, log_p) in enumerate(reference.items(), 1):  # (T + 1, V)
-                log_q = next_token_logprobs(copy, ids, completions[ids])  # (T + 1, V)
+            copy.watch(part_of(watched, number, 1 + len(copies)))
+            # The columns that LLM.int8 computes in float16 depend on all tokens of a pass: each prompt has its own.
+            found = next_token_logprobs(copy, paths, together=form != "int8")
+            for (ids, _), log_p, log_q in zip(paths, reference, found, strict=True):
                 divergence = (log_p.exp() * (log_p - log_q)).sum(-1)  # (T + 1,)
                 answers[form, ids] = {
                     "agreement": float((log_p.argmax(-1) == log_q.argmax(-1)).float().mean()),
@@ -59,18 +64,42 @@ def compare_copies(
                     "forms": copies,
                     "completion": tokenizer.decode(completions[ids], skip_special_tokens=True).strip(),
                 }
-                watch(done / len(reference), len(ids) + len(completions[ids]))
             del copy
     return [answers[form, tuple(ids)] for form, ids in zip(forms, prompts, strict=True)]
 
 
 @torch.inference_mode()
-def next_token_logprobs(engine: Engine, prompt: Sequence[int], completion: Sequence[int]) -> torch.Tensor:
-    """Next-token log-probabilities at each place of the completion and after its end: float32 (T + 1, V) on the CPU."""
-    ids = torch.tensor([[*prompt, *completion]], device=engine.device)
-    logits = engine.model(ids, use_cache=False, logits_to_keep=len(completion) + 1).logits[0]
-    engine.tokens += ids.numel()
-    return logits.float().log_softmax(-1).cpu()
+def next_token_logprobs(
+    engine: Engine, paths: Sequence[tuple[Sequence[int], Sequence[int]]], together: bool = True
+) -> list[torch.Tensor]:
+    """Per (prompt, completion) the next-token log-probabilities at each place of the completion and after its end.
+
+    Each is float32 (T + 1, V) on the CPU. Together, prompts that begin alike are computed as a trie where the model
+    can; else one after the other.
+    """
+    found: list[torch.Tensor] = [torch.empty(0)] * len(paths)
+    engine.tokens += sum(len(prompt) + len(completion) for prompt, completion in paths)
+    tree = engine.scorer.tree if together else None
+    if tree is None:
+        for number, (prompt, completion) in enumerate(paths):
+            ids = torch.tensor([[*prompt, *completion]], device=engine.device)
+            logits = engine.model(ids, use_cache=False, logits_to_keep=len(completion) + 1).logits[0]
+            found[number] = logits.float().log_softmax(-1).cpu()
+            engine.watched((number + 1) / len(paths), ids.numel())
+        return found
+    anything = 0  # the token after a completion, which is predicted and not computed
+    trie = Trie([Request("", list(prompt), [*completion, anything]) for prompt, completion in paths])
+    done = 0
+    with tree.linears:
+        for row in trie.rows(ROW_TOKENS, budget=2**31):
+            places = torch.tensor([place for own in row.scored.values() for place in own], device=engine.device)
+            states = tree.states([row], places)
+            logprobs = torch.cat([logits.log_softmax(-1).cpu() for _, logits in tree.logits(states)])
+            for number, own in zip(row.scored, logprobs.split([len(own) for own in row.scored.values()]), strict=True):
+                found[number] = own
+            done += len(row.scored)
+            engine.watched(done / len(paths), len(row.tokens))
+    return found
 
 
 def merged(at: Place, device: str, folder: Path, tokenizer: Any) -> Place:
