@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from harness.environment import version_of
 from harness.errors import RecipeError
 from harness.files import Json, short
 from harness.fingerprint.code import WEIGHTS, CodeDigests
@@ -149,9 +148,7 @@ class StageKeys:
             content = self.data.files.of(path)
             if base.sha256 not in (None, content):
                 raise RecipeError(f"{subject.id}: {path} has SHA-256 {content}, and {base.sha256} is declared.")
-        readers = {library: version_of(library) for library in ("transformers", "gguf")}  # which do the whole work
-        code = self.code.of(*WEIGHTS["import"])
-        spec = {"stage": "import", "base": {"gguf": content}, "readers": readers, "code": code}
+        spec = {"stage": "import", "base": {"gguf": content}, "code": self.code.of(*WEIGHTS["import"])}
         return PlannedStage("import", subject, None, spec, None)
 
     def _model(self, base: str) -> Json:

