@@ -40,6 +40,8 @@ from harness.session import run
 run.threads_each = lambda devices, side_by_side: {threads}
 sys.exit(pytest.main(sys.argv[1:]))
 """
+# A store that several seeds share hands the sessions of all to each results file.
+NEWEST = "SELECT gate, verdict, estimate FROM gates WHERE run_id = (SELECT max(run_id) FROM gates) ORDER BY gate"
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 SIGNS = {"pass": "holds", "fail": "fails", "inconclusive": "undecided", "skipped": "skipped"}
 
@@ -94,7 +96,7 @@ def judged(one: Setting, folder: Path) -> dict[str, tuple[str, float]]:
             results.unlink(missing_ok=True)
             raise SystemExit(done.stdout + done.stderr)
     with duckdb.connect(str(results), read_only=True) as connection:
-        rows = connection.execute("SELECT gate, verdict, estimate FROM gates ORDER BY gate").fetchall()
+        rows = connection.execute(NEWEST).fetchall()
     print(one, Counter(SIGNS[verdict] for _, verdict, _ in rows), file=sys.stderr, flush=True)
     return {gate.replace(f"-seed{one.seed}-", "-"): (verdict, estimate) for gate, verdict, estimate in rows}
 
