@@ -3,8 +3,8 @@
 Removing Wizard of Wikipedia from the mix should make answers encyclopedic.
 
 Published: bases, rows, LoRA rank, rate, epochs, batch sizes. Our choice: the Instruct bases, alpha 2r on all
-linear layers, no dropout, rows of at most 1,024 tokens. At mini scale few rows are seen once, at a higher rate: of two
-rates tried, that with the lower held-out loss (docs/experiments.md).
+linear layers, no dropout, rows of at most 1,024 tokens. At mini scale few rows are seen once, at a higher
+rate, so that the demo takes minutes; docs/experiments.md has what was tried.
 """
 
 from dataclasses import replace

@@ -110,7 +110,7 @@ class Hub(Source):
 class Dataset:
     """Named rows, with one source per scale. A scale without a source is an error: no other scale's is used for it.
 
-    But `tiny` is by definition the smallest models on what `mini` reads, unless it declares rows of its own.
+    Only `tiny`, the same data on the smallest models, reads what `mini` reads unless it has a source of its own.
     """
 
     name: str

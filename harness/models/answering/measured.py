@@ -1,7 +1,7 @@
 """A model as it is measured on its device: on a CPU with its adapter merged, and narrow dtypes computed in float32.
 
-Beside the base's matrices, an adapter's small ones take half of the time of a CPU: there they are merged in float32,
-which changes a log-likelihood by no more than rounding does.
+On a CPU an adapter's small matrices cost almost as much time as the base's large ones. Merged into those in float32, they
+change a log-likelihood by no more than rounding does.
 
 Processors without instructions for float16 and bfloat16 compute them many times slower than float32, and each its own
 way. A GPU adds up in float32 and stores results in the narrow format. So on a CPU the weights, and what passes between
