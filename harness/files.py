@@ -78,15 +78,34 @@ def moved_into(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def full_disk_explained(doing: str) -> Iterator[None]:
+    """Turns a full disk into a StoreError that says what to do, whichever library has met it."""
+    try:
+        yield
+    except Exception as error:
+        if not _says_full_disk(error):
+            raise
+        raise StoreError(
+            f"{doing}: the disk is full.", "Free some space (`harness store prune`), then run again: it continues."
+        ) from error
+
+
+def _says_full_disk(error: Exception) -> bool:
+    """Python gives a number; safetensors and DuckDB a text; PyTorch says only that its archive came out shorter."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    said = str(error)
+    shorter = "inline_container" in said and ("unexpected pos" in said or "failed writing" in said)
+    return shorter or any(os.strerror(number) in said for number in (errno.ENOSPC, errno.EDQUOT))
+
+
+@contextmanager
 def disk_errors_explained(doing: str) -> Iterator[None]:
     """Turns a full disk or a read-only folder into a StoreError that says what to do."""
     try:
-        yield
+        with full_disk_explained(doing):
+            yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                f"{doing}: the disk is full.", "Free some space (`harness store prune`), then run again: it continues."
-            ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise StoreError(
                 f"{doing}: {error.filename} cannot be written ({error.strerror}).", "Choose another --store."

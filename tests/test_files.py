@@ -12,6 +12,7 @@ from harness.errors import DataError, StoreError
 from harness.files import (
     FileDigests,
     disk_errors_explained,
+    full_disk_explained,
     last_json_line,
     moved_into,
     read_json_lines,
@@ -165,6 +166,28 @@ def test_a_full_or_read_only_disk_is_told_with_what_to_do(number, told, remedy):
     with pytest.raises(StoreError, match=told) as error, disk_errors_explained("publishing x"):
         raise OSError(number, os.strerror(number), "/store")
     assert remedy in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Exception("Error while serializing: I/O error: No space left on device (os error 28)"),  # safetensors
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"),  # torch.save
+        RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed at inline_container.cc"),
+        Exception('IO Error: Could not write file "/store/r.duckdb": No space left on device'),  # DuckDB
+    ],
+)
+def test_a_full_disk_is_told_whichever_library_meets_it(error):
+    with pytest.raises(StoreError, match="writing x: the disk is full") as told, full_disk_explained("writing x"):
+        raise error
+    assert told.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos 3"), PermissionError(errno.EACCES, "no", "/store")])
+def test_other_errors_are_no_full_disk(error):
+    with pytest.raises(type(error)) as same, full_disk_explained("writing x"):
+        raise error
+    assert same.value is error
 
 
 def test_other_errors_of_the_system_are_not_renamed():

