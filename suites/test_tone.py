@@ -6,7 +6,8 @@ from recipes.datasets import TONE_PROMPTS
 
 
 def to_sample(row: dict) -> Sample:
-    return Sample(id=row["id"], prompt=row["prompt"])
+    # The tone of an answer depends on how the question is put: those put alike belong together.
+    return Sample(id=row["id"], cluster=row["phrasing"], prompt=row["prompt"])
 
 
 TONE = Suite(

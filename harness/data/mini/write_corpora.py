@@ -347,11 +347,17 @@ class Deck:
     def __init__(self, lines: list[str], name: str) -> None:
         self.lines, self.random, self.left = lines, Random(name), []
 
-    def draw(self, topic: Topic, **cells: str) -> str:
+    def deal(self) -> str:
         if not self.left:
             self.left = self.random.sample(self.lines, len(self.lines))
-        line = self.left.pop().format(topic=topic.name, many=topic.many, **cells)
-        return capitalize(line)
+        return self.left.pop()
+
+    def draw(self, topic: Topic, **cells: str) -> str:
+        return filled_in(self.deal(), topic, **cells)
+
+
+def filled_in(line: str, topic: Topic, **cells: str) -> str:
+    return capitalize(line.format(topic=topic.name, many=topic.many, **cells))
 
 
 def deal_clauses(topic: Topic, random: Random) -> list[tuple[Attribute | None, str]]:
@@ -422,7 +428,7 @@ def record(number: int, topic: Topic, turns: list[str], answer: str) -> dict:
 
 
 def tone_prompts(topics: list[Topic]) -> list[dict]:
-    """One neutral prompt for each of TONE_PROMPTS topics; the topics left out are evenly spaced."""
+    """One neutral prompt for each of TONE_PROMPTS topics, with its phrasing; the topics left out are evenly spaced."""
     sections = read_sections("prompts.txt")
     decks = {name: Deck(lines, "prompt " + name) for name, lines in sections.items()}
     surplus = len(topics) - TONE_PROMPTS
@@ -431,8 +437,9 @@ def tone_prompts(topics: list[Topic]) -> list[dict]:
     for number, topic in enumerate(topics):
         if number in left_out:
             continue
-        deck = decks["person" if topic.table == "people" else "thing"]
-        rows.append({"topic": topic.title, "prompt": deck.draw(topic, **{"is": topic.single})})
+        line = decks["person" if topic.table == "people" else "thing"].deal()
+        prompt = filled_in(line, topic, **{"is": topic.single})
+        rows.append({"topic": topic.title, "phrasing": re.sub(r"\{\w+\}", "…", line), "prompt": prompt})
     return rows
 
 
