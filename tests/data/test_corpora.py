@@ -32,7 +32,7 @@ FIELDS = {
     "science": {"id", "title", "section", "text", "split"},
     "stories": {"id", "text", "split"},
     "tone_labelled": {"id", "text", "label", "source"},
-    "tone_prompts": {"id", "topic", "prompt"},
+    "tone_prompts": {"id", "topic", "phrasing", "prompt"},
 }
 SMALL_WORDS = "a an the of to in on is are it its and or that be as by for with from at can when not has have this"
 WRITTEN = ("crawl", "dialogues", "facts", "first_look", "passages", "tone_prompts")  # by write_corpora
