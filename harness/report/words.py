@@ -16,9 +16,11 @@ VERDICTS = {  # verdict -> symbol and word; colour is never the only sign
     "inconclusive": ("○", "undecided"),
     "skipped": ("–", "skipped"),
 }
-LOWER_IS_BETTER = {
-    "conversational", "hallucinated", "touched", "shared", "bits_per_byte", "perplexity", "word_perplexity", "held_out_loss_change",
+LOWER_IS_BETTER = {  # metrics, and the scores of single samples
+    "conversational", "wordless", "hallucinated", "touched", "shared", "bits_per_byte", "perplexity", "word_perplexity", "bits", "nll",
+    "held_out_loss_change", "held_out_loss", "largest_activation", "bfloat16_divergence", "int8_divergence", "nf4_divergence",
 }  # fmt: skip
+NEITHER_IS_BETTER = {"tokens", "words", "bytes", "words_per_sentence", "held_out_loss_before"}
 FLOORS = {
     "chance": "answering blindly",
     "longest_answer": "always the longest answer",

@@ -7,7 +7,9 @@ import pytest
 from harness.report.browser_data import browsable
 from harness.report.load import load
 from harness.report.page import write_html
-from tests.report_rows import build_large_warehouse, texts_of, unpacked
+from harness.scoring import document_likelihood
+from harness.suite import Sample
+from tests.report_rows import build_large_warehouse, build_warehouse, insert_evaluation, texts_of, unpacked
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,19 @@ def test_the_page_holds_all_of_them_whole(page, chromium):
     )
     opened.close()
     assert held == [20_000, 60, 100, 0, 9]
+
+
+def test_of_two_likelihoods_the_lower_wins_and_of_two_lengths_neither(tmp_path):
+    """A sample's scores have names of their own: `bits` where the suite's metric is `bits_per_byte`."""
+    scores = document_likelihood(Sample(id="t"), {"nll": 8.0, "tokens": 4, "words": 3, "bytes": 12})
+    with build_warehouse(tmp_path / "results.duckdb") as connection:
+        insert_evaluation(connection, "wiki_only-mini", "retention", {}, [{"id": "t", "scores": scores}])
+        held = browsable(load(connection), 300_000)
+    suite = next(one for one in json.loads(unpacked(held.head))["suites"] if one["name"] == "retention")
+    assert dict(zip(suite["metrics"], suite["lower"], strict=True)) == {
+        "bits": True, "nll": True, "bytes": None, "tokens": None, "words": None
+    }  # fmt: skip
+    assert suite["metrics"][0] == "bits"  # what the browser opens with
 
 
 def test_what_does_not_fit_is_shortened_then_drawn_the_same_for_every_subject(content):

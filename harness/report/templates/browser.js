@@ -58,17 +58,18 @@
     return a === null || b === null || a === undefined || b === undefined ? null : [a, b];
   }
 
-  // won, lost or tied, seen from the candidate; null where either has no score
+  // won, lost or tied, seen from the candidate; null where either has no score, or neither more nor less is better
   function outcome(place) {
     const pair = scores(place);
-    if (!pair) return null;
+    const lower = suite().lower[controls.metric.selectedIndex];
+    if (!pair || lower === null) return null;
     if (pair[0] === pair[1]) return "tied";
-    return (pair[0] > pair[1]) !== suite().lower[controls.metric.selectedIndex] ? "won" : "lost";
+    return (pair[0] > pair[1]) !== lower ? "won" : "lost";
   }
 
   function changed(place) {
     const pair = scores(place);
-    return pair !== null && (pair[0] - 0.5) * (pair[1] - 0.5) < 0;
+    return outcome(place) !== null && (pair[0] - 0.5) * (pair[1] - 0.5) < 0;
   }
 
   function matches(place, wanted) {
