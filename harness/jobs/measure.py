@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.data.reading.rows import load
 from harness.data.sources import Row
-from harness.errors import HarnessError, StatisticsError, SuiteError
+from harness.errors import HarnessError, StatisticsError, SuiteError, WorkerFailed
 from harness.evaluation.asking.answers import Answered, as_stored, store_answers, stored_answers
 from harness.evaluation.asking.batches import batches, in_drawn_order
 from harness.evaluation.asking.contamination import shared_with_items
@@ -135,18 +135,26 @@ class MeasuringJob:
         return None
 
     def _ask(self, asked: list[Asked], job: Job, device: str) -> None:
-        at_once = [one for one in asked if one.planned.rule is None]
-        with disk_errors_explained(f"{self.subject.id}: writing its samples"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._write_request(self.folder, at_once, job, device)
-        if at_once:
-            self.asking = self.folder
-            worker = self.context.pool.ask_model(self.folder, device, self.name)
-            self._collect(at_once, worker)
-            worker.wait()
+        self._ask_together([one for one in asked if one.planned.rule is None], job, device)
         for one in asked:
             if one.planned.rule is not None:
                 self._ask_until_decided(one, job, device)
+
+    def _ask_together(self, asked: Sequence[Asked], job: Job, device: str) -> None:
+        """All suites of one model worker; where an error may have broken it, what is left of a fresh one."""
+        while asked:
+            with disk_errors_explained(f"{self.subject.id}: writing its samples"):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._write_request(self.folder, asked, job, device)
+            self.asking = self.folder
+            worker = self.context.pool.ask_model(self.folder, device, self.name)
+            left = self._collect(asked, worker)
+            worker.wait()
+            if len(left) == len(asked):
+                raise WorkerFailed(
+                    f"{self.name}: the worker ended without an answer.", f"See {self.folder}/worker.log."
+                )
+            asked = left
 
     def _write_request(self, folder: Path, asked: Sequence[Asked], job: Job, device: str) -> None:
         """What the worker reads: the model, and each suite's questions; suites that ask the same are asked once."""
@@ -168,8 +176,8 @@ class MeasuringJob:
         (folder / PROGRESS).unlink(missing_ok=True)  # of an earlier session
         send(folder / REQUEST, request)
 
-    def _collect(self, asked: Sequence[Asked], worker: Worker) -> None:
-        """Score and publish each suite as soon as the worker has answered it."""
+    def _collect(self, asked: Sequence[Asked], worker: Worker) -> list[Asked]:
+        """Score and publish each suite as soon as the worker has answered it; returns those it has not answered."""
         left: dict[str, list[Asked]] = {}
         for one in asked:
             left.setdefault(one.planned.answers_key, []).append(one)
@@ -182,8 +190,9 @@ class MeasuringJob:
                         self._publish_answers(one, read_answers(file))
                     file.unlink()  # the store has them, or the next session asks again
             if not alive:
-                return
+                break
             time.sleep(0.05)
+        return [one for same in left.values() for one in same]
 
     def _publish_answers(self, one: Asked, answers: Answers | WorkerError) -> None:
         with self._failures_of(one.planned):

@@ -1,7 +1,8 @@
 """The model worker: reads folders from stdin, line by line, and answers the suites of each `DIR/request.json`.
 
 The loaded model is kept for the next folder; if only the adapter differs, only the adapter is exchanged. Each suite's
-answers are written as soon as it is answered, so a kill loses no more than the suite under way.
+answers are written as soon as it is answered, so a kill loses no more than the suite under way. After an unexpected
+error the process ends: on a GPU every later call may fail too, or be wrong.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ def main() -> int:
         finally:
             lock.release()
         if resident.spoiled:
-            return status  # the session sees this process end, and asks a fresh one next
+            return status  # the session sees this process end, and asks a fresh one for the rest
         write_whole(folder / ENDED, json.dumps(status))
     return 0
 
 
 def answer_folder(folder: Path, resident: Resident) -> int:
     """Write `folder/KEY.json` for each suite of the request. Exit status 0; 1 with the reason in folder/error.json."""
-    request: MeasureRequest = receive(folder / REQUEST)
-    reset_peak_memory(request.device)
     try:
+        request: MeasureRequest = receive(folder / REQUEST)
+        reset_peak_memory(request.device)
         with full_disk_explained(f"writing below {folder}"):
             answer_suites(folder, request, resident)
     except Exception as error:
@@ -63,12 +64,12 @@ def answer_folder(folder: Path, resident: Resident) -> int:
 
 
 def answer_suites(folder: Path, request: MeasureRequest, resident: Resident) -> None:
-    """Answer what the request asks and has no answers yet."""
+    """Answer what the request asks and has no answers yet, unless an unexpected error may have broken the process."""
     request = replace(request, model=located(request.model, store_of(folder)))
     worker = SuiteWorker(folder, request, resident)
     worker.engine(request.dtype)
     for suite in request.suites:
-        if not (folder / f"{suite.key}.json").exists():
+        if not resident.spoiled and not (folder / f"{suite.key}.json").exists():
             answer_suite(folder, worker, suite)
 
 

@@ -319,6 +319,21 @@ def test_a_model_that_cannot_be_loaded_fails_the_whole_job(made, own, pool, mode
     assert reported == []
 
 
+def test_after_an_error_that_may_have_broken_the_worker_a_fresh_one_answers_the_rest(made, own, pool):
+    """On a GPU every call after a failed assertion fails, and so would every suite after it."""
+    context, reported = context_of(made, pool)
+    suites = [
+        dataclasses.replace(LOOK, name=name, asks=[Generate(max_new_tokens=most)])
+        for name, most in (("before", 2), ("breaks", "many"), ("after", 3))
+    ]
+    wanted = [context.results.planned(suite, own) for suite in suites]
+    run(MeasuringJob(context, own, wanted[0].checkpoint, wanted))
+    before, breaks, after = reported
+    assert (before, after) == (Measured(wanted[0].key, "own-mini before"), Measured(wanted[2].key, "own-mini after"))
+    assert "TypeError" in breaks.error.problem
+    assert [worker.idle for worker in pool._warm] == [False, True]
+
+
 # ---- until decided ------------------------------------------------------------------------------------
 
 LONG = dataclasses.replace(LOOK, name="long", dataset=PROMPTS.rows(mini=40))

@@ -31,6 +31,7 @@ def reset_peak_memory(device: str) -> None:
     if device.startswith("cuda"):
         import torch
 
+        torch.cuda.init()  # a process's first call to CUDA does that by itself, all but this one
         torch.cuda.reset_peak_memory_stats(device)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: sets VmHWM to the memory held now
