@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from itertools import takewhile
 
 from harness.environment import threads
 from harness.errors import DeviceError
@@ -35,16 +36,26 @@ def parse(option: str | None, use: bool = True) -> list[str]:
 
 
 def visible_gpus() -> list[int]:
-    """Numbers of the CUDA devices that a worker would see, according to `nvidia-smi` and CUDA_VISIBLE_DEVICES."""
+    """Numbers of the CUDA devices that a worker would see, according to `nvidia-smi` and CUDA_VISIBLE_DEVICES.
+
+    The variable names GPUs by number or UUID, and slices of them by UUID; CUDA reads it up to the first name that it
+    does not know (CUDA Programming Guide, "CUDA Environment Variables").
+    """
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    count = sum(line.startswith("GPU ") for line in listed.splitlines())
+    whole = sum(line.startswith("GPU ") for line in listed.splitlines())
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        count = min(count, len([part for part in chosen.split(",") if part.strip() not in ("", "-1")]))
-    return list(range(count))
+    if chosen is None:
+        return list(range(whole))
+    known = takewhile(lambda name: _is_listed(name.strip(), whole, listed), chosen.split(","))
+    return list(range(len(list(known))))
+
+
+def _is_listed(name: str, whole: int, listed: str) -> bool:
+    """Whether the name of CUDA_VISIBLE_DEVICES is a number below `whole`, or begins a UUID in the list."""
+    return int(name) < whole if name.isdecimal() else name.startswith(("GPU-", "MIG-")) and f"UUID: {name}" in listed
 
 
 def visible_to_worker(device: str) -> str:

@@ -19,7 +19,10 @@ def machine(tmp_path, monkeypatch):
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         if gpus is not None:
             program = tmp_path / "nvidia-smi"
-            listed = "".join(f"echo 'GPU {i}: NVIDIA H100 (UUID: GPU-{i})'\n" for i in range(gpus))
+            lines = [f"GPU {i}: NVIDIA H100 (UUID: GPU-{i}a)" for i in range(gpus)]
+            lines.insert(1, "  MIG 3g.40gb     Device  0: (UUID: MIG-7b)")
+            lines.insert(2, "  MIG 3g.40gb     Device  1: (UUID: MIG-8b)")
+            listed = "".join(f"echo '{line}'\n" for line in lines)
             program.write_text(f"#!/bin/sh\necho 'a warning'\n{listed}")
             program.chmod(program.stat().st_mode | stat.S_IXUSR)
         if visible is not None:
@@ -51,7 +54,18 @@ def test_devices_are_those_named_in_their_order(machine):
 
 
 @pytest.mark.parametrize(
-    ("visible", "numbers"), [(None, [0, 1, 2, 3]), ("2,3", [0, 1]), ("", []), ("-1", []), ("0,1,2,3,4,5", [0, 1, 2, 3])]
+    ("visible", "numbers"),
+    [
+        (None, [0, 1, 2, 3]),
+        ("2,3", [0, 1]),
+        ("", []),
+        ("-1", []),
+        ("0,1,2,3,4,5", [0, 1, 2, 3]),
+        ("0,7,1", [0]),  # CUDA reads no further than the first that is not there
+        ("GPU-2a,GPU-3", [0, 1]),
+        ("MIG-7b,MIG-8b,GPU-1a", [0, 1, 2]),
+        ("MIG-9b", []),
+    ],
 )
 def test_a_machine_shows_what_its_driver_lists_and_the_environment_leaves(machine, visible, numbers):
     machine(gpus=4, visible=visible)
