@@ -30,7 +30,7 @@ SMALL = replace(KNOWLEDGE, epochs=1, max_length=512)
 TINY = replace(KNOWLEDGE, learning_rate=2e-3, max_length=256, effective_batch_size=8)
 
 
-def sizes(data: Mix, held_out: Mix = KNOWLEDGE_HELD_OUT) -> list[Variant]:
+def sizes(data: Mix, held_out: Mix = KNOWLEDGE_HELD_OUT, mini_epochs: int = 1) -> list[Variant]:
     """Every size of a knowledge experiment, on those rows."""
 
     def stage(settings: Finetune) -> list[Finetune]:
@@ -38,7 +38,7 @@ def sizes(data: Mix, held_out: Mix = KNOWLEDGE_HELD_OUT) -> list[Variant]:
 
     return [
         Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=stage(TINY)),
-        Variant("mini", base=SMOLLM2, scale="mini", stages=stage(MINI)),
+        Variant("mini", base=SMOLLM2, scale="mini", stages=stage(replace(MINI, epochs=mini_epochs))),
         Variant("small", base=SMOLLM2, scale="small", stages=stage(SMALL)),
         Variant("3b", base=LLAMA_3B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=4),
         Variant("8b", base=LLAMA_8B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=2),
