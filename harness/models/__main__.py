@@ -20,8 +20,11 @@ from harness.models.answering.asks import SuiteWorker
 from harness.models.answering.resident import Resident
 from harness.models.tools.memory import reset_peak_memory
 from harness.worker.child import ENDED, alone_in, end_with_the_session, leave
+from harness.worker.failures import memory_errors_explained
 from harness.worker.messages import REQUEST, AskedSuite, MeasureRequest, WorkerError, receive, write_answers
 from harness.worker.places import located, store_of
+
+MORE_MEMORY = "Free the device of other programs, or use one with more memory; `nvidia-smi` shows what holds a GPU's."
 
 
 def main() -> int:
@@ -53,7 +56,7 @@ def answer_folder(folder: Path, resident: Resident) -> int:
     try:
         request: MeasureRequest = receive(folder / REQUEST)
         reset_peak_memory(request.device)
-        with full_disk_explained(f"writing below {folder}"):
+        with full_disk_explained(f"writing below {folder}"), memory_errors_explained(MORE_MEMORY):
             answer_suites(folder, request, resident)
     except Exception as error:
         traceback.print_exc()
@@ -76,7 +79,7 @@ def answer_suites(folder: Path, request: MeasureRequest, resident: Resident) -> 
 def answer_suite(folder: Path, worker: SuiteWorker, suite: AskedSuite) -> None:
     """Write the suite's answers, or the error that it ended with; the other suites are answered all the same."""
     try:
-        with full_disk_explained(f"writing below {folder}"):
+        with full_disk_explained(f"writing below {folder}"), memory_errors_explained(MORE_MEMORY):
             write_answers(folder / f"{suite.key}.json", worker.answer(suite))
     except Exception as error:
         traceback.print_exc()

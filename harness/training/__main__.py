@@ -11,13 +11,24 @@ from harness.models.tools.energy import EnergyMeter
 from harness.training.shared.prepared import Prepared
 from harness.training.watching.energy_note import EnergyNote
 from harness.worker.child import INTERRUPTED, work_in
+from harness.worker.failures import gpu_errors_explained, memory_errors_explained
 from harness.worker.messages import TASK, TrainingTask, receive
 from harness.worker.places import located, store_of
+
+LESS_MEMORY = (
+    "It runs out again unless less is asked: lower the variant's micro_batch_size= or the stage's max_length= "
+    "(block_length= of a Pretrain), or use a device with more memory; `harness plan` estimates what it takes."
+)
 
 
 def main(folder: Path) -> int:
     """Train in `folder`. Exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json)."""
-    return work_in(folder, lambda: train(folder, receive(folder / TASK)))
+
+    def work() -> int:
+        with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY):
+            return train(folder, receive(folder / TASK))
+
+    return work_in(folder, work)
 
 
 def train(folder: Path, task: TrainingTask) -> int:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def work_in(folder: Path, work: Callable[[], int]) -> int:
             return work()
     except HarnessError as error:
         leave(folder, WorkerError.of(error))
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
         print(error.message, file=sys.stderr)
         return 1
     finally:

@@ -1,0 +1,44 @@
+"""A library's error for too little memory or a failed GPU -> a DeviceError that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.errors import DeviceError, HarnessError
+
+NO_MEMORY = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+@contextmanager
+def memory_errors_explained(remedy: str) -> Iterator[None]:
+    """Turns running out of memory, on a GPU or on the CPU, into a DeviceError with that remedy."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        if not (isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)):
+            raise
+        raise DeviceError(f"memory ran out: {_first_line(error)}", remedy) from error
+
+
+@contextmanager
+def gpu_errors_explained() -> Iterator[None]:
+    """Turns a GPU's failure into a DeviceError. The process can compute nothing more on that GPU."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        if type(error).__name__ != "AcceleratorError" and "CUDA error" not in str(error):
+            raise
+        raise DeviceError(
+            f"the GPU failed: {_first_line(error)}",
+            "If it was an assertion, run on the CPU (without --gpu) to see where; else look at `nvidia-smi -q` for "
+            "memory (ECC) errors, and name another with --gpu.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
