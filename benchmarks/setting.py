@@ -146,20 +146,14 @@ def machine(device: str) -> str:
     """Processor or GPU, and the libraries' versions, in a line."""
     import torch
 
+    from harness.environment import processor
+
     if device.startswith("cuda"):
         where = torch.cuda.get_device_name(device)
     else:
-        where = f"{torch.get_num_threads()} threads of {_processor()}"
+        where = f"{torch.get_num_threads()} threads of {processor()}"
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "trl", "peft", "lm_eval"))
     return f"{where}; {libraries}, Python {platform.python_version()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def in_a_process(script: str, arguments: Sequence[str]) -> dict[str, Any]:

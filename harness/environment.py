@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+import sys
+from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "lm_eval", "bitsandbytes", "tokenizers")
 MATTERS = ("torch", "transformers", "trl", "peft")  # of these, another minor version is mentioned
 PACKAGE = Path(__file__).parent
+DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def environment(threads: int | None = None) -> dict[str, str | int]:
     """Versions of the libraries that touch numbers, of Python, the processor, the threads; imports none of them.
 
-    Recorded beside each result, never part of a fingerprint.
+    In a process that computes on a GPU also the GPU's name, driver, CUDA and cuDNN. Recorded beside each result, never
+    part of a fingerprint.
     """
     found: dict[str, str | int] = {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
     }
     for library in LIBRARIES:
         installed = version_of(library)
@@ -28,6 +35,32 @@ def environment(threads: int | None = None) -> dict[str, str | int]:
             found[library] = installed
     if threads is not None:
         found["threads"] = threads
+    return found | _gpu()
+
+
+@cache
+def processor() -> str:
+    """The processor's name as the system tells it, such as 'Intel(R) Xeon(R) Processor @ 2.80GHz'."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _gpu() -> dict[str, str]:
+    """What computes beside the processor, in a process that has used CUDA; empty in any other."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    found = {
+        "gpu": torch.cuda.get_device_name(0),  # a worker sees no other
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+    }
+    with suppress(OSError):
+        driver = re.search(r"\d+(\.\d+)+", DRIVER.read_text())
+        found |= {"driver": driver[0]} if driver else {}
     return found
 
 

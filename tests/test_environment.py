@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,12 +23,32 @@ def test_versions_of_what_is_installed_are_recorded_and_nothing_is_imported():
     found, heavy = json.loads(shown.stdout)
     assert heavy == []
     assert found == environment(3)
+    assert found["processor"]
     assert (found["python"], found["threads"]) == (platform.python_version(), 3)
     assert platform.machine() in found["machine"]
 
 
 def test_threads_are_recorded_only_where_they_are_known():
     assert "threads" not in environment()
+
+
+def test_a_process_that_computes_on_a_gpu_records_it(monkeypatch, tmp_path):
+    torch = SimpleNamespace(
+        cuda=SimpleNamespace(is_initialized=lambda: True, get_device_name=lambda number: f"NVIDIA H100, {number}"),
+        version=SimpleNamespace(cuda="13.0"),
+        backends=SimpleNamespace(cudnn=SimpleNamespace(version=lambda: 91500)),
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr("harness.environment.DRIVER", tmp_path / "version")
+    gpu = {"gpu": "NVIDIA H100, 0", "cuda": "13.0", "cudnn": "91500"}
+    assert environment().items() >= gpu.items()
+    assert "driver" not in environment()
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release\n")
+    assert environment()["driver"] == "580.65.06"
+
+
+def test_a_process_that_does_not_records_none():
+    assert not {"gpu", "cuda", "driver"} & environment().keys()
 
 
 def test_a_library_that_is_not_installed_has_no_version():
