@@ -131,8 +131,7 @@ def _stale(setup: Setup) -> _Stale:
     unused |= {key for key, task in begun.items() if task is None}
     try:
         seeds = {int(spec.get("seed", 0)) for spec in specs.values()} | {task.seed for task in begun.values() if task}
-        subjects = [subject for recipe in setup.project.recipes.values() for subject in recipe]
-        unused |= (specs.keys() | begun.keys()) - setup.keys.of_all(subjects, {0, *seeds})
+        unused |= (specs.keys() | begun.keys()) - setup.keys.of_all(setup.project.everything(), {0, *seeds})
     except DataError as error:
         note = "The other checkpoints stay: whether a recipe leads to them is not known without that data."
         problem = DataError(error.problem, f"{error.remedy}\n    {note}" if error.remedy else note)

@@ -8,12 +8,10 @@ from typing import Literal
 
 from harness.claims import Claim, Regression, Target
 from harness.errors import SuiteError
-from harness.project import Project
+from harness.project import REFERENCES, Project
 from harness.recipe import Recipe, Subject
 from harness.store.baselines import Baseline
 from harness.suite import Suite
-
-WITHOUT_TRAINING = ("base", "untrained")  # references that a gate may have measured by itself
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Gate:
         if isinstance(self.claim, Claim):
             return (self.claim.reference,) if self.claim.reference else ()
         if isinstance(self.claim, Target):
-            return tuple(name for name in self.claim.above if name in WITHOUT_TRAINING)
+            return tuple(name for name in self.claim.above if name in REFERENCES)
         return ()
 
     @property

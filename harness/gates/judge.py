@@ -22,6 +22,7 @@ from harness.gates.evidence import ALPHA, Evidence, Loud, Missing, evidence
 from harness.gates.gate import DeclaredGates, Gate
 from harness.gates.message import paragraph
 from harness.gates.verdict import Outcome, Verdict
+from harness.project import REFERENCES
 from harness.recipe import Subject
 from harness.statistics.interval import Interval
 from harness.statistics.multiplicity import adjust
@@ -126,6 +127,8 @@ class Judge:
     def _other(self, gate: Gate, subject: Subject, name: str, seeds: int) -> Evaluation | Missing:
         """The evaluation of the reference that goes with the subject."""
         other = self.gates.project.other_side(subject, name)
+        if other is None and name in REFERENCES:
+            return Missing(f"{subject.id} has no {name} to be compared with: its weights start from nothing")
         if other is None:
             return Missing(f"{name} has no variant {subject.variant.name!r} to compare {subject.id} with")
         suite = self.gates.project.suite(gate.claim.suite)

@@ -2,10 +2,12 @@
 
 declared       files -> values; an error names file and line
 project        the declarations of one session: recipes, suites, subjects, seeds
+references     base and untrained, which need no declaration
 command_line   subjects and suites without a file of their own: --model, --tasks
 """
 
 from harness.project.declared import find_root
 from harness.project.project import Project, open_project
+from harness.project.references import REFERENCES
 
-__all__ = ["Project", "find_root", "open_project"]
+__all__ = ["REFERENCES", "Project", "find_root", "open_project"]

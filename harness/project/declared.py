@@ -14,6 +14,7 @@ from types import ModuleType, TracebackType
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError, RecipeError, SuiteError
+from harness.project.references import REFERENCES
 from harness.recipe import Recipe
 from harness.suite import Suite
 
@@ -99,8 +100,8 @@ def _check_references(recipes: dict[str, Recipe]) -> None:
     """RecipeError for a claim that names a recipe which does not exist."""
     for recipe in recipes.values():
         for claim in recipe.claims:
-            if claim.reference is not None and claim.reference not in recipes:
-                close = difflib.get_close_matches(claim.reference, recipes, n=1)
+            if claim.reference is not None and claim.reference not in (*recipes, *REFERENCES):
+                close = difflib.get_close_matches(claim.reference, [*recipes, *REFERENCES], n=1)
                 raise RecipeError(
                     f"{recipe.name}: a claim names the recipe {claim.reference!r}, which does not exist.",
                     f"Did you mean {close[0]!r}?" if close else f"Recipes: {', '.join(recipes)}.",

@@ -11,7 +11,8 @@ from harness.data.sources import Scale
 from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.project.command_line import model_recipe, task_suite
 from harness.project.declared import load_recipes, load_suites
-from harness.recipe import Architecture, Fresh, Gguf, Recipe, Subject
+from harness.project.references import REFERENCES, beside, undeclared
+from harness.recipe import Recipe, Subject
 from harness.suite import Suite
 
 
@@ -65,18 +66,23 @@ class Project:
         return [subject.with_seed(subject.seed + further) for further in range(count)]
 
     def other_side(self, subject: Subject, recipe: str) -> Subject | None:
-        """The subject that a claim compares with: the variant of the same name and seed of another recipe, or None.
+        """The subject that a claim compares with, or None.
 
-        An untrained model is of the same architecture and scale instead, whatever the variant's name.
+        `base` and `untrained` are of the same model and scale, whatever the variant's name; of another recipe it is the
+        variant of the same name, under the same of the session's seeds.
         """
+        if recipe in REFERENCES:
+            return beside(subject, recipe, self.recipes)
         other = self.recipes.get(recipe)
-        untrained = other is not None and all(isinstance(variant.base, Fresh) for variant in other.variants)
-        fits = [s.variant.name for s in other or () if not untrained or _same_architecture(s, subject)]
-        names = [name for name in fits if name == subject.variant.name] or (fits if untrained else [])
-        if not names:
+        if other is None or subject.variant.name not in [variant.name for variant in other.variants]:
             return None
         further = subject.seed - subject.recipe[subject.variant.name].seed  # which of the session's seeds it is
-        return self.subject(recipe, names[0], further)
+        return self.subject(recipe, subject.variant.name, further)
+
+    def everything(self) -> list[Subject]:
+        """Every subject of every scale, with those that exist by themselves."""
+        declared = [subject for recipe in self.recipes.values() for subject in recipe]
+        return [*declared, *(one for name in REFERENCES for one in undeclared(name, self.recipes))]
 
     def named(self, name: str) -> list[Subject]:
         """Subjects by recipe ('wiki_only') or id ('wiki_only-mini'); HarnessError where there is none."""
@@ -85,19 +91,6 @@ class Project:
             known = ", ".join(s.id for s in self.subjects())
             raise HarnessError(f"there is no recipe or variant {name!r} at {self.scale} scale (there: {known}).")
         return found
-
-
-def _same_architecture(one: Subject, other: Subject) -> bool:
-    """Whether both start from the same model or shape, at the same scale."""
-    return one.scale == other.scale and _start(one) == _start(other)
-
-
-def _start(subject: Subject) -> str | Architecture | Gguf:
-    """What the subject, or the one it is trained from, starts from."""
-    base = subject.variant.base
-    while not isinstance(base, str | Architecture | Gguf):
-        base = base.like if isinstance(base, Fresh) else base.variant.base
-    return base
 
 
 def open_project(

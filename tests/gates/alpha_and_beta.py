@@ -25,7 +25,7 @@ def quiz(made, targets, right):
     ]
     alpha = add(made, "alpha", targets=targets)
     measure(made, alpha, "quiz", samples, acc=[1.0] * right + [0.0] * (60 - right))
-    measure(made, add(made, "untrained"), "quiz", samples, acc=[1.0] * 12 + [0.0] * 48)
+    measure(made, made.project.other_side(alpha, "untrained"), "quiz", samples, acc=[1.0] * 12 + [0.0] * 48)
     return judged(made, alpha)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import Fresh, Recipe, Variant
+from harness import Recipe, Variant
 from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.project import Project, open_project
 from tests.gates.alpha_and_beta import STAGES
@@ -63,7 +63,6 @@ def test_a_suite_by_name_is_found_or_told_what_there_is(made):
 def test_a_further_seed_is_compared_with_the_references_same_seed(made):
     alpha = add(made, "alpha", stages=STAGES).with_seed(1)
     add(made, "beta", stages=STAGES)
-    add(made, "base")
     assert made.project.other_side(alpha, "beta").id == "beta-mini-seed1"
     assert made.project.other_side(alpha, "base").id == "base-mini", "weights without training have no seed"
 
@@ -90,22 +89,6 @@ def test_a_reference_whose_variant_alone_is_trained_has_seeds_too(made):
     variants = [Variant("mini", base="org/beta", scale="mini", stages=STAGES)]
     made.recipes["beta"] = Recipe(name="beta", variants=variants)
     assert made.project.other_side(alpha.with_seed(1), "beta").id == "beta-mini-seed1"
-
-
-def test_an_untrained_model_is_of_the_same_architecture_and_scale_whatever_its_name(made):
-    alpha = add(made, "alpha", stages=STAGES)
-    over = Recipe(name="over", variants=[Variant("mini", base=alpha, scale="mini", stages=STAGES)])
-    other = Recipe(name="other", variants=[Variant("mini", base="org/another", scale="mini")])
-    fresh = [
-        Variant("mini", base=Fresh("org/another"), scale="mini"),
-        Variant("large", base=Fresh(alpha.variant.base), scale="full"),
-        Variant("mini_alpha", base=Fresh(alpha), scale="mini"),
-    ]
-    made.recipes.update(over=over, other=other, untrained=Recipe(name="untrained", variants=fresh))
-    for subject, beside in ((alpha, "mini_alpha"), (over["mini"], "mini_alpha"), (other["mini"], "mini")):
-        assert made.project.other_side(subject, "untrained").id == f"untrained-{beside}"
-    unlike = Recipe(name="unlike", variants=[Variant("mini", base="org/third", scale="mini")])
-    assert made.project.other_side(unlike["mini"], "untrained") is None
 
 
 def test_there_is_no_other_side_without_the_recipe_or_without_the_variant(made):

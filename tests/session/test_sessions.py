@@ -275,6 +275,28 @@ def test_two_recipe_fixtures_are_paired_by_variant(tmp_path, project):
     assert "to train" not in output
 
 
+JUDGED = """
+from harness import Claim, Recipe, Variant
+from recipes.tiny import GROUND, OTHER, PLAIN
+
+JUDGED = Recipe(name="judged", stages=OTHER.stages, variants=[Variant("mine", base=GROUND["mini"], scale="mini")],
+                claims=[Claim("look", "words", higher_than="base")])
+"""
+
+
+def test_a_claim_against_the_base_needs_no_recipe_of_that_name(tmp_path, project):
+    root = write_project(tmp_path)
+    (root / "recipes" / "judged.py").write_text(JUDGED)
+    store = tmp_path / "store"
+    subprocess.run(["cp", "-r", str(project / ".bench" / "store"), str(store)], check=True)
+    status, output = run_session(root, "-k", "judged and gate", "--store", str(store))
+    assert status in (0, 1), output
+    assert "to train: nothing; to measure: 1 checkpoints" in output  # `ground` is trained, and measured now
+    assert "judged-mine: " in output
+    assert "base-mine" in output
+    assert "skipped" not in output
+
+
 FROM_A_FILE = '''
 """A model file: as it is, with an adapter, and its architecture with fresh weights."""
 
