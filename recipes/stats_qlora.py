@@ -32,7 +32,7 @@ STATS_QLORA = Recipe(
     stages=[QLORA],
     variants=[
         Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=[replace(QLORA, learning_rate=4e-3, epochs=6, max_length=256)]),
-        Variant("mini", base=SMOLLM2, scale="mini", stages=[replace(QLORA, max_length=256)]),
+        Variant("mini", base=SMOLLM2, scale="mini", stages=[replace(QLORA, learning_rate=1e-3, max_length=256)]),
         Variant("small", base=SMOLLM2, scale="small", stages=[replace(QLORA, max_length=512)]),
         Variant("3b", base=LLAMA_3B, scale="full", micro_batch_size=2),
     ],
