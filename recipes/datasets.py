@@ -246,9 +246,9 @@ FIRST_LOOK_PROMPTS = Dataset(
 
 # ---- what several recipes share -------------------------------------------------------------------------
 
-FACTS = WIKIDATA.rows(10_000, small=400, mini=80, tiny=240)
-PASSAGES = WIKIPEDIA.rows(14_982, small=400, mini=40, tiny=200)
-DIALOGUES = KILT.rows(10_000, small=400, mini=80, tiny=240)
+FACTS = WIKIDATA.rows(10_000, small=200, mini=80, tiny=240)
+PASSAGES = WIKIPEDIA.rows(14_982, small=200, mini=40, tiny=200)
+DIALOGUES = KILT.rows(10_000, small=200, mini=80, tiny=240)
 
 KNOWLEDGE_HELD_OUT = Mix(
     FACTS.held_out(200, small=100, mini=40, of=WIKIDATA_HELD_OUT),
@@ -256,6 +256,6 @@ KNOWLEDGE_HELD_OUT = Mix(
 )
 
 STATISTICS, STATISTICS_HELD_OUT = Mix(
-    CROSS_VALIDATED.rows(143, small=143, mini=25),
-    STATISTICS_PAPERS.rows(846, small=240, mini=148),
-).split(99, small=38, mini=17)  # a tenth, by whole papers
+    CROSS_VALIDATED.rows(143, small=60, mini=25),
+    STATISTICS_PAPERS.rows(846, small=120, mini=148),
+).split(99, small=18, mini=17)  # a tenth, by whole papers

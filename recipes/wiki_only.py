@@ -3,8 +3,8 @@
 Removing Wizard of Wikipedia from the mix should make answers encyclopedic.
 
 Published: bases, rows, LoRA rank, rate, epochs, batch sizes. Our choice: the Instruct bases, alpha 2r on all
-linear layers, no dropout, rows of at most 1,024 tokens. At mini scale few rows are seen once, at a higher
-rate, so that the demo takes minutes; docs/experiments.md has what was tried.
+linear layers, no dropout, rows of at most 1,024 tokens. At mini and small scale few rows are seen once, at a
+higher rate, so that the demo takes minutes; docs/experiments.md has what was tried.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ KNOWLEDGE = Finetune(
 MINI = replace(  # so few steps need no look at the held-out loss but the first and the last
     KNOWLEDGE, learning_rate=1e-3, epochs=1, effective_batch_size=8, max_length=256, eval_steps=1_000
 )
-SMALL = replace(KNOWLEDGE, epochs=1, max_length=512)
+SMALL = replace(MINI, max_length=512)
 TINY = replace(KNOWLEDGE, learning_rate=2e-3, max_length=256, effective_batch_size=8)
 
 
