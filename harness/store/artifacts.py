@@ -178,6 +178,8 @@ class Store:
             }
             (made / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
             sync(made / MANIFEST)
+            for name in files:  # safetensors gives its files to their owner alone, whatever the umask says
+                (made / name).chmod((made / MANIFEST).stat().st_mode)
             target.parent.mkdir(parents=True, exist_ok=True)
             made.rename(target)
             sync(target.parent)

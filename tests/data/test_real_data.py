@@ -14,7 +14,7 @@ from tests.projects import ROOT
 def access(request):
     folder = request.config.getoption("--data-root")
     if folder is None:
-        pytest.skip("needs real data: --data-root DIR (README, 'Real text, small scale')")
+        pytest.skip("needs real data: --data-root DIR (docs/experiments.md, 'The folder of --data-root')")
     from pathlib import Path
 
     return Access("small", Path(folder))

@@ -36,6 +36,21 @@ def test_what_was_published_comes_back_whole(store):
     assert not store.root.joinpath("checkpoints", f"{KEY}.partial").exists()
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_can_be_read_by_whom_the_umask_lets(store, umask, mode):
+    """safetensors writes weights that only their owner can read, and a group that shares a store could not use them."""
+    made = store.work("checkpoints", KEY) / "made"
+    made.mkdir()
+    (made / "model.safetensors").write_text("weights")
+    (made / "model.safetensors").chmod(0o600)
+    before = os.umask(umask)
+    try:
+        found = store.publish("checkpoints", KEY, made, {"stage": "finetune"}, {})
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in found.path.iterdir()} == {mode}
+
+
 def test_what_was_never_published_is_none(store):
     assert store.get("checkpoints", KEY) is None
     store.work("checkpoints", KEY).joinpath("weights.bin").write_text("half")
