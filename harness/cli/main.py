@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -17,13 +19,28 @@ COMMANDS = (
     models.chat, models.export, models.serve,
 )  # fmt: skip
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=ABOUT)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=ABOUT)
 app.add_typer(results.results_app, name="results")
 app.add_typer(results.baseline_app, name="baseline")
 app.add_typer(store_app, name="store")
 app.add_typer(data_app, name="data")
 for command in COMMANDS:
     app.command()(command)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"harness {version('harness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What every command has."""
 
 
 def main() -> None:

@@ -62,12 +62,20 @@ def paired_by_variant(project: Project, recipes: list[str]) -> dict[str, tuple[S
 
 
 def misspelt_words(expression: str, names: Iterable[str], project: Project) -> list[str]:
-    """A note for each word of a -k expression that is in no test's name; most often it is misspelt."""
+    """A note for each word of a -k expression that is in no test's name: misspelt, or of another scale."""
     words = [word for word in re.findall(r"[\w-]+", expression) if word not in ("and", "or", "not")]
     known = [name.lower() for name in names]
     notes = []
     for word in [word for word in words if not any(word.lower() in name for name in known)]:
-        close = difflib.get_close_matches(word, [*project.recipes, *project.suites], n=1)
-        meant = f"did you mean {close[0]}?" if close else f"recipes: {', '.join(project.recipes)}"
-        notes.append(f"note: -k names {word}, which no test's name holds; {meant}")
+        notes.append(f"note: -k names {word}, which no test's name holds; {_meant(word, project)}")
     return notes
+
+
+def _meant(word: str, project: Project) -> str:
+    """What a word that is in no test's name may stand for."""
+    declared = [subject for recipe in project.recipes.values() for subject in recipe]
+    scales = list(dict.fromkeys(subject.scale for subject in declared if word.lower() in subject.id.lower()))
+    if scales:
+        return f"it is of another scale: {' or '.join(f'--scale {scale}' for scale in scales)}"
+    close = difflib.get_close_matches(word, [*project.recipes, *project.suites], n=1)
+    return f"did you mean {close[0]}?" if close else f"recipes: {', '.join(project.recipes)}"

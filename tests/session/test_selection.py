@@ -1,5 +1,6 @@
 """What selected tests ask for, from their parameters and the suites they name."""
 
+from harness import Recipe, Variant
 from harness.gates.gate import gates_of
 from harness.session.selection import Selection, misspelt_words, paired_by_variant, subjects_for, suites_named
 from tests.hand_made import add
@@ -70,3 +71,10 @@ def test_a_mistyped_word_of_k_is_named_with_the_nearest_recipe(made):
     assert "wiki_onyl" in note
     assert "did you mean wiki_only?" in note
     assert misspelt_words("WIKI_only or tone", names, made.project) == []
+
+
+def test_a_word_that_names_a_subject_of_another_scale_is_told_with_that_scale(made):
+    variants = [Variant("mini", base="org/x", scale="mini"), Variant("3b", base="org/y", scale="full")]
+    made.recipes["wiki_only"] = Recipe(name="wiki_only", variants=variants)
+    [note] = misspelt_words("wiki_only-3b", ["test_tone[wiki_only-mini]"], made.project)
+    assert note.endswith("it is of another scale: --scale full")
