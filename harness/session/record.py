@@ -6,10 +6,11 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.environment import MATTERS, commit_of, environment, threads
@@ -158,21 +159,29 @@ class Record:
         )
 
     def _publish(self) -> None:
-        """Write the session's rows into the store, ingest the store into the warehouse, and write the report from that."""
-        from harness import warehouse
-        from harness.report.write import write_reports
+        """Write the session's rows into the store, ingest the store into the warehouse, and write the report from that.
 
+        Where the results file cannot be written, because another process reads it for one, the report is written from
+        another that is not kept.
+        """
         session = self._rows()
         try:
             with disk_errors_explained("writing the session's results"):
                 write_session(self.run.setup.store.root, session)
-                with warehouse.connect(self.outputs.results) as connection:
-                    warehouse.ingest(connection, self.run.setup.store)
-                    reports = self.run.setup.reports
-                    written = write_reports(connection, session.run_id, reports, self.outputs.reports)
-                    self.text, self.paths, self.trouble = written.text, written.paths, written.trouble
+                self._report_from(self.outputs.results, session.run_id)
         except HarnessError as error:
+            with suppress(HarnessError, OSError), TemporaryDirectory() as folder:
+                self._report_from(Path(folder) / "results.duckdb", session.run_id)
             self.trouble.append(f"{error.message}\n      The results are in the store; the next session ingests them.")
+
+    def _report_from(self, results: Path, run_id: str) -> None:
+        from harness import warehouse
+        from harness.report.write import write_reports
+
+        with warehouse.connect(results) as connection:
+            warehouse.ingest(connection, self.run.setup.store)
+            written = write_reports(connection, run_id, self.run.setup.reports, self.outputs.reports)
+        self.text, self.paths, self.trouble = written.text, written.paths, written.trouble
 
     # ---- rows of the warehouse --------------------------------------------------------------------
 

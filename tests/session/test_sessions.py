@@ -159,6 +159,8 @@ def test_results_open_elsewhere_delay_the_ingest_and_lose_nothing(project):
     assert "Locked:" in output
     assert "is open in another process" in output
     assert "the next session ingests them" in output
+    assert "other-mini" in output.split("results ===")[1], "the terminal and the page show them all the same"
+    assert "report: " in output
     process.communicate("")
     results.unlink()
     _, output = run_session(project, "-k", "other", "--results", str(results))
