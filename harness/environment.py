@@ -92,6 +92,10 @@ def commit_of(root: Path) -> str | None:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """Environment variables of a Python process that can import this harness, wherever it was started from."""
+    """Environment variables of a Python process that can import this harness, wherever it was started from.
+
+    GPUs are numbered there as by nvidia-smi, by their place on the bus; CUDA's own order is by speed.
+    """
     path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false", **more}
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return {**order, **os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false", **more}

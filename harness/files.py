@@ -85,14 +85,16 @@ def full_disk_explained(doing: str) -> Iterator[None]:
     except Exception as error:
         if not _says_full_disk(error):
             raise
+        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
         raise StoreError(
-            f"{doing}: the disk is full.", "Free some space (`harness store prune`), then run again: it continues."
+            f"{doing}: the disk is full{where}.",
+            "Free some space (`harness store prune` does in the store), then run again: it continues.",
         ) from error
 
 
 def _says_full_disk(error: Exception) -> bool:
     """Python gives a number; safetensors and DuckDB a text; PyTorch says only that its archive came out shorter."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     said = str(error)
     shorter = "inline_container" in said and ("unexpected pos" in said or "failed writing" in said)

@@ -107,7 +107,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     setup = session.config.stash.get(SETUP, None)
-    for recipe in setup.project.recipes if setup else ():
+    for recipe in setup.project.names if setup else ():
         pytest.register_fixture(
             name=recipe, func=_recipe_fixture(recipe), node=session, params=None, autouse=False, scope="function"
         )
@@ -137,7 +137,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if "verdict" in asked:
             gates = setup.gates.of_all(setup.project.subjects())
             metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
-        recipes = [name for name in metafunc.fixturenames if name in setup.project.recipes and name in asked]
+        recipes = [name for name in metafunc.fixturenames if name in setup.project.names and name in asked]
         if recipes:
             rows = paired_by_variant(setup.project, recipes)
             values = [row if len(recipes) > 1 else row[0] for row in rows.values()]
@@ -170,7 +170,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in without]
     for item in items:
         parameters = _parameters(item)
-        recipes = [name for name in parameters if name in setup.project.recipes]
+        recipes = [name for name in parameters if name in setup.project.names]
         if len(recipes) == 1:  # -k wiki_only must not train the other side of a test that asks for two
             item.extra_keyword_matches.add(recipes[0])
         if isinstance(parameters.get("verdict"), Gate):

@@ -174,6 +174,7 @@ def test_a_full_or_read_only_disk_is_told_with_what_to_do(number, told, remedy):
         Exception("Error while serializing: I/O error: No space left on device (os error 28)"),  # safetensors
         RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"),  # torch.save
         RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed at inline_container.cc"),
+        OSError("I/O error: No space left on device"),  # without a number
         Exception('IO Error: Could not write file "/store/r.duckdb": No space left on device'),  # DuckDB
     ],
 )

@@ -65,9 +65,8 @@ def compare(
     else:
         setup = opened(scale, data_root, store, gpu)
         suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
-        for subject in setup.project.named(candidate):
-            for other in [s for s in setup.project.named(baseline) if s.variant.name == subject.variant.name]:
-                rows += comparing.compare_subjects(setup.results, suites, subject, other, choice)
+        for subject, other in setup.project.pairs(candidate, baseline):
+            rows += comparing.compare_subjects(setup.results, suites, subject, other, choice)
     columns = {
         "suite": "suite", "metric": "metric", "candidate_score": candidate, "baseline_score": baseline,
         "estimate": "difference", "low": "low", "high": "high", "p_value": "p", "p_adjusted": "after BH", "n": "n",

@@ -128,7 +128,7 @@ class Judge:
         """The evaluation of the reference that goes with the subject."""
         other = self.gates.project.other_side(subject, name)
         if other is None and name in REFERENCES:
-            return Missing(f"{subject.id} has no {name} to be compared with: its weights start from nothing")
+            return Missing(f"{subject.id} has no {name} to be compared with: it is not trained from another model")
         if other is None:
             return Missing(f"{name} has no variant {subject.variant.name!r} to compare {subject.id} with")
         suite = self.gates.project.suite(gate.claim.suite)

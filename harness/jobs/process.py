@@ -52,7 +52,7 @@ class Worker:
         if shutil.disk_usage(self.folder).free < FULL:
             raise StoreError(
                 f"{self.name}: writing below {self.folder}: the disk is full.",
-                "Free some space (`harness store prune`), then run again: it continues.",
+                "Free some space (`harness store prune` does in the store), then run again: it continues.",
             )
         if status == INTERRUPTED:
             raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")
@@ -131,8 +131,6 @@ def _started(command: list[str], device: str, log: Path | None) -> subprocess.Po
     # Threads that wait spin for some microseconds, then sleep: two sessions on one machine do not spin against each
     # other, and one alone is as fast as with long spins. (OMP_WAIT_POLICY=PASSIVE costs a quarter of the speed.)
     environment.setdefault("GOMP_SPINCOUNT", "3000")
-    # nvidia-smi numbers GPUs by their place on the bus, CUDA by their speed unless it is told otherwise.
-    environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     with contextlib.ExitStack() as stack:
         return subprocess.Popen(
             [sys.executable, "-m", *command],

@@ -13,6 +13,7 @@ import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from tempfile import gettempdir
 
 from harness.errors import HarnessError
 from harness.files import full_disk_explained, write_whole
@@ -45,8 +46,9 @@ def main() -> int:
             status = answer_folder(folder, resident)
         finally:
             lock.release()
-        if resident.spoiled:
-            return status  # the session sees this process end, and asks a fresh one for the rest
+        if resident.spoiled:  # the session sees this process end, and asks a fresh one for the rest
+            sys.stdout.flush()
+            os._exit(status)  # at once: tidying up after a failed assertion on a GPU, PyTorch would abort
         write_whole(folder / ENDED, json.dumps(status))
     return 0
 
@@ -56,7 +58,7 @@ def answer_folder(folder: Path, resident: Resident) -> int:
     try:
         request: MeasureRequest = receive(folder / REQUEST)
         reset_peak_memory(request.device)
-        with full_disk_explained(f"writing below {folder}"), memory_errors_explained(MORE_MEMORY):
+        with full_disk_explained(f"writing below {folder} or {gettempdir()}"), memory_errors_explained(MORE_MEMORY):
             answer_suites(folder, request, resident)
     except Exception as error:
         traceback.print_exc()
@@ -79,7 +81,7 @@ def answer_suites(folder: Path, request: MeasureRequest, resident: Resident) -> 
 def answer_suite(folder: Path, worker: SuiteWorker, suite: AskedSuite) -> None:
     """Write the suite's answers, or the error that it ended with; the other suites are answered all the same."""
     try:
-        with full_disk_explained(f"writing below {folder}"), memory_errors_explained(MORE_MEMORY):
+        with full_disk_explained(f"writing below {folder} or {gettempdir()}"), memory_errors_explained(MORE_MEMORY):
             write_answers(folder / f"{suite.key}.json", worker.answer(suite))
     except Exception as error:
         traceback.print_exc()

@@ -48,6 +48,11 @@ class Project:
         """The suites that --tasks names."""
         return [self.suites[task_suite(task).name] for task in self.tasks]
 
+    @property
+    def names(self) -> list[str]:
+        """What a test can ask for a checkpoint of: recipes, and the references that need no declaration."""
+        return list(dict.fromkeys([*self.recipes, *REFERENCES]))
+
     def subjects(self) -> list[Subject]:
         """Every recipe's variants of the session's scale, each once per training seed."""
         declared = [s for recipe in self.recipes.values() for s in recipe if s.scale == self.scale]
@@ -78,6 +83,16 @@ class Project:
             return None
         further = subject.seed - subject.recipe[subject.variant.name].seed  # which of the session's seeds it is
         return self.subject(recipe, subject.variant.name, further)
+
+    def pairs(self, one: str, other: str) -> list[tuple[Subject, Subject]]:
+        """The subjects of two recipes, or two ids, that are compared with each other."""
+        if one in REFERENCES and other not in REFERENCES:
+            return [(reference, subject) for subject, reference in self.pairs(other, one)]
+        if other in REFERENCES and one not in REFERENCES:
+            sides = [(subject, self.other_side(subject, other)) for subject in self.named(one)]
+            return [(subject, reference) for subject, reference in sides if reference is not None]
+        others = self.named(other)
+        return [(a, b) for a in self.named(one) for b in others if a.variant.name == b.variant.name]
 
     def everything(self) -> list[Subject]:
         """Every subject of every scale, with those that exist by themselves."""

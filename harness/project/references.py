@@ -7,8 +7,11 @@ are measured where a claim or a floor needs them.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from harness.recipe import Architecture, Fresh, Gguf, Recipe, Subject, Variant
 
@@ -33,30 +36,60 @@ def beside(subject: Subject, name: str, recipes: Mapping[str, Recipe]) -> Subjec
     named = [one for one in declared if one.variant.name == subject.variant.name]
     if declared:
         return (named or declared)[0]
-    return next((one for one in undeclared(name, recipes) if _belongs(name, one, subject)), None)
+    start = REFERENCES[name].start(subject)
+    return next((one for one in undeclared(name, recipes) if _starts(one, start, subject)), None)
 
 
 def undeclared(name: str, recipes: Mapping[str, Recipe]) -> list[Subject]:
-    """Those that exist by themselves: one for each model that declared variants start from, at each scale."""
-    declared = recipes.get(name)
-    taken = {variant.name for variant in declared.variants} if declared else set()
+    """Those that exist by themselves: one for each model that declared variants start from, at each scale.
+
+    Their variants are named after that scale and model, so that a name stands for the same model whatever else the
+    project declares.
+    """
+    declared = recipes.get(name, ())
+    taken = {one.variant.name for one in declared}
     found: list[Variant] = []
-    for recipe in recipes.values():
-        for subject in recipe if recipe.name != name else ():
-            start = REFERENCES[name].start(subject)
-            known = [*(declared or ()), *(Subject(recipe, variant) for variant in found)]
-            if start is None or any(_belongs(name, one, subject) for one in known):
-                continue
-            own = subject.variant.name
-            free = own if own not in taken else f"{own}_{recipe.name}"
-            taken.add(free)
-            found.append(Variant(free, base=start, scale=subject.scale))
+    for subject in [subject for recipe in recipes.values() if recipe.name != name for subject in recipe]:
+        start = REFERENCES[name].start(subject)
+        made = [Subject(subject.recipe, variant) for variant in found]
+        if (
+            start is None
+            or any(_belongs(name, one, subject) for one in declared)
+            or any(_starts(one, start, subject) for one in made)
+        ):
+            continue
+        own = f"{subject.scale}_{_slug(start)}"
+        free = own if own not in taken else f"{own}_{hashlib.sha256(repr(start).encode()).hexdigest()[:8]}"
+        taken.add(free)
+        found.append(Variant(free, base=start, scale=subject.scale))
     return list(Recipe(name=name, variants=tuple(found), hypothesis=REFERENCES[name].about)) if found else []
 
 
 def _belongs(name: str, one: Subject, subject: Subject) -> bool:
-    variant = one.variant
-    return not (variant.stages or one.scale != subject.scale) and REFERENCES[name].fits(one, subject)
+    return not one.variant.stages and one.scale == subject.scale and REFERENCES[name].fits(one, subject)
+
+
+def _starts(one: Subject, start: Start | None, subject: Subject) -> bool:
+    return one.scale == subject.scale and one.variant.base == start
+
+
+def _slug(start: Start) -> str:
+    """A model's name as part of a variant's: 'smollm2_135m_instruct'."""
+    if isinstance(start, Fresh):
+        return _slug(start.like)
+    if isinstance(start, Subject):
+        name = f"{start.recipe.name}_{start.variant.name}"
+    elif isinstance(start, Gguf):
+        name = PurePath(start.path or start.member or "").stem
+    else:
+        name = PurePath(start).name
+    return re.sub(r"\W+", "_", name).strip("_").lower()
+
+
+def _base_of(one: Subject, subject: Subject) -> bool:
+    if not subject.stages:  # a model as it is: what else it is compared with goes by name
+        return one.variant.name == subject.variant.name
+    return one.variant.base == subject.variant.base
 
 
 def _base(subject: Subject) -> Start | None:
@@ -83,9 +116,7 @@ def _like(subject: Subject) -> str | Architecture | Gguf:
 
 
 REFERENCES = {
-    "base": Reference(
-        "The model as it is, before any training here.", _base, lambda one, of: one.variant.base == of.variant.base
-    ),
+    "base": Reference("The model as it is, before any training here.", _base, _base_of),
     "untrained": Reference(
         "The same architecture with fresh weights.",
         _fresh,

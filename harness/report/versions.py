@@ -1,6 +1,9 @@
 """Environments for readers: flat rows, and which versions differed then."""
 
+import re
 from typing import Any
+
+VERSION = re.compile(r"\d+(\.\d+)+\S*")
 
 
 def flat(environment: dict, path: str = "") -> dict[str, str]:
@@ -24,5 +27,5 @@ def differing(made_under: dict, run: dict) -> list[str]:
     return [
         f"{name.split('.')[-1]} {then[name]} then, {now[name]} now"
         for name in sorted(then.keys() & now.keys())
-        if then[name][:1].isdigit() and "." in then[name] and then[name].split(".")[:2] != now[name].split(".")[:2]
+        if VERSION.fullmatch(then[name]) and then[name].split(".")[:2] != now[name].split(".")[:2]
     ]

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
+from harness.environment import child_environment
 from harness.errors import HarnessError
 from harness.fingerprint.evaluations import dtype_on
 from harness.serving.export import Dtype, Form, export
@@ -26,7 +27,7 @@ def serve(model: Trained, host: str, port: int, device: str) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"{model.name}: http://{shown}:{port}/v1 (model: {model.name}); Ctrl-C ends it", flush=True)
     os.chdir(cache)  # in the user's folder, a folder of the model's name would be served instead
-    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    environment = child_environment(HF_HUB_CACHE=str(cache), HF_HUB_OFFLINE="1")
     options = ["--host", host, "--port", str(port), "--device", device]
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model.name, *options]
     os.execve(sys.executable, command, environment)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.gates.gate import Gate
-from harness.project import Project
+from harness.project import REFERENCES, Project
 from harness.recipe import Subject
 from harness.suite import Suite
 
@@ -52,12 +52,19 @@ def subjects_for(project: Project, suites: Iterable[Suite]) -> list[Subject]:
 
 
 def paired_by_variant(project: Project, recipes: list[str]) -> dict[str, tuple[Subject, ...]]:
-    """For a test of several recipes: variant -> their subjects of that variant and seed, in the order of `recipes`."""
+    """For a test of several recipes: variant -> their subjects of that variant and seed, in the order of `recipes`.
+
+    `base` and `untrained` are those of the first of the other recipes, as in a claim.
+    """
     by_recipe: dict[str, dict[str, Subject]] = {name: {} for name in recipes}
     for subject in project.subjects():
         if subject.recipe.name in by_recipe:
             by_recipe[subject.recipe.name][subject.id.removeprefix(f"{subject.recipe.name}-")] = subject
-    shared = [name for name in by_recipe[recipes[0]] if all(name in found for found in by_recipe.values())]
+    first = next((name for name in recipes if name not in REFERENCES), None)
+    for name in [name for name in recipes if name in REFERENCES and first is not None]:
+        sides = {variant: project.other_side(subject, name) for variant, subject in by_recipe[first or ""].items()}
+        by_recipe[name] = {variant: side for variant, side in sides.items() if side is not None}
+    shared = [name for name in by_recipe[first or recipes[0]] if all(name in found for found in by_recipe.values())]
     return {variant: tuple(by_recipe[name][variant] for name in recipes) for variant in shared}
 
 
@@ -75,6 +82,8 @@ def _meant(word: str, project: Project) -> str:
     """What a word that is in no test's name may stand for."""
     declared = [subject for recipe in project.recipes.values() for subject in recipe]
     scales = list(dict.fromkeys(subject.scale for subject in declared if word.lower() in subject.id.lower()))
+    if project.scale in scales:
+        return "none of the tests that were collected concerns it"
     if scales:
         return f"it is of another scale: {' or '.join(f'--scale {scale}' for scale in scales)}"
     close = difflib.get_close_matches(word, [*project.recipes, *project.suites], n=1)

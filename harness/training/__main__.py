@@ -15,18 +15,20 @@ from harness.worker.failures import gpu_errors_explained, memory_errors_explaine
 from harness.worker.messages import TASK, TrainingTask, receive
 from harness.worker.places import located, store_of
 
-LESS_MEMORY = (
-    "It runs out again unless less is asked: lower the variant's micro_batch_size= or the stage's max_length= "
-    "(block_length= of a Pretrain), or use a device with more memory; `harness plan` estimates what it takes."
-)
+MORE_MEMORY = "Use a device with more memory; `harness plan` estimates what it takes."
+LESS_MEMORY = {  # by kind of stage; where neither helps, only more memory does
+    "finetune": "Lower the variant's micro_batch_size= or the stage's max_length=, else it runs out again. ",
+    "pretrain": "Lower the variant's micro_batch_size= or the stage's block_length=, else it runs out again. ",
+}
 
 
 def main(folder: Path) -> int:
     """Train in `folder`. Exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json)."""
 
     def work() -> int:
-        with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY):
-            return train(folder, receive(folder / TASK))
+        task: TrainingTask = receive(folder / TASK)
+        with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY.get(task.kind, "") + MORE_MEMORY):
+            return train(folder, task)
 
     return work_in(folder, work)
 

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import gettempdir
 
 from filelock import FileLock
 
@@ -26,7 +27,7 @@ def work_in(folder: Path, work: Callable[[], int]) -> int:
     """Run `work`, the only task of this process, in its folder. Its exit status; 1 with the reason in error.json."""
     lock = _settle(folder)
     try:
-        with full_disk_explained(f"writing below {folder}"):
+        with full_disk_explained(f"writing below {folder} or {gettempdir()}"):
             return work()
     except HarnessError as error:
         leave(folder, WorkerError.of(error))

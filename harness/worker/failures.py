@@ -7,6 +7,12 @@ from contextlib import contextmanager
 
 from harness.errors import DeviceError, HarnessError
 
+REMEDIES = {
+    "no kernel image": "This build of PyTorch has no code for this GPU: install one that has, or name another with --gpu.",
+    "assert": "Run on the CPU (without --gpu) to see where.",
+    "ECC": "Its memory is faulty, `nvidia-smi -q` says more: name another with --gpu.",
+}
+OTHER_REMEDY = "Look at `nvidia-smi` and the worker's log; run on the CPU (without --gpu), or name another GPU."
 NO_MEMORY = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
@@ -33,11 +39,8 @@ def gpu_errors_explained() -> Iterator[None]:
     except Exception as error:
         if type(error).__name__ != "AcceleratorError" and "CUDA error" not in str(error):
             raise
-        raise DeviceError(
-            f"the GPU failed: {_first_line(error)}",
-            "If it was an assertion, run on the CPU (without --gpu) to see where; else look at `nvidia-smi -q` for "
-            "memory (ECC) errors, and name another with --gpu.",
-        ) from error
+        remedy = next((told for words, told in REMEDIES.items() if words in str(error)), OTHER_REMEDY)
+        raise DeviceError(f"the GPU failed: {_first_line(error)}", remedy) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -64,7 +64,7 @@ def test_a_further_seed_is_compared_with_the_references_same_seed(made):
     alpha = add(made, "alpha", stages=STAGES).with_seed(1)
     add(made, "beta", stages=STAGES)
     assert made.project.other_side(alpha, "beta").id == "beta-mini-seed1"
-    assert made.project.other_side(alpha, "base").id == "base-mini", "weights without training have no seed"
+    assert made.project.other_side(alpha, "base").id == "base-mini_alpha", "weights without training have no seed"
 
 
 def test_a_reference_that_declares_another_seed_is_found(made):

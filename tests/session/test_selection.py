@@ -78,3 +78,5 @@ def test_a_word_that_names_a_subject_of_another_scale_is_told_with_that_scale(ma
     made.recipes["wiki_only"] = Recipe(name="wiki_only", variants=variants)
     [note] = misspelt_words("wiki_only-3b", ["test_tone[wiki_only-mini]"], made.project)
     assert note.endswith("it is of another scale: --scale full")
+    [note] = misspelt_words("wiki_only", ["test_quiz[alpha-mini]"], made.project)
+    assert note.endswith("none of the tests that were collected concerns it")
