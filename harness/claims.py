@@ -16,8 +16,8 @@ COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "
 class Claim:
     """What a recipe says of itself against another subject, or against a number.
 
-    `lower_than` and `higher_than` name a recipe, whose variant of the same name is the reference
-    (an untrained recipe's: of the same architecture);
+    `lower_than` and `higher_than` name a recipe, whose variant of the same name is the reference, or `base` or
+    `untrained`: the model that training starts from, and its architecture with fresh weights, of the same scale;
     samples answered by both are compared in pairs. `no_lower_than` and `no_higher_than` claim
     non-inferiority: worse by less than `margin`.
     """

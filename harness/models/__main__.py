@@ -11,6 +11,8 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -58,7 +60,7 @@ def answer_folder(folder: Path, resident: Resident) -> int:
     try:
         request: MeasureRequest = receive(folder / REQUEST)
         reset_peak_memory(request.device)
-        with full_disk_explained(f"writing below {folder} or {gettempdir()}"), memory_errors_explained(MORE_MEMORY):
+        with failures_explained(folder):
             answer_suites(folder, request, resident)
     except Exception as error:
         traceback.print_exc()
@@ -66,6 +68,13 @@ def answer_folder(folder: Path, resident: Resident) -> int:
         leave(folder, as_message(error))
         return 1
     return 0
+
+
+@contextmanager
+def failures_explained(folder: Path) -> Iterator[None]:
+    """A full disk and too little memory as errors that say what to do."""
+    with full_disk_explained(f"writing below {folder} or {gettempdir()}"), memory_errors_explained(MORE_MEMORY):
+        yield
 
 
 def answer_suites(folder: Path, request: MeasureRequest, resident: Resident) -> None:
@@ -79,9 +88,12 @@ def answer_suites(folder: Path, request: MeasureRequest, resident: Resident) -> 
 
 
 def answer_suite(folder: Path, worker: SuiteWorker, suite: AskedSuite) -> None:
-    """Write the suite's answers, or the error that it ended with; the other suites are answered all the same."""
+    """Write the suite's answers, or the error that it ended with; the other suites are answered all the same.
+
+    After an unexpected error they are not by this process, see `answer_suites`.
+    """
     try:
-        with full_disk_explained(f"writing below {folder} or {gettempdir()}"), memory_errors_explained(MORE_MEMORY):
+        with failures_explained(folder):
             write_answers(folder / f"{suite.key}.json", worker.answer(suite))
     except Exception as error:
         traceback.print_exc()

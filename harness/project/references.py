@@ -37,7 +37,7 @@ def beside(subject: Subject, name: str, recipes: Mapping[str, Recipe]) -> Subjec
     if declared:
         return (named or declared)[0]
     start = REFERENCES[name].start(subject)
-    return next((one for one in undeclared(name, recipes) if _starts(one, start, subject)), None)
+    return next((one for one in undeclared(name, recipes) if _starts(one.variant, start, subject)), None)
 
 
 def undeclared(name: str, recipes: Mapping[str, Recipe]) -> list[Subject]:
@@ -51,12 +51,8 @@ def undeclared(name: str, recipes: Mapping[str, Recipe]) -> list[Subject]:
     found: list[Variant] = []
     for subject in [subject for recipe in recipes.values() if recipe.name != name for subject in recipe]:
         start = REFERENCES[name].start(subject)
-        made = [Subject(subject.recipe, variant) for variant in found]
-        if (
-            start is None
-            or any(_belongs(name, one, subject) for one in declared)
-            or any(_starts(one, start, subject) for one in made)
-        ):
+        known = [_belongs(name, one, subject) for one in declared] + [_starts(v, start, subject) for v in found]
+        if start is None or any(known):
             continue
         own = f"{subject.scale}_{_slug(start)}"
         free = own if own not in taken else f"{own}_{hashlib.sha256(repr(start).encode()).hexdigest()[:8]}"
@@ -69,8 +65,8 @@ def _belongs(name: str, one: Subject, subject: Subject) -> bool:
     return not one.variant.stages and one.scale == subject.scale and REFERENCES[name].fits(one, subject)
 
 
-def _starts(one: Subject, start: Start | None, subject: Subject) -> bool:
-    return one.scale == subject.scale and one.variant.base == start
+def _starts(variant: Variant, start: Start | None, subject: Subject) -> bool:
+    return variant.scale == subject.scale and variant.base == start
 
 
 def _slug(start: Start) -> str:
