@@ -121,10 +121,16 @@ class Measured(NamedTuple):
     peak_bytes: int
 
 
-def in_turn(sides: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, Measured]:
-    """Each side, the best of `rounds`; the sides run in turn, so that a noisy machine wrongs none."""
+def synchronized(device: str) -> None:
+    """Wait until a GPU has done what it was given; a CPU always has."""
     import torch
 
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def in_turn(sides: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, Measured]:
+    """Each side, the best of `rounds`; the sides run in turn, so that a noisy machine wrongs none."""
     from harness.models.tools.memory import peak_memory_bytes, reset_peak_memory
 
     found: dict[str, list[Measured]] = {name: [] for name in sides}
@@ -132,12 +138,10 @@ def in_turn(sides: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu
         for name, run in sides.items():
             gc.collect()
             reset_peak_memory(device)
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
+            synchronized(device)
             started = time.perf_counter()
             run()
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
+            synchronized(device)
             found[name].append(Measured(time.perf_counter() - started, peak_memory_bytes(device)))
     return {name: min(each) for name, each in found.items()}
 

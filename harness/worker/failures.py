@@ -24,7 +24,7 @@ def memory_errors_explained(remedy: str) -> Iterator[None]:
     except HarnessError:
         raise
     except Exception as error:
-        if not (isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)):
+        if not says_out_of_memory(error):
             raise
         raise DeviceError(f"memory ran out: {_first_line(error)}", remedy) from error
 
@@ -41,6 +41,12 @@ def gpu_errors_explained() -> Iterator[None]:
             raise
         remedy = next((told for words, told in REMEDIES.items() if words in str(error)), OTHER_REMEDY)
         raise DeviceError(f"the GPU failed: {_first_line(error)}", remedy) from error
+
+
+def says_out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out, on any device."""
+    is_its_type = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return is_its_type or any(words in str(error) for words in NO_MEMORY)
 
 
 def _first_line(error: Exception) -> str:

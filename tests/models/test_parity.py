@@ -14,10 +14,10 @@ from tests.tiny_models import saved_adapter
 PROMPTS = ["Why do leaves fall?", "Name a bird.", "How far is the moon from here, in miles or otherwise?"]
 
 
-def test_a_copy_in_the_same_numbers_agrees_wholly_and_fewer_bits_agree_less(engine, model_at):
+def test_a_copy_in_the_same_numbers_agrees_wholly_and_fewer_bits_agree_less(engine, model_at, tmp_path):
     prompts = [engine.prompt_ids(prompt, None) for prompt in PROMPTS]
     forms = ["bfloat16"] * 3 + ["int8"] * 3 + ["nf4"] * 3
-    found = compare_copies(Engine(model_at, "cpu", "bfloat16"), PROMPTS * 3, prompts * 3, forms, 6)
+    found = compare_copies(Engine(model_at, "cpu", "bfloat16"), PROMPTS * 3, prompts * 3, forms, 6, tmp_path)
     assert [answer["agreement"] for answer in found[:3]] == [1.0] * 3
     divergence = [sum(answer["divergence"] for answer in found[i : i + 3]) for i in (0, 3, 6)]
     assert divergence[0] == pytest.approx(0.0, abs=1e-6)

@@ -15,6 +15,7 @@ from harness.models.answering.measured import load_to_measure
 from harness.models.answering.prompts import Prompts
 from harness.models.loading.load import Quantized, load_tokenizer
 from harness.models.prefixes.trie import Request
+from harness.models.tools.memory import give_back_memory
 from harness.models.tools.progress import Watch, unwatched
 from harness.suite import Answer
 from harness.worker.places import Place
@@ -60,8 +61,7 @@ class Engine:
     def release(self) -> None:
         """Free the memory of the weights; the tokenizer and the counts stay."""
         del self.model, self.scorer, self.generator
-        if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
+        give_back_memory(torch.device(self.device))
 
     @property
     def stop_ids(self) -> list[int]:

@@ -16,11 +16,12 @@ import torch
 
 from harness.errors import DeviceError, SuiteError
 from harness.files import Json
-from harness.models.answering.likelihood import out_of_memory
 from harness.models.answering.slots import Slots, bytes_per_token
 from harness.models.answering.tree import Prefix, TreeModel
 from harness.models.prefixes.trie import SHARED_AT_LEAST
+from harness.models.tools.memory import free_memory_bytes, give_back_memory
 from harness.models.tools.progress import Watch, unwatched
+from harness.worker.failures import says_out_of_memory
 
 CPU_CACHE = 2**30  # bytes of keys and values held on a CPU
 GPU_CACHE = 0.4  # share of a GPU's free memory for them
@@ -139,8 +140,8 @@ class Generator:
                     cache = self._new_slots(tree, asked)
                 tokens = self._grow(tree, cache, running, asked)
                 self.watch(asked.share, tokens)
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+            except (RuntimeError, MemoryError) as error:
+                if not says_out_of_memory(error):
                     raise
                 failed = error.with_traceback(None)  # which would hold tensors
             if failed is not None:
@@ -154,8 +155,7 @@ class Generator:
                 self.slots = size // 2
                 asked.waiting[:0] = running
                 running, cache = [], None
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
+                give_back_memory(self.device)
 
     def _grow(self, tree: TreeModel, cache: Slots, running: list[_Sequence], asked: _Asked) -> int:
         """One forward pass, one more token each: of sequences that enter now where enough slots are free, else of all.
@@ -197,7 +197,7 @@ class Generator:
         capacity = max(map(_room, waiting))
         held = CPU_CACHE
         if self.device.type == "cuda":
-            held = int(torch.cuda.mem_get_info(self.device)[0] * GPU_CACHE)
+            held = int(free_memory_bytes(self.device) * GPU_CACHE)
         fit = held // (capacity * bytes_per_token(self.model))
         return Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity, asked.prefix)
 

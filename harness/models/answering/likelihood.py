@@ -14,7 +14,9 @@ from harness.errors import DeviceError, SuiteError
 from harness.models.answering.tree import Prefix, TreeModel
 from harness.models.prefixes.masks import Unsupported, language_model
 from harness.models.prefixes.trie import Request, Row, Trie
+from harness.models.tools.memory import give_back_memory
 from harness.models.tools.progress import Watch, unwatched
+from harness.worker.failures import says_out_of_memory
 
 TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}  # tokens of one forward pass
 ROW_TOKENS = {"cpu": 64, "cuda": 256}  # tokens of one row: each attends to its whole row, masked
@@ -194,25 +196,24 @@ class LikelihoodScorer:
         while waiting:
             fits = max(1, min(self.tokens_at_once // size(waiting[0]), self.rows_at_once))
             batch, waiting = waiting[:fits], waiting[fits:]
+            failed: BaseException | None = None
             try:
                 compute(batch)
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+            except (RuntimeError, MemoryError) as error:
+                if not says_out_of_memory(error):
                     raise
-                self._make_room()
+                failed = error.with_traceback(None)  # which would hold tensors
+            if failed is not None:
+                give_back_memory(self.device)
                 smaller = halves(batch[0]) if len(batch) == 1 else batch
                 if smaller is None:
                     raise DeviceError(
                         f"sample {named(batch[0]).name}: memory of {self.device} runs out on this sample alone "
                         f"({size(batch[0])} tokens).",
                         "Use a device with more memory, a smaller model or a shorter sample.",
-                    ) from error
+                    ) from failed
                 self.tokens_at_once = max(1, sum(map(size, batch)) // 2)
                 waiting = [*smaller, *waiting]
-
-    def _make_room(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
 
 class _Found:
@@ -259,13 +260,6 @@ def picked(logits: torch.Tensor, at: torch.Tensor, tokens: torch.Tensor) -> tupl
     own = logits[at, tokens]
     spread = logits.sub_(highest[:, None]).exp_().sum(-1).log_().add_(highest)
     return own - spread[at], best[at] == tokens
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory ran out, on any device."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "out of memory" in str(error).lower()
 
 
 def _alone(row: Row, requests: Sequence[int]) -> Row:

@@ -22,9 +22,16 @@ COPIES: dict[str, Quantized] = {"bfloat16": None, "int8": INT8, "nf4": Quantizat
 
 
 def compare_copies(
-    engine: Engine, names: Sequence[str], prompts: Sequence[list[int]], forms: Sequence[str], max_new_tokens: int
+    engine: Engine,
+    names: Sequence[str],
+    prompts: Sequence[list[int]],
+    forms: Sequence[str],
+    max_new_tokens: int,
+    folder: Path,
 ) -> list[Answer]:
     """Per prompt and form, how well a copy in that form predicts the checkpoint's own greedy completion.
+
+    An adapter's merged weights are written below `folder` meanwhile: as much as the whole model.
 
     At each of the T + 1 places of a completion of T tokens (the last is after its end), the checkpoint gives a
     next-token distribution p and the copy q. Each answer has:
@@ -49,8 +56,8 @@ def compare_copies(
     answers: dict[tuple[str, tuple[int, ...]], Answer] = {}
     at, device, tokenizer = engine.at, engine.device, engine.tokenizer
     engine.release()  # the copies need its memory
-    with tempfile.TemporaryDirectory() as folder:
-        place = merged(at, device, Path(folder), tokenizer)
+    with tempfile.TemporaryDirectory(dir=folder) as merging:
+        place = merged(at, device, Path(merging), tokenizer)
         for number, form in enumerate(copies, 1):
             copy = Engine(place, device, "bfloat16", COPIES[form])
             copy.watch(part_of(watched, number, 1 + len(copies)))

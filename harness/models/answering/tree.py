@@ -63,13 +63,17 @@ class TreeModel:
             return torch.tensor([[*own, *beyond(len(own))] for own in lists], device=self.device)
 
         tokens = filled([row.tokens for row in rows], lambda n: [0] * (length - n))
-        depths = filled([row.depths for row in rows], lambda n: [0] * (length - n))
-        ends = filled([row.ends for row in rows], lambda n: range(n + 1, length + 1))  # padding sees itself alone
+        if prefix is None and all(row.is_sequence for row in rows):  # as models compute them, without a mask in memory
+            depths, mask = filled([row.depths for row in rows], lambda n: range(n, length)), None
+        else:
+            depths = filled([row.depths for row in rows], lambda n: [0] * (length - n))
+            ends = filled([row.ends for row in rows], lambda n: range(n + 1, length + 1))  # padding sees itself alone
+            mask = self.masks.of_rows(depths, ends, prefix.length if prefix else 0)
         with self._last_feed_forward_at(places):
             found = self.body(
                 input_ids=tokens,
                 position_ids=depths,
-                attention_mask=self.masks.of_rows(depths, ends, prefix.length if prefix else 0),
+                attention_mask=mask,
                 past_key_values=prefix.cache() if prefix and cache is None else cache,
                 use_cache=prefix is not None or cache is not None,
             )

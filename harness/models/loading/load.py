@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import StoreError
+from harness.models.loading.kernels import choose_kernels
 from harness.recipe import Quantization
+from harness.worker.failures import says_out_of_memory
 from harness.worker.places import Adapted, HubModel, Place, name_of
 
 INT8: Literal["int8"] = "int8"  # LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339)
@@ -35,6 +37,7 @@ def load_model(at: Place, *, device: str, dtype: str, quantization: Quantized = 
     if isinstance(at, Adapted):
         base = load_model(at.base, device=device, dtype=dtype, quantization=quantization)
         return add_adapter(base, at, device, dtype if quantization is None else None)
+    choose_kernels(device)
     options: dict[str, Any] = {}
     if quantization is not None:
         options = {"quantization_config": _bitsandbytes_config(quantization), "device_map": {"": device}}
@@ -58,14 +61,18 @@ def load_model(at: Place, *, device: str, dtype: str, quantization: Quantized = 
 
 
 def add_adapter(base: Any, at: Adapted, device: str, dtype: str | None) -> Any:
-    """The loaded base with the adapter at that place, in evaluation mode; all of it in `dtype`, unless that is None."""
+    """The loaded base with the adapter at that place, in evaluation mode; its weights in `dtype`, unless that is None.
+
+    Buffers keep their dtype: rotary frequencies are float32 in every model, and the base needs them afterwards.
+    """
     import torch
     from peft import PeftModel
 
     with _failures_explained(name_of(at.adapter)):
         model = PeftModel.from_pretrained(base, name_of(at.adapter), torch_device=device)
     if dtype is not None:
-        torch.nn.Module.to(model, getattr(torch, dtype))
+        for weight in model.parameters():
+            weight.data = weight.data.to(getattr(torch, dtype))
     return model.eval()
 
 
@@ -90,12 +97,17 @@ def _revision(at: Place) -> str | None:
 
 @contextmanager
 def _failures_explained(name: str) -> Iterator[None]:
-    """In this context a library's failure to load becomes a StoreError that names the model."""
+    """In this context a library's failure to load becomes a StoreError that names the model.
+
+    Too little memory says nothing about the model, and is raised as it is.
+    """
     from safetensors import SafetensorError
 
     try:
         yield
     except (OSError, ValueError, SafetensorError, KeyError, RuntimeError) as error:
+        if says_out_of_memory(error):
+            raise
         where = "directory" if Path(name).exists() else "model"
         first = str(error).strip().split("\n")[0][:300]
         raise StoreError(

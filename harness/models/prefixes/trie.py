@@ -41,6 +41,11 @@ class Row:
         default_factory=dict
     )  # request -> indexes of the tokens that predict its target's
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether nothing branches: each token is an ancestor of all later ones."""
+        return all(end == len(self.tokens) for end in self.ends)
+
 
 class Trie:
     """Requests sorted by their tokens, with the number of tokens that each shares with the one before it.

@@ -1,4 +1,4 @@
-"""The peak memory of a worker."""
+"""The memory of a worker: its peak, and what a GPU has left."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import contextlib
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def peak_memory_bytes(device: str) -> int:
@@ -35,3 +39,19 @@ def reset_peak_memory(device: str) -> None:
         torch.cuda.reset_peak_memory_stats(device)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: sets VmHWM to the memory held now
+
+
+def free_memory_bytes(device: str | torch.device) -> int:
+    """What new tensors may take on a CUDA device: what is free there, and what PyTorch keeps of freed tensors."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Give the device what PyTorch keeps of freed tensors there. On a CPU nothing is kept."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -11,6 +11,7 @@ import torch
 from transformers import TrainingArguments
 
 from harness.files import Json
+from harness.models.tools.memory import free_memory_bytes
 from harness.recipe import TrainingSettings
 from harness.worker.messages import TrainingTask
 
@@ -87,7 +88,7 @@ def training_dtype(task: TrainingTask) -> str:
     assert task.settings is not None
     if task.settings.precision != "auto":
         return task.settings.precision
-    return "bfloat16" if task.device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if task.device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
 
 
 def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) -> bool:
@@ -105,5 +106,4 @@ def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) ->
     activations = 34 * wide * tokens * config.num_hidden_layers * config.hidden_size
     logits = 8 * tokens * config.vocab_size
     trained = 12 * sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    free, _ = torch.cuda.mem_get_info(task.device)
-    return bool(activations + logits + trained > 0.8 * free)
+    return bool(activations + logits + trained > 0.8 * free_memory_bytes(task.device))
