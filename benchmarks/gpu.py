@@ -1,6 +1,6 @@
-"""What must hold on a GPU, in three parts that run alone: numbers, training, warm.
+"""What must hold on a GPU, in four parts that run alone: numbers, training, warm, speed.
 
-    python benchmarks/gpu.py numbers training warm [--device cuda:0] [--json FOLDER]
+    python benchmarks/gpu.py numbers training warm speed [--device cuda:0] [--json FOLDER]
     python benchmarks/gpu.py cpu           # write benchmarks/on_gpu/cpu.json, what a CPU finds, anew
     python benchmarks/gpu.py numbers training warm --device cpu --small     # the script itself, on a CPU
 
@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks import setting
 
-PARTS = ("numbers", "training", "warm")
+PARTS = ("numbers", "training", "warm", "speed")
 
 
 def main() -> int:

@@ -70,11 +70,12 @@ def losses(kind: str, dtype: str, device: str, steps: int = asked.STEPS) -> list
     model = load_model(place, device="cpu", dtype=base)
     torch.manual_seed(0)
     model = adapted(model, 16).to(device) if kind == "lora" else model.to(device)
-    rows = asked.training_rows(tokenizer)[: steps * asked.ROWS]
+    rows = asked.training_rows(tokenizer)
     with tempfile.TemporaryDirectory() as folder:
         trainer = trainer_on(
             model, tokenizer, rows, Path(folder), device, dtype, asked.RATES[kind], asked.MICRO, asked.ROWS
         )
+        trainer.args.max_steps = steps
         trainer.train()
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
@@ -100,6 +101,7 @@ def trainer_on(
 ) -> Any:
     """The training worker's own trainer, over one epoch of the rows in a constant order."""
     from datasets import Dataset
+    from transformers.trainer_utils import SaveStrategy
     from trl import SFTConfig
 
     from harness.recipe import FinetuneSettings
@@ -109,7 +111,7 @@ def trainer_on(
     from harness.worker.messages import TrainingTask
 
     settings = FinetuneSettings(
-        learning_rate=rate, schedule="constant", epochs=1, effective_batch_size=step, precision=dtype, max_length=None
+        learning_rate=rate, schedule="constant", epochs=1, effective_batch_size=step, precision=dtype, max_length=LENGTH
     )
     task = TrainingTask(
         makes="x",
@@ -120,9 +122,11 @@ def trainer_on(
         micro_batch_size=micro,
         save_steps=10**6,
     )
+    settled = arguments(folder, task, model, [row["input_ids"] for row in rows], SFTConfig, **PINNED)
+    settled.save_strategy = SaveStrategy.NO
     trainer = FiniteSFTTrainer(
         model=model,
-        args=arguments(folder, task, model, [row["input_ids"] for row in rows], SFTConfig, **PINNED),
+        args=settled,
         train_dataset=Dataset.from_list(rows),
         data_collator=Packing(model, tokenizer.pad_token_id),
         processing_class=tokenizer,
@@ -163,6 +167,7 @@ def published_size(checks: Checks, size: Size, device: str) -> None:
 
     emptied()
     torch.cuda.set_per_process_memory_fraction(size.share)
+    before = torch.cuda.memory_allocated()
     tokenizer = load_tokenizer(Directory(str(setting.smollm2())))
     started = time.perf_counter()
     model = random_model(size, device)
@@ -180,7 +185,7 @@ def published_size(checks: Checks, size: Size, device: str) -> None:
         trainer.train()
         joules, watched = meter.joules(), watch.joules()
     step = statistics.median(b - a for a, b in zip(times, times[1:]))
-    peak, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+    peak, reserved = torch.cuda.max_memory_allocated() - before, torch.cuda.max_memory_reserved() - before
     planned = estimate(size)
     checks.row(
         "published sizes", training=size.name, allocated_gib=peak / GIB, reserved_gib=reserved / GIB,
@@ -241,10 +246,10 @@ def _quantized(folder: str, device: str) -> Any:
 
 def estimate(size: Size) -> int:
     """What `harness plan` says of it, in bytes."""
-    from harness.jobs.estimate import memory_bytes
     from harness.jobs.published import PUBLISHED
+    from harness.sizes import training_memory
 
-    return int(memory_bytes(PUBLISHED[size.base], size.micro * LENGTH, size.rank, size.nf4))
+    return training_memory(PUBLISHED[size.base], size.micro * LENGTH, rank=size.rank, nf4=size.nf4).total
 
 
 def _clock(times: list[float]) -> Any:

@@ -12,11 +12,10 @@ from harness.errors import DataError
 from harness.evaluation import StoredResults
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.jobs.published import PUBLISHED
-from harness.jobs.weights import parameters
 from harness.recipe import Architecture, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
+from harness.sizes import parameters, training_memory
 
 LENGTH_GUESS = 512  # tokens of a row in a memory estimate, where max_length allows more
-NF4_BYTES = 0.56  # a weight, with its share of doubly quantized scales
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,28 +144,15 @@ def _weights(architecture: Architecture | None, stage: Stage | None) -> tuple[in
 
 
 def _memory(subject: Subject, stage: Stage, architecture: Architecture | None) -> int | None:
-    """Bytes that the stage takes on one GPU, or None where the model's shape is not known."""
+    """Bytes that the stage takes on one GPU in bfloat16, or None where the model's shape is not known."""
     if architecture is None:
         return None
     finetune = stage if isinstance(stage, Finetune) else None
     rank = finetune.adapter.rank if finetune and finetune.adapter else None
     longest = stage.max_length if isinstance(stage, Finetune) else stage.block_length or architecture.context_length
     tokens = subject.micro_batch_size(stage) * min(longest, architecture.context_length, LENGTH_GUESS)
-    return memory_bytes(architecture, tokens, rank, nf4=finetune is not None and finetune.quantization is not None)
-
-
-def memory_bytes(shape: Architecture, tokens: int, rank: int | None, nf4: bool) -> int:
-    """A rough sum in bytes for one GPU: weights, gradients and Adam's moments, activations, logits.
-
-    Full training holds float32 weights, gradients and two moments (16 bytes a weight); an adapter's base is
-    bfloat16 (2 bytes), or NF4. Activations: 34 bytes x tokens x width a layer without
-    checkpointing (Korthikanti et al. 2022, arXiv:2205.05198, without its attention term), logits 3 float32 copies.
-    """
-    trainable, total = parameters(shape, rank)
-    weights = 0.0 if rank is None else total * (NF4_BYTES if nf4 else 2.0)
-    activations = 34 * tokens * shape.hidden_size * shape.layers
-    logits = 12 * tokens * shape.vocabulary_size
-    return int(weights + 16 * trainable + activations + logits)
+    nf4 = finetune is not None and finetune.quantization is not None
+    return training_memory(architecture, tokens, rank=rank, nf4=nf4, optimizer=stage.optimizer).total
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 
-from harness.errors import HarnessError
+from harness.errors import DeviceError, HarnessError
 from harness.files import full_disk_explained, write_whole
 from harness.models.answering.asks import SuiteWorker
 from harness.models.answering.resident import Resident
 from harness.models.tools.memory import reset_peak_memory
 from harness.worker.child import ENDED, alone_in, end_with_the_session, leave
-from harness.worker.failures import memory_errors_explained
+from harness.worker.failures import gpu_errors_explained, memory_errors_explained
 from harness.worker.messages import REQUEST, AskedSuite, MeasureRequest, WorkerError, receive, write_answers
 from harness.worker.places import located, store_of
 
@@ -64,7 +64,7 @@ def answer_folder(folder: Path, resident: Resident) -> int:
             answer_suites(folder, request, resident)
     except Exception as error:
         traceback.print_exc()
-        resident.spoiled |= not isinstance(error, HarnessError)
+        resident.spoiled |= spoils(error)
         leave(folder, as_message(error))
         return 1
     return 0
@@ -72,9 +72,15 @@ def answer_folder(folder: Path, resident: Resident) -> int:
 
 @contextmanager
 def failures_explained(folder: Path) -> Iterator[None]:
-    """A full disk and too little memory as errors that say what to do."""
-    with full_disk_explained(f"writing below {folder} or {gettempdir()}"), memory_errors_explained(MORE_MEMORY):
+    """A full disk, too little memory and a failed GPU as errors that say what to do."""
+    full = full_disk_explained(f"writing below {folder} or {gettempdir()}")
+    with full, gpu_errors_explained(), memory_errors_explained(MORE_MEMORY):
         yield
+
+
+def spoils(error: Exception) -> bool:
+    """Whether this process must end after the error: its later answers could fail too, or be wrong."""
+    return isinstance(error, DeviceError) or not isinstance(error, HarnessError)
 
 
 def answer_suites(folder: Path, request: MeasureRequest, resident: Resident) -> None:
@@ -97,7 +103,7 @@ def answer_suite(folder: Path, worker: SuiteWorker, suite: AskedSuite) -> None:
             write_answers(folder / f"{suite.key}.json", worker.answer(suite))
     except Exception as error:
         traceback.print_exc()
-        worker.resident.spoiled |= not isinstance(error, HarnessError)
+        worker.resident.spoiled |= spoils(error)
         write_answers(folder / f"{suite.key}.json", as_message(error))
 
 

@@ -104,7 +104,9 @@ class SuiteWorker:
                 return probe(engine, names, ids, ask.max_new_tokens)
             case Parity():
                 self.resident.give_away()  # its memory is needed for the copies
-                return compare_copies(engine, names, ids, [str(q.copy) for q in questions], ask.max_new_tokens, self.folder)
+                return compare_copies(
+                    engine, names, ids, [str(q.copy) for q in questions], ask.max_new_tokens, self.folder
+                )
             case Generate():
                 return engine.generate(names, ids, ask.max_new_tokens, ask.temperature)
         raise AssertionError(f"{ask} is not asked of a model")

@@ -42,11 +42,16 @@ def reset_peak_memory(device: str) -> None:
 
 
 def free_memory_bytes(device: str | torch.device) -> int:
-    """What new tensors may take on a CUDA device: what is free there, and what PyTorch keeps of freed tensors."""
+    """What new tensors may take on a CUDA device: what is free there, and what PyTorch keeps of freed tensors.
+
+    No more than a limit leaves that was set on this process (`torch.cuda.set_per_process_memory_fraction`).
+    """
     import torch
 
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    free, total = torch.cuda.mem_get_info(device)
+    held = torch.cuda.memory_allocated(device)
+    allowed = torch.cuda.get_per_process_memory_fraction(device) * total - held
+    return int(min(free + torch.cuda.memory_reserved(device) - held, allowed))
 
 
 def give_back_memory(device: torch.device) -> None:

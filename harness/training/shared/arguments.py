@@ -12,10 +12,12 @@ from transformers import TrainingArguments
 
 from harness.files import Json
 from harness.models.tools.memory import free_memory_bytes
-from harness.recipe import TrainingSettings
+from harness.recipe import Architecture, FinetuneSettings, TrainingSettings
+from harness.sizes import training_memory
 from harness.worker.messages import TrainingTask
 
 OPTIMIZERS = {"adamw": "adamw_torch", "adamw_fused": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
+MAY_FILL = 0.9  # of the free memory; the rest is for what no count sees
 SCHEDULES = {"cosine": "cosine_with_min_lr", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -88,22 +90,43 @@ def training_dtype(task: TrainingTask) -> str:
     assert task.settings is not None
     if task.settings.precision != "auto":
         return task.settings.precision
-    return "bfloat16" if task.device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return (
+        "bfloat16"
+        if task.device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+        else "float32"
+    )
 
 
 def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) -> bool:
     """Whether activations are recomputed in the backward pass, because those of a micro-batch do not fit on the GPU.
 
-    Activations take about 34 bytes per token, layer and hidden unit in bfloat16, without attention matrices
-    (Korthikanti et al. 2022, arXiv:2205.05198, section 4.1), and twice that in float32. Logits take 8 bytes per token
-    and vocabulary entry; gradient and Adam's moments take 12 bytes per trained weight.
+    For models that are not Llama-shaped the count is an approximation.
     """
     if not task.device.startswith("cuda"):
         return False
-    config = model.config.get_text_config()
+    settings = task.settings
+    assert settings is not None
     tokens = sum(sorted(map(len, rows), reverse=True)[: task.micro_batch_size])  # of the longest rows together
-    wide = 1 if training_dtype(task) == "bfloat16" else 2
-    activations = 34 * wide * tokens * config.num_hidden_layers * config.hidden_size
-    logits = 8 * tokens * config.vocab_size
-    trained = 12 * sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    return bool(activations + logits + trained > 0.8 * free_memory_bytes(task.device))
+    adapter = settings.adapter if isinstance(settings, FinetuneSettings) else None
+    counted = training_memory(
+        shape_of(model.config.get_text_config()),
+        tokens,
+        rank=adapter.rank if adapter else None,
+        narrow=training_dtype(task) == "bfloat16",
+        optimizer=settings.optimizer,
+    )
+    return counted.beside_weights > MAY_FILL * free_memory_bytes(task.device)
+
+
+def shape_of(config: Any) -> Architecture:
+    """The sizes that a loaded model's configuration tells."""
+    return Architecture(
+        hidden_size=config.hidden_size,
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        key_value_heads=getattr(config, "num_key_value_heads", None) or config.num_attention_heads,
+        intermediate_size=getattr(config, "intermediate_size", None) or 4 * config.hidden_size,
+        vocabulary_size=config.vocab_size,
+        context_length=config.max_position_embeddings,
+        head_size=getattr(config, "head_dim", None),
+    )

@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from harness import Architecture
 from harness.jobs.published import PUBLISHED
-from harness.jobs.weights import parameters
+from harness.sizes import parameters
 from harness.training.pretraining.fresh import fresh_model
 
 LLAMA = Architecture(
