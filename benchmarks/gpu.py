@@ -1,6 +1,6 @@
 """What must hold on a GPU, in four parts that run alone: numbers, training, warm, speed.
 
-    python benchmarks/gpu.py numbers training warm speed [--device cuda:0] [--json FOLDER]
+    python benchmarks/gpu.py numbers training warm speed [--device cuda:0] [--only TEXT ...]
     python benchmarks/gpu.py cpu           # write benchmarks/on_gpu/cpu.json, what a CPU finds, anew
     python benchmarks/gpu.py numbers training warm --device cpu --small     # the script itself, on a CPU
 
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="+", choices=[*PARTS, "cpu"])
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--small", action="store_true", help="a few samples and steps of each")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="the steps whose names contain one of these")
     parser.add_argument("--json", type=Path, help="the folder for one file of figures per part")
     options = parser.parse_args()
     if "cpu" in options.parts:
@@ -49,7 +50,11 @@ def main() -> int:
     for part in options.parts:
         file = options.json / f"{part}.json" if options.json else None
         checks = Checks(part, environment(), file)
-        importlib.import_module(f"benchmarks.on_gpu.{part}").run(checks, options.device, options.small)
+        steps = importlib.import_module(f"benchmarks.on_gpu.{part}").steps(checks, options.device, options.small)
+        for name, step in steps.items():
+            if not options.only or any(wanted in name for wanted in options.only):
+                with checks.step(name):
+                    step()
         holds &= checks.show()
     return 0 if holds else 1
 

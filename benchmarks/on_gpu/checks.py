@@ -6,10 +6,12 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+Steps = dict[str, Callable[[], None]]  # of a part, by name
 
 
 class Checks:

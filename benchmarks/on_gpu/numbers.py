@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import setting
 from benchmarks.on_gpu import asked
-from benchmarks.on_gpu.checks import Checks
+from benchmarks.on_gpu.checks import Checks, Steps
 
 SHAPES = {  # name -> (B, H, Tq, Tk, D), whether there is a mask, whether there is a gradient
     "documents, causal": ((16, 9, 1500, 1500, 64), None, False),
@@ -23,17 +23,14 @@ SHAPES = {  # name -> (B, H, Tq, Tk, D), whether there is a mask, whether there 
 }
 
 
-def run(checks: Checks, device: str, small: bool) -> None:
-    """All of it; with `small` a few samples of each."""
-    with checks.step("attention kernels"):
-        kernels(checks, device, small)
-    one = asked.engine(device, "float32")
-    with checks.step("float32 against the CPU"):
-        against_the_cpu(checks, one, small)
-    with checks.step("adapter against merged"):
-        adapter_against_merged(checks, one, device, small)
-    with checks.step("bfloat16 against float32"):
-        bfloat16_against_float32(checks, one, device, small)
+def steps(checks: Checks, device: str, small: bool) -> Steps:
+    """All of them; with `small` a few samples of each."""
+    return {
+        "attention kernels": lambda: kernels(checks, device, small),
+        "float32 against the CPU": lambda: against_the_cpu(checks, device, small),
+        "adapter against merged": lambda: adapter_against_merged(checks, device, small),
+        "bfloat16 against float32": lambda: bfloat16_against_float32(checks, device, small),
+    }
 
 
 # ---- kernels ------------------------------------------------------------------------------------------
@@ -121,8 +118,9 @@ def answers_of(one: Any, small: bool) -> dict[str, Any]:
     }
 
 
-def against_the_cpu(checks: Checks, one: Any, small: bool) -> None:
+def against_the_cpu(checks: Checks, device: str, small: bool) -> None:
     """Log-likelihoods per token, and greedy answers token by token."""
+    one = asked.engine(device, "float32")
     there, here = asked.found_on_cpu(), answers_of(one, small)
     checks.that("requests are computed as trees", one.how == "tree", one.how)
     for name, asks in (("requests", asked.requests), ("documents", asked.documents)):
@@ -136,11 +134,12 @@ def against_the_cpu(checks: Checks, one: Any, small: bool) -> None:
     checks.at_least("greedy answers: tokens equal to the CPU's", 100 * same / total, 99, "%")
 
 
-def adapter_against_merged(checks: Checks, base: Any, device: str, small: bool) -> None:
+def adapter_against_merged(checks: Checks, device: str, small: bool) -> None:
     """An adapter beside its base, and merged into it: the same log-likelihoods in float32."""
     from harness.models.answering.engine import Engine
     from harness.models.loading.load import load_model
 
+    base = asked.engine(device, "float32")
     with tempfile.TemporaryDirectory() as folder:
         place = random_adapter(Path(folder), seed=1)
         some = asked.requests(base.tokenizer)[: 8 if small else 100]
@@ -175,9 +174,9 @@ def random_adapter(folder: Path, seed: int) -> Any:
 
 
 @torch.inference_mode()
-def bfloat16_against_float32(checks: Checks, exact: Any, device: str, small: bool) -> None:
+def bfloat16_against_float32(checks: Checks, device: str, small: bool) -> None:
     """How far bfloat16 moves a token's log-likelihood: in the mean of its size, and with its sign."""
-    narrow = asked.engine(device, "bfloat16")
+    exact, narrow = (asked.engine(device, dtype) for dtype in ("float32", "bfloat16"))
     checks.that("requests are computed as trees in bfloat16", narrow.how == "tree", narrow.how)
     off: list[torch.Tensor] = []
     for request in asked.documents(exact.tokenizer)[: 1 if small else None]:
