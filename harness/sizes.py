@@ -80,20 +80,21 @@ def training_memory(
     return TrainingMemory(
         weights=int(weights),
         trained=(4 + MOMENTS[optimizer]) * trainable,
-        activations=tokens * shape.layers * _activation_bytes(shape, rank is not None, narrow)
+        activations=tokens * shape.layers * activation_bytes(shape, rank is not None, nf4, narrow)
         + (2 * copied if narrow else 0),  # autocast's copies in bfloat16
         logits=12 * tokens * shape.vocabulary_size,  # log-probabilities, their gradient and the logits', in float32
         step=STEP[optimizer] * trainable,
     )
 
 
-def _activation_bytes(shape: Architecture, adapter: bool, narrow: bool) -> int:
+def activation_bytes(shape: Architecture, adapter: bool, nf4: bool, narrow: bool) -> int:
     """Bytes that one token leaves in one layer for the backward pass.
 
     Counted from what PyTorch keeps of a Llama-shaped layer. In bfloat16 under autocast: each norm keeps its input in
     float32 (and its output, where its weight is trained); each linear layer that is trained, or has an adapter, a copy
     of its input in bfloat16 of its own; attention its queries, its keys and values repeated for all heads, and its
-    output; the feed-forward network the gate, its activation, and what that is multiplied with.
+    output; the feed-forward network the gate, its activation, and what that is multiplied with. Over NF4 matrices, whose
+    norms are in float32, these three are in float32 too.
     """
     width, inner = shape.hidden_size, shape.intermediate_size
     heads = shape.heads * (shape.head_size or width // shape.heads)
@@ -102,7 +103,7 @@ def _activation_bytes(shape: Architecture, adapter: bool, narrow: bool) -> int:
         return norms + 2 * 4 * width + 4 * 4 * heads + 4 * 4 * inner
     norms = 2 * 4 * width if adapter else 2 * 8 * width
     inputs = 5 * 2 * width + (2 * heads if adapter else 0)  # q, k, v, gate, up; o's own input is attention's output
-    return norms + inputs + 4 * 2 * heads + 4 * 2 * inner
+    return norms + inputs + 4 * 2 * heads + (4 * 3 + 2 if nf4 else 4 * 2) * inner
 
 
 def _in_blocks(shape: Architecture) -> int:

@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from harness import Architecture
 from harness.jobs.published import PUBLISHED
-from harness.sizes import parameters
+from harness.sizes import activation_bytes, parameters
 from harness.training.pretraining.fresh import fresh_model
 
 LLAMA = Architecture(
@@ -85,3 +85,84 @@ def test_a_published_model_has_the_weights_in_its_name():
     assert totals["meta-llama/Llama-3.1-8B-Instruct"] == 8_030_261_248
     assert totals["TinyLlama/TinyLlama-1.1B-Chat-v1.0"] == 1_100_048_384
     assert totals["distilbert/distilgpt2"] == 81_912_576
+
+
+VARIANTS = {  # published training -> its base, the adapter's rank, NF4, bfloat16
+    "3B LoRA": ("meta-llama/Llama-3.2-3B-Instruct", 2, False, True),
+    "8B LoRA": ("meta-llama/Llama-3.1-8B-Instruct", 2, False, True),
+    "3B QLoRA": ("meta-llama/Llama-3.2-3B-Instruct", 2, True, True),
+    "1.1B LoRA": ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", 2, False, True),
+    "1.1B full": ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", None, False, True),
+    "1.1B full in float32": ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", None, False, False),
+    "3B LoRA in float32": ("meta-llama/Llama-3.2-3B-Instruct", 2, False, False),
+}
+LINES, LENGTH = 2, 498  # so many tokens that no activation has the shape of a weight
+
+
+@pytest.mark.parametrize(("base", "rank", "nf4", "narrow"), VARIANTS.values(), ids=VARIANTS)
+def test_what_a_layer_keeps_for_the_backward_pass_is_what_pytorch_saves(base, rank, nf4, narrow, tmp_path):
+    """At an eighth of the width: a model of two layers against one of one."""
+    published = PUBLISHED[base]
+    shape = dataclasses.replace(
+        published,
+        hidden_size=published.hidden_size // 8,
+        intermediate_size=published.intermediate_size // 8,
+        heads=published.heads // 8,
+        key_value_heads=1,
+        vocabulary_size=64,
+    )
+    models = [model_of(dataclasses.replace(shape, layers=layers), rank, nf4, narrow, tmp_path) for layers in (1, 2)]
+    saved = [saved_bytes(model, narrow) for model in models]
+    counted = activation_bytes(shape, rank is not None, nf4, narrow) * LINES * LENGTH
+    assert counted == pytest.approx(saved[1] - saved[0], rel=0.1)
+
+
+def model_of(shape, rank, nf4, narrow, folder):
+    """A model of the shape as a worker trains it."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from harness.models.loading.load import load_model
+    from harness.recipe import Quantization
+    from harness.worker.places import Directory
+
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=shape.hidden_size, num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
+            num_key_value_heads=shape.key_value_heads, intermediate_size=shape.intermediate_size,
+            vocab_size=shape.vocabulary_size, tie_word_embeddings=False,
+        )
+    )  # fmt: skip
+    if rank is None:
+        return model
+    model = model.to(torch.bfloat16) if narrow else model
+    if nf4:
+        pytest.importorskip("bitsandbytes")
+        model.save_pretrained(folder)
+        model = load_model(Directory(str(folder)), device="cpu", dtype="bfloat16", quantization=Quantization())
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    return get_peft_model(model, LoraConfig(r=rank, target_modules="all-linear", task_type="CAUSAL_LM")).train()
+
+
+def saved_bytes(model, narrow):
+    """Bytes of the tensors that PyTorch saves in a forward pass over packed rows, without weights and their copies."""
+    shapes = {tuple(weight.shape) for weight in model.parameters()}
+    shapes |= {shape[::-1] for shape in shapes}
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    kept = {}
+
+    def save(tensor):
+        storage = tensor.untyped_storage()
+        if tuple(tensor.shape) not in shapes and storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage  # held, so that no other takes its place
+        return tensor
+
+    ids = torch.randint(0, 64, (LINES, LENGTH))
+    positions = torch.cat([torch.arange(LENGTH // 2)] * 2).expand(LINES, -1)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor),
+        torch.autocast("cpu", dtype=torch.bfloat16, enabled=narrow),
+    ):
+        model(input_ids=ids, position_ids=positions, use_cache=False)
+    return sum(storage.nbytes() for storage in kept.values())

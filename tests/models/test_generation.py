@@ -1,5 +1,8 @@
 """Completions: the same tokens alone and among others, on every architecture; stop strings; room in the context."""
 
+import gc
+import weakref
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -147,3 +150,22 @@ def test_a_sequence_too_large_for_memory_alone_is_named(monkeypatch):
     monkeypatch.setattr(generator.tree, "states", states)
     with pytest.raises(DeviceError, match="sample big: memory of cpu runs out on this sample alone"):
         generator.complete([Prompt("big", [1, 2], 4)], [])
+
+
+def test_slots_give_their_memory_up_at_once(monkeypatch):
+    """Not when Python next looks for cycles: on a GPU the next slots are made before that."""
+    generator, kept = generator_of(tiny("llama")), []
+    whole = generator.tree.next_states
+
+    def next_states(tokens, lengths, width, cache):
+        kept.extend(weakref.ref(layer.keys) for layer in cache.layers if layer.keys is not None)
+        return whole(tokens, lengths, width, cache)
+
+    monkeypatch.setattr(generator.tree, "next_states", next_states)
+    gc.disable()
+    try:
+        generator.complete(prompts(), [3])
+        assert kept
+        assert all(keys() is None for keys in kept)
+    finally:
+        gc.enable()

@@ -46,3 +46,30 @@ def test_the_tokenizer_of_an_adapter_comes_before_its_bases(model_at, tmp_path):
     own.save_pretrained(tmp_path)
     assert load_tokenizer(adapted).chat_template == "{{ 'an own one' }}"
     assert load_tokenizer(model_at).chat_template != "{{ 'an own one' }}"
+
+
+def test_an_adapter_leaves_its_bases_buffers_as_they_are(model_at, tmp_path):
+    """Rotary frequencies in bfloat16 would round every position, of the base too once its adapter is gone."""
+    from harness.models.loading.load import add_adapter
+
+    adapted = saved_adapter(tmp_path, model_at)
+    base = load_model(model_at, device="cpu", dtype="bfloat16")
+    before = {name: buffer.clone() for name, buffer in base.named_buffers()}
+    weights = {name: weight.clone() for name, weight in base.named_parameters()}
+    assert any("inv_freq" in name for name in before)
+    model = add_adapter(base, adapted, "cpu", "bfloat16")
+    assert {buffer.dtype for buffer in model.buffers()} == {torch.float32}
+    bare = model.unload()
+    assert all(torch.equal(buffer, before[name]) for name, buffer in bare.named_buffers())
+    assert all(torch.equal(weight, weights[name]) for name, weight in bare.named_parameters())
+
+
+def test_too_little_memory_is_not_taken_for_a_broken_folder(model_at, monkeypatch):
+    from transformers import AutoModelForCausalLM
+
+    def no_room(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", no_room)
+    with pytest.raises(torch.OutOfMemoryError):
+        load_model(model_at, device="cpu", dtype="float32")

@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 import torch
 
-from harness.models.tools.memory import reset_peak_memory
+from harness.models.tools.memory import free_memory_bytes, reset_peak_memory
 from tests.projects import environment
 
 HOLDS = """
@@ -40,3 +41,21 @@ def test_cuda_is_initialised_before_its_peak_is_reset(monkeypatch):
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: called.append(f"reset {device}"))
     reset_peak_memory("cuda:0")
     assert called == ["init", "reset cuda:0"]
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A GPU of 100 bytes: 30 are free, PyTorch holds 60, of which 25 are in tensors."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (30, 100))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 60)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 25)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)
+
+
+def test_what_pytorch_keeps_of_freed_tensors_counts_as_free(card):
+    assert free_memory_bytes("cuda:0") == 30 + 60 - 25
+
+
+def test_a_limit_on_the_process_counts(card, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 0.4)
+    assert free_memory_bytes("cuda:0") == 40 - 25

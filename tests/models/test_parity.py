@@ -43,3 +43,20 @@ def test_whole_weights_stay_where_they_are_and_an_adapter_is_merged_into_its_bas
     theirs, ours, base = (one.document_loglikelihoods(["d"], PROMPTS[2:])[0]["nll"] for one in (adapted, whole, engine))
     assert ours == pytest.approx(theirs, abs=1e-2)
     assert abs(base - theirs) > 1
+
+
+def test_a_merged_adapter_lies_where_it_was_told_to_and_is_gone_afterwards(model_at, tmp_path, monkeypatch):
+    """A whole model's weights: more than a system's folder for temporary files may hold."""
+    there, seen = tmp_path / "store", []
+    there.mkdir()
+
+    def look(at, device, folder, tokenizer):
+        seen.append(folder.parent)
+        return merged(at, device, folder, tokenizer)
+
+    monkeypatch.setattr(parity, "merged", look)
+    adapted = Engine(saved_adapter(tmp_path / "adapter", model_at), "cpu", "float32")
+    ids = adapted.prompt_ids(PROMPTS[0], None)
+    compare_copies(adapted, PROMPTS[:1], [ids], ["bfloat16"], 2, there)
+    assert seen == [there]
+    assert list(there.iterdir()) == []

@@ -33,6 +33,20 @@ def test_two_branches_after_a_prefix_of_a_prefix_are_computed_as_on_their_own(na
     assert (logits - alone).abs().max() < 1e-4 * alone.std()
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["llama", "gpt2", "mistral-window", "gemma3"])
+def test_sequences_that_share_nothing_need_no_mask(name, monkeypatch):
+    """At 15,000 tokens a mask would take a gigabyte; what models compute without one is the same."""
+    model = tiny(name)
+    tree = TreeModel(model, "cpu")
+    sequences = [list(range(5, 25)), list(range(30, 37))]
+    rows = [Row([], ids, list(range(len(ids))), [len(ids)] * len(ids)) for ids in sequences]
+    monkeypatch.setattr(tree.masks, "of_rows", None)  # nobody may ask for one
+    [(_, logits)] = tree.logits(tree.states(rows, torch.tensor([19, 20 + 6])))
+    alone = torch.stack([model(torch.tensor([ids])).logits[0, -1] for ids in sequences])
+    assert (logits - alone).abs().max() < 1e-4 * alone.std()
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_model_that_takes_no_tree_says_why(name):
     with pytest.raises(Unsupported, match=r"\w+ \w+"):

@@ -46,3 +46,20 @@ def test_precision_follows_the_device_unless_it_is_declared(on_cpu):
 
 def test_a_processor_never_recomputes_activations(on_cpu):
     assert must_recompute(tiny("llama"), [[1] * 10_000] * 4, on_cpu) is False
+
+
+def test_a_gpu_that_only_emulates_bfloat16_trains_in_float32(on_cpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert training_dtype(replace(on_cpu, device="cuda:0")) == "float32"
+
+
+@pytest.mark.parametrize(("free", "recomputes"), [(0.99, True), (1.2, False)])
+def test_activations_are_recomputed_where_the_counted_memory_does_not_fit(on_cpu, monkeypatch, free, recomputes):
+    from harness.sizes import training_memory
+    from harness.training.shared import arguments as module
+
+    model = tiny("llama")
+    counted = training_memory(module.shape_of(model.config), 2 * 600, rank=None, narrow=False).beside_weights
+    monkeypatch.setattr(module, "free_memory_bytes", lambda device: int(free * counted / module.MAY_FILL))
+    task = replace(on_cpu, device="cuda:0", settings=replace(SETTINGS, precision="float32"))
+    assert must_recompute(model, [[1] * 500, [1] * 600, [1] * 600], task) is recomputes

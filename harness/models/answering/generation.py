@@ -132,30 +132,38 @@ class Generator:
         """
         running: list[_Sequence] = []
         cache: Slots | None = None
-        while asked.waiting or running:
-            failed: BaseException | None = None
-            try:
-                if cache is None or (not running and self._has_outgrown(cache, asked.waiting)):
-                    cache = None  # before the next is made
-                    cache = self._new_slots(tree, asked)
-                tokens = self._grow(tree, cache, running, asked)
-                self.watch(asked.share, tokens)
-            except (RuntimeError, MemoryError) as error:
-                if not says_out_of_memory(error):
-                    raise
-                failed = error.with_traceback(None)  # which would hold tensors
-            if failed is not None:
-                size = cache.size if cache else self.slots
-                if size == 1:
-                    name = (running or asked.waiting)[0].prompt.name
-                    raise DeviceError(
-                        f"sample {name}: memory of {self.device} runs out on this sample alone.",
-                        "Use a device with more memory, a smaller model, or lower max_new_tokens.",
-                    ) from failed
-                self.slots = size // 2
-                asked.waiting[:0] = running
-                running, cache = [], None
-                give_back_memory(self.device)
+        try:
+            while asked.waiting or running:
+                failed: BaseException | None = None
+                try:
+                    if cache is None or (not running and self._has_outgrown(cache, asked.waiting)):
+                        cache = self._new_slots(tree, asked, cache)
+                    tokens = self._grow(tree, cache, running, asked)
+                    self.watch(asked.share, tokens)
+                except (RuntimeError, MemoryError) as error:
+                    if not says_out_of_memory(error):
+                        raise
+                    failed = error.with_traceback(None)  # which would hold tensors
+                if failed is not None:
+                    self._halve(cache, running or asked.waiting, failed)
+                    asked.waiting[:0] = running
+                    running, cache = [], None
+        finally:
+            if cache is not None:
+                cache.release()
+
+    def _halve(self, cache: Slots | None, sequences: Sequence[_Sequence], failed: BaseException) -> None:
+        """From now on half as many slots, and the memory of these given up. Raises DeviceError where one was too much."""
+        size = cache.size if cache else self.slots
+        if size == 1:
+            raise DeviceError(
+                f"sample {sequences[0].prompt.name}: memory of {self.device} runs out on this sample alone.",
+                "Use a device with more memory, a smaller model, or lower max_new_tokens.",
+            ) from failed
+        self.slots = size // 2
+        if cache is not None:
+            cache.release()
+        give_back_memory(self.device)
 
     def _grow(self, tree: TreeModel, cache: Slots, running: list[_Sequence], asked: _Asked) -> int:
         """One forward pass, one more token each: of sequences that enter now where enough slots are free, else of all.
@@ -187,8 +195,13 @@ class Generator:
                 running.pop()
         return computed
 
-    def _new_slots(self, tree: TreeModel, asked: _Asked) -> Slots:
-        """Slots for the sequences that wait, with what all prompts begin with, if that is worth a pass of its own."""
+    def _new_slots(self, tree: TreeModel, asked: _Asked, before: Slots | None) -> Slots:
+        """Slots for the sequences that wait, with what all prompts begin with, if that is worth a pass of its own.
+
+        The slots before them are given up first.
+        """
+        if before is not None:
+            before.release()
         waiting = asked.waiting
         if asked.prefix is None and len(waiting) > 1:
             shared = _begin_with([list(one.prompt.ids) for one in waiting])

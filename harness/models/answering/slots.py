@@ -48,6 +48,12 @@ class Slots:
         self.lengths = [length + 1 for length in self.lengths]
         return states
 
+    def release(self) -> None:
+        """Give up the memory now. Slots and layers refer to each other, so Python alone would keep it for a while."""
+        for layer in self.layers:
+            layer.keys = layer.values = None
+        self.layers.clear()
+
     def free(self, slot: int, last: int) -> None:
         """Give the slot up. The last one in use moves there, so those in use stay the first n."""
         if slot != last:
