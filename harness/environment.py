@@ -64,6 +64,27 @@ def _gpu() -> dict[str, str]:
     return found
 
 
+def visible_gpu(device: str) -> str:
+    """The number or UUID of `cuda:N`, the N-th of those that this process may see (CUDA_VISIBLE_DEVICES)."""
+    number = int(device.split(":")[1])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[number].strip() if visible else str(number)
+
+
+@cache
+def computes_bfloat16(device: str) -> bool:
+    """Whether the GPU has bfloat16 in hardware: compute capability 8.0 (Ampere) and later. Others emulate it, slowly.
+
+    True where nvidia-smi does not tell, as on a machine that only judges what another has measured.
+    """
+    asked = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader", "-i"]
+    try:
+        told = subprocess.run([*asked, visible_gpu(device)], capture_output=True, text=True, timeout=20, check=True)
+        return float(told.stdout.split()[0]) >= 8
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return True
+
+
 def version_of(library: str) -> str | None:
     """The installed version of a library, without importing it; None where it is not installed."""
     try:

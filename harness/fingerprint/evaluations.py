@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from harness.environment import version_of
+from harness.environment import computes_bfloat16, version_of
 from harness.files import FileDigests, Json
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.code import ANSWERS, ITEMS, SCORES, CodeDigests, function_digest
@@ -176,5 +176,5 @@ def files_named_in(task_file: Path) -> list[Path]:
 
 
 def dtype_on(device: str) -> str:
-    """The dtype in which a model is measured: bfloat16 on CUDA, float32 on the CPU."""
-    return "bfloat16" if device.startswith("cuda") else "float32"
+    """The dtype in which a model is measured: bfloat16 on GPUs that compute it, else float32."""
+    return "bfloat16" if device.startswith("cuda") and computes_bfloat16(device) else "float32"

@@ -6,7 +6,7 @@ import os
 import subprocess
 from itertools import takewhile
 
-from harness.environment import threads
+from harness.environment import threads, visible_gpu
 from harness.errors import DeviceError
 
 
@@ -60,11 +60,7 @@ def _is_listed(name: str, whole: int, listed: str) -> bool:
 
 def visible_to_worker(device: str) -> str:
     """What CUDA_VISIBLE_DEVICES must be, so that a worker sees its one device as cuda:0."""
-    if not device.startswith("cuda"):
-        return ""
-    number = int(device.split(":")[1])
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return visible.split(",")[number].strip() if visible else str(number)
+    return visible_gpu(device) if device.startswith("cuda") else ""
 
 
 def device_inside(device: str) -> str:

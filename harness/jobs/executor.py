@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from harness.jobs.job import Job, parent_failed
+from harness.jobs.job import Job, Progress, parent_failed
+from harness.jobs.leases import Leases
 
 
 class Executor(Protocol):
@@ -27,9 +28,10 @@ class LocalExecutor:
     weighed before its device is given away.
     """
 
-    def __init__(self, devices: Sequence[str], stop_workers: Callable[[], None]) -> None:
+    def __init__(self, devices: Sequence[str], stop_workers: Callable[[], None], leases: Leases) -> None:
         self.free, self.waiting = list(devices), list[Job]()
         self.threads: list[threading.Thread] = []
+        self.leases = leases
         self.stop_workers, self.stopping = stop_workers, False
         self.lock = threading.Lock()
 
@@ -73,6 +75,7 @@ class LocalExecutor:
     def _run(self, job: Job, device: str) -> None:
         job.device, started = device, time.monotonic()
         try:
+            self._take(job, device)
             job.run(job, device)
         except BaseException as error:
             job.error = error
@@ -81,6 +84,16 @@ class LocalExecutor:
             self.free.append(device)
             job.ended.set()
             self._begin()
+
+    def _take(self, job: Job, device: str) -> None:
+        """Have the device to this session; meanwhile the job's progress says who has it."""
+        progress = job.progress
+
+        def waiting(holder: str) -> None:
+            job.progress = lambda: Progress(words=f"waiting for the GPU, which {holder} uses")
+
+        self.leases.take(device, job.name, waiting, lambda: self.stopping)
+        job.progress = progress
 
 
 def _can_begin(job: Job) -> bool:

@@ -294,6 +294,10 @@ class MeasuringJob:
         _, is_plain, reason = str(answered.record.engine).partition("plain: ")
         if is_plain:
             context.report(Note(f"{planned.subject.id}: scored without sharing prefixes, since {reason}"))
+        for dtype in answered.record.left_out:
+            context.report(
+                Note(f"{planned.subject.id}: {dtype} does not fit the device; {planned.suite.name} leaves it out")
+            )
         spared = len(answered.everything) - len(answered.samples)
         if spared:
             context.report(StoppedEarly(planned.name, spared, len(answered.everything)))

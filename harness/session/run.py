@@ -22,6 +22,7 @@ from harness.jobs.display import show
 from harness.jobs.events import Event, Measured, MeasuringFailed, Note, StoppedEarly, Trained
 from harness.jobs.executor import Executor, LocalExecutor
 from harness.jobs.job import Job, run_side_by_side
+from harness.jobs.leases import Leases
 from harness.jobs.missing import Jobs, Wanted, check_installed, missing_jobs
 from harness.jobs.pool import WorkerPool
 from harness.recipe import Subject
@@ -71,7 +72,7 @@ class Run:
         rule = StoppingRules(self.gates, self.keys) if options.adaptive else None
         self.results = StoredResults(setup.store, self.keys, rule, judging_only=not options.train)
         self.judge = Judge(self.gates, self.results)
-        self.pool, self.jobs = WorkerPool(), Jobs()
+        self.pool, self.jobs, self.leases = WorkerPool(), Jobs(), Leases()
         self.rows = SuiteRows(setup.keys.access, partial(note_left_out, setup.store.root, self.log.add))
         self._executor: Executor | None = None
 
@@ -140,7 +141,7 @@ class Run:
         devices = self.setup.options.devices
         for job in jobs:
             job.threads = threads_each(devices, run_side_by_side(jobs))
-        self._executor = LocalExecutor(slots(devices), self.pool.stop)
+        self._executor = LocalExecutor(slots(devices), self.pool.stop, self.leases)
         self._executor.start(jobs)
 
     def stop(self) -> None:
@@ -148,6 +149,7 @@ class Run:
         if self._executor:
             self._executor.stop()
         self.pool.let_go()
+        self.leases.give_back()
         self.setup.store.digests.remember()
 
     def show_until(self, done: Callable[[], bool], stream: TextIO) -> None:

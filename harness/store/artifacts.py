@@ -6,9 +6,7 @@ An artifact is a folder with `manifest.json`, which holds the SHA-256 of every f
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ from typing import Literal, get_args
 from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
-from harness.files import SHORT, FileDigests, Json, disk_errors_explained, sha256, short, sync, write_whole
+from harness.files import SHORT, FileDigests, Json, disk_errors_explained, sha256, short, sync
+from harness.store.locks import Holder, disk_lock, holders
 
 Kind = Literal["checkpoints", "answers", "evaluations"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -68,19 +67,6 @@ class Artifact:
     @property
     def bytes(self) -> int:
         return sum(int(file["bytes"]) for file in self.files.values())
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lock."""
-
-    key: str  # of the lock
-    process: int
-    host: str
-    job: str
-
-    def __str__(self) -> str:
-        return f"{self.job} (process {self.process} on {self.host})"
 
 
 class Store:
@@ -200,37 +186,12 @@ class Store:
 
         Raises StoreError once `stopped` returns True while waiting.
         """
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock, note = FileLock(folder / f"{key}.lock"), folder / f"{key}.json"
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if waiting:
-                waiting(_holder_words(note))
-            while not lock.is_locked:
-                if stopped and stopped():
-                    raise StoreError(f"{who}: stopped while waiting for {_holder_words(note)}.") from None
-                with suppress(Timeout):
-                    lock.acquire(timeout=0.5)
-        try:
-            write_whole(note, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "for": who}))
+        with disk_lock(self.root / "locks", key, who, waiting, stopped):
             yield
-        finally:
-            note.unlink(missing_ok=True)
-            lock.release()
 
     def held(self) -> list[Holder]:
         """Who holds locks now; notes of killed sessions are ignored."""
-        found = []
-        for note in sorted((self.root / "locks").glob("*.json")):
-            try:
-                with FileLock(note.with_suffix(".lock"), timeout=0):
-                    pass
-            except Timeout:
-                holder = _holder(note)
-                found += [holder] if holder else []
-        return found
+        return holders(self.root / "locks")
 
     def discard(self, keys: Iterable[str]) -> None:
         """Delete all artifacts with these keys; each is renamed first, so that readers never see a part of one."""
@@ -280,15 +241,3 @@ def _manifest(path: Path) -> Json:
     if not isinstance(found, dict) or not {"files", "spec", "record", "created_at"} <= found.keys():
         raise ValueError(path)
     return found
-
-
-def _holder(note: Path) -> Holder | None:
-    try:
-        found = json.loads(note.read_text())
-        return Holder(note.stem, int(found["pid"]), str(found["host"]), str(found["for"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _holder_words(note: Path) -> str:
-    return str(_holder(note) or "another session")

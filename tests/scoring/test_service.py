@@ -43,6 +43,12 @@ def test_fitness_names_what_is_wrong(change, expected):
     assert (scores["finite"], scores["nonempty"], scores["no_loop"]) == expected
 
 
+def test_of_a_dtype_that_does_not_fit_nothing_is_known():
+    found = fitness(Sample(id="s", prompt="?"), {"fits": False})
+    assert set(found) == {"finite", "nonempty", "no_loop", "largest_activation"}
+    assert set(found.values()) == {None}
+
+
 def test_an_answer_without_words_has_no_tone_and_is_counted():
     silent = tone_of_answer(Sample(id="p"), {"completion": "..."})
     assert (silent["conversational"], silent["wordless"]) == (0.5, 1.0)

@@ -16,10 +16,18 @@ from harness.models.answering.parity import compare_copies
 from harness.models.answering.probe import probe
 from harness.models.answering.resident import Resident
 from harness.models.tools.energy import EnergyMeter
-from harness.models.tools.memory import peak_memory_bytes
+from harness.models.tools.memory import give_back_memory, peak_memory_bytes
 from harness.models.tools.progress import SuiteProgress
 from harness.suite import Answer, Ask, Choices, Generate, LmEval, LmEvalTask, Parity, Perplexity, Probe
+from harness.worker.failures import says_out_of_memory
 from harness.worker.messages import Answers, AnswersRecord, AskedSuite, MeasureRequest, Question, read_questions
+
+
+def _note_unfit(questions: Sequence[Question], answers: Sequence[Answer], dtype: str) -> None:
+    """Answer the questions about the model in that dtype: it does not fit, and nothing is known of it."""
+    for question, answer in zip(questions, answers, strict=True):
+        if question.copy == dtype:
+            answer.update(fits=False)
 
 
 def digest_of(digests: Sequence[str]) -> str:
@@ -45,11 +53,22 @@ class SuiteWorker:
         answers: list[Answer] = [{} for _ in questions]
         samples: list[Answer] = []  # those that a task of lm-eval brings; else empty
         digests, tokens, how = [], 0, ""
+        left_out: list[str] = []  # dtypes that do not fit
         parts = [(ask, dtype) for ask in suite.asks for dtype in self._dtypes(ask)]
         progress = SuiteProgress(self.folder, suite.name, len(questions), len(parts))
         for ask, dtype in parts:
-            engine = self.engine(dtype)
             progress.next_part()
+            try:
+                engine = self.engine(dtype)
+            except (RuntimeError, MemoryError) as error:
+                others = {dtype for _, dtype in parts} - {*left_out, dtype}
+                if not says_out_of_memory(error) or dtype == self.request.dtype or not others:
+                    raise
+                left_out.append(dtype)
+            if dtype in left_out:  # now, when the error holds no tensors any more
+                give_back_memory(torch.device(self.request.device))
+                _note_unfit(questions, answers, dtype)
+                continue
             engine.watch(progress)
             before, engine.rendered = engine.tokens, hashlib.sha256()
             if isinstance(ask, LmEvalTask):
@@ -72,6 +91,7 @@ class SuiteWorker:
             device=self.request.device,
             dtype=self.request.dtype,
             environment=dict(environment(self.request.threads)),
+            left_out=tuple(left_out),
         )
         return Answers(answers, record, samples)
 

@@ -1,0 +1,55 @@
+"""Which GPUs of this machine a session has to itself: two that fill one card's memory would both fail."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from harness.environment import visible_gpu
+from harness.store.locks import disk_lock
+
+FOLDER = "harness-gpus"  # in the folder for temporary files, which all users of a machine share
+EVERYBODY = 0o1777
+
+
+class Leases:
+    """GPUs held until the session ends. Another session of any user waits; a session that is killed holds none."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or Path(tempfile.gettempdir()) / FOLDER
+        self.held: set[str] = set()
+        self._stack = ExitStack()
+
+    def take(self, device: str, who: str, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> None:
+        """Wait until the GPU is this session's; at once where it is already, and for the CPU, which sessions share.
+
+        To be called before any other lock is taken: whoever waits here then keeps nobody waiting.
+        """
+        if not device.startswith("cuda") or device in self.held:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # another user made it
+            self.folder.chmod(EVERYBODY)
+        self._stack.enter_context(disk_lock(self.folder, identity(device), who, waiting, stopped))
+        self.held.add(device)
+
+    def give_back(self) -> None:
+        """Let other sessions have them."""
+        self._stack.close()
+        self.held.clear()
+
+
+def identity(device: str) -> str:
+    """The GPU's UUID, which no CUDA_VISIBLE_DEVICES changes; its number where nvidia-smi does not tell."""
+    name = visible_gpu(device)
+    if name.startswith(("GPU-", "MIG-")):
+        return name
+    try:
+        asked = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader", "-i", name]
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.split()
+    except (OSError, subprocess.SubprocessError):
+        return name
+    return told[0] if told else name
