@@ -13,7 +13,6 @@ from below it:
     warehouse     the store as DuckDB tables
     report        the warehouse as a page, a comment, a table
     recipe        stages of training, and what they claim
-    sizes         weights of a shape, and the memory that training them takes
     suite         a row becomes a sample, a model is asked, an output is scored
     fingerprint   what weights, answers and scores depend on, and the digest of it
     scoring       an output -> scores, by small pure functions

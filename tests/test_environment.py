@@ -10,7 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.environment import PACKAGE, child_environment, commit_of, environment, threads, version_of
+from harness.environment import (
+    PACKAGE,
+    child_environment,
+    commit_of,
+    computes_bfloat16,
+    environment,
+    threads,
+    version_of,
+)
+from harness.fingerprint.evaluations import dtype_on
 
 
 def test_versions_of_what_is_installed_are_recorded_and_nothing_is_imported():
@@ -110,3 +119,31 @@ def test_a_child_can_import_this_harness_from_anywhere(tmp_path, monkeypatch):
     assert shown.stdout.strip() == str(PACKAGE / "__init__.py")
     monkeypatch.delenv("PYTHONPATH")
     assert child_environment()["PYTHONPATH"] == str(PACKAGE.parent)
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path, monkeypatch):
+    """Makes `nvidia-smi` answer with a GPU's compute capability; without a call there is none."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    computes_bfloat16.cache_clear()
+
+    def says(answer):
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n[ \"$4\" = 1 ] && echo '{answer}'\n")
+        program.chmod(0o755)
+
+    yield says
+    computes_bfloat16.cache_clear()
+
+
+@pytest.mark.parametrize(("capability", "computes"), [("7.0", False), ("7.5", False), ("8.0", True), ("12.0", True)])
+def test_gpus_before_ampere_only_emulate_bfloat16_and_are_measured_in_float32(nvidia_smi, capability, computes):
+    nvidia_smi(capability)
+    assert computes_bfloat16("cuda:1") is computes
+    assert dtype_on("cuda:1") == ("bfloat16" if computes else "float32")
+
+
+def test_a_machine_that_only_judges_has_no_gpu_to_ask(nvidia_smi):
+    assert computes_bfloat16("cuda:0") is True
+    assert dtype_on("cpu") == "float32"

@@ -61,8 +61,8 @@ def losses_against_the_cpu(checks: Checks, device: str, small: bool) -> None:
 
 def losses(kind: str, dtype: str, device: str, steps: int = asked.STEPS) -> list[float]:
     """The losses of the training worker's trainer on SmolLM2; an adapter's first matrices are drawn on the CPU."""
+    from harness import Lora
     from harness.models.loading.load import load_model, load_tokenizer
-    from harness.recipe import FinetuneSettings, Lora
     from harness.worker.places import Directory
 
     place = Directory(str(setting.smollm2()))
@@ -73,7 +73,7 @@ def losses(kind: str, dtype: str, device: str, steps: int = asked.STEPS) -> list
     model = adapted(model, RANK).to(device) if kind == "lora" else model.to(device)
     rows = asked.training_rows(tokenizer)
     with tempfile.TemporaryDirectory() as folder:
-        settings = FinetuneSettings(
+        settings = settings_of(
             learning_rate=asked.RATES[kind], schedule="constant", epochs=1, effective_batch_size=asked.ROWS,
             precision=dtype, adapter=Lora(rank=RANK) if kind == "lora" else None, max_length=LENGTH,
         )  # fmt: skip
@@ -81,6 +81,14 @@ def losses(kind: str, dtype: str, device: str, steps: int = asked.STEPS) -> list
         trainer.args.max_steps = steps
         trainer.train()
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+def settings_of(**settings: Any) -> Any:
+    """How the training worker is to fine-tune."""
+    from harness import Dataset, Embedded, Finetune, Mix
+
+    rows = Dataset(name="instructions", mini=Embedded("instructions")).rows()
+    return Finetune(data=Mix(rows), **settings).settings
 
 
 def adapted(model: Any, rank: int) -> Any:
@@ -146,9 +154,9 @@ MICRO_STEPS = 4  # micro-batches in an optimizer step, five steps
 
 def published_size(checks: Checks, size: Size, device: str) -> None:
     """Five optimizer steps on random weights: the memory they take against the plan's estimate, and their speed."""
+    from harness import Lora
     from harness.models.loading.load import load_tokenizer
     from harness.models.tools.energy import EnergyMeter
-    from harness.recipe import FinetuneSettings, Lora
     from harness.worker.places import Directory
 
     emptied()
@@ -164,7 +172,7 @@ def published_size(checks: Checks, size: Size, device: str) -> None:
     rows = [{"input_ids": ids, "labels": ids} for ids in drawn]
     torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
-        settings = FinetuneSettings(
+        settings = settings_of(
             learning_rate=1e-5, schedule="constant", epochs=1, effective_batch_size=count, precision="bfloat16",
             adapter=Lora(rank=size.rank) if size.rank else None, max_length=LENGTH,
         )  # fmt: skip
@@ -226,8 +234,8 @@ def _quantized(folder: str, device: str) -> Any:
     """The saved model as QLoRA's base."""
     from peft import prepare_model_for_kbit_training
 
+    from harness import Quantization
     from harness.models.loading.load import load_model
-    from harness.recipe import Quantization
     from harness.worker.places import Directory
 
     base = load_model(Directory(folder), device=device, dtype="bfloat16", quantization=Quantization())
@@ -237,7 +245,7 @@ def _quantized(folder: str, device: str) -> Any:
 def estimate(size: Size) -> int:
     """What `harness plan` says of it, in bytes."""
     from harness.jobs.published import PUBLISHED
-    from harness.sizes import training_memory
+    from harness.worker.sizes import training_memory
 
     return training_memory(PUBLISHED[size.base], size.micro * LENGTH, rank=size.rank, nf4=size.nf4).total
 
@@ -310,8 +318,7 @@ def kill_and_resume(checks: Checks, device: str) -> None:
 
 def _task(store: Path, key: str, device: str) -> Path:
     """A training task's folder, as a session writes it."""
-    from harness.files import write_json_lines
-    from harness.recipe import FinetuneSettings, Lora
+    from harness import Lora
     from harness.worker.messages import HELD_OUT, ROWS, TASK, TrainingTask, send
     from harness.worker.places import Directory
 
@@ -322,9 +329,9 @@ def _task(store: Path, key: str, device: str) -> Path:
             {"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["output"]}]}
         for i, row in enumerate(asked.instructions()[:48])
     ]  # fmt: skip
-    write_json_lines(folder / ROWS, rows)
-    write_json_lines(folder / HELD_OUT, rows[:4])
-    settings = FinetuneSettings(
+    for name, some in ((ROWS, rows), (HELD_OUT, rows[:4])):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in some))
+    settings = settings_of(
         learning_rate=1e-3, epochs=1, effective_batch_size=4, adapter=Lora(rank=8, dropout=0.1), max_length=256
     )
     task = TrainingTask(

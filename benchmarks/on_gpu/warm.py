@@ -151,8 +151,7 @@ def _limited(share: float) -> Iterator[None]:
 
 def failed_assertion(checks: Checks, device: str) -> None:
     """An assertion that fails on the GPU in the second of three suites: the worker says so and ends at once."""
-    from harness.files import write_whole
-    from harness.suite import Generate
+    from harness import Generate
     from harness.worker.messages import (
         REQUEST,
         AskedSuite,
@@ -174,7 +173,7 @@ def failed_assertion(checks: Checks, device: str) -> None:
         for name in names:
             write_questions(folder / f"{name}.questions.jsonl", [Question(id="q", prompt="Why do leaves fall?")])
         script = Path(store) / "worker.py"
-        write_whole(script, ASSERTS)
+        script.write_text(ASSERTS)
         from harness.environment import child_environment
 
         started = time.perf_counter()

@@ -13,7 +13,7 @@ from harness.evaluation import StoredResults
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.jobs.published import PUBLISHED
 from harness.recipe import Architecture, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
-from harness.sizes import parameters, training_memory
+from harness.worker.sizes import parameters, training_memory
 
 LENGTH_GUESS = 512  # tokens of a row in a memory estimate, where max_length allows more
 

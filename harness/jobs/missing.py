@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from harness.data.overlap.ngrams import check_contained
+from harness.data.reading.hub import check_access
 from harness.errors import HarnessError
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.evaluations import PlannedEvaluation
@@ -94,7 +95,19 @@ class _Graph:
             self._measuring_job(list(of_checkpoint.values()))
         for of_checkpoint in missing.values():
             self._after_references(list(of_checkpoint.values()))
+        self._check_access(subjects.values())
         return self.found
+
+    def _check_access(self, subjects: Iterable[Subject]) -> None:
+        """Raise the error of a hub model that a job needs and this user may not have, before any job has run."""
+        asked: set[str] = set()
+        for subject in subjects:
+            chain = self.keys.chain(subject)
+            has_jobs = any(p.key in self.found.jobs or f"measure {p.key}" in self.found.jobs for p in chain)
+            for base in [planned.spec["base"] for planned in chain if has_jobs]:
+                if "model" in base and base["model"] not in asked:
+                    asked.add(base["model"])
+                    check_access(base["model"], base["revision"])
 
     def _again(self) -> set[str]:
         """For --retrain and --reevaluate: keys of what is to be made again, and of all in the store that depends on it."""

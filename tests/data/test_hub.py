@@ -1,11 +1,12 @@
 """Datasets on the hub: held to the revisions of the lock file; where there is no network, said so."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from harness import Dataset, Hub
-from harness.data.reading.hub import resolve, revision
+from harness.data.reading.hub import check_access, resolve, revision
 from harness.data.reading.rows import Access, load
 from harness.errors import DataError
 
@@ -67,3 +68,51 @@ def test_a_hub_dataset_without_network_or_file_says_where_its_rows_may_lie(offli
     with pytest.raises(DataError, match=f"dataset d: org/name:test at revision {SHA[:8]} cannot be loaded") as error:
         load(wanted, Access("mini", tmp_path, lock_file=locked))
     assert error.value.remedy == "Put its rows at org/name/test.jsonl below --data-root."
+
+
+@pytest.fixture
+def hub_says(monkeypatch):
+    """The hub answers whether this user may have a model's files."""
+    huggingface_hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    from huggingface_hub import errors
+
+    asked = []
+
+    def set_up(name):
+        def auth_check(self, model):
+            asked.append(model)
+            if name is not None:
+                raise getattr(errors, name)("401", response=SimpleNamespace(headers={}, request=None))
+
+        monkeypatch.setattr(huggingface_hub.HfApi, "auth_check", auth_check)
+        return asked
+
+    return set_up
+
+
+def test_a_gated_model_is_refused_before_anything_runs_with_the_page_of_its_licence(hub_says):
+    hub_says("GatedRepoError")
+    with pytest.raises(DataError) as told:
+        check_access("meta-llama/Llama-3.2-3B-Instruct", SHA)
+    assert "accepted its licence" in told.value.problem
+    assert "https://huggingface.co/meta-llama/Llama-3.2-3B-Instruct" in told.value.remedy
+    assert "hf auth login" in told.value.remedy
+
+
+def test_a_model_that_the_hub_does_not_show_is_named(hub_says):
+    hub_says("RepositoryNotFoundError")
+    with pytest.raises(DataError, match="model org/typo: the hub has no such model, or does not show it"):
+        check_access("org/typo", None)
+
+
+def test_where_the_hub_cannot_be_asked_nothing_is_said_yet(offline):
+    check_access("org/model", SHA)
+
+
+def test_of_a_cached_model_nothing_is_asked(hub_says, monkeypatch):
+    import huggingface_hub
+
+    asked = hub_says("GatedRepoError")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda model, file, revision: "/there/config.json")
+    check_access("org/model", SHA)
+    assert asked == []

@@ -55,8 +55,8 @@ def test_a_gpu_that_only_emulates_bfloat16_trains_in_float32(on_cpu, monkeypatch
 
 @pytest.mark.parametrize(("free", "recomputes"), [(0.99, True), (1.2, False)])
 def test_activations_are_recomputed_where_the_counted_memory_does_not_fit(on_cpu, monkeypatch, free, recomputes):
-    from harness.sizes import training_memory
     from harness.training.shared import arguments as module
+    from harness.worker.sizes import training_memory
 
     model = tiny("llama")
     counted = training_memory(module.shape_of(model.config), 2 * 600, rank=None, narrow=False).beside_weights

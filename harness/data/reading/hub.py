@@ -53,6 +53,32 @@ def resolve(kind: Literal["dataset", "model"], name: str, lock_file: Path | None
     return str(sha)
 
 
+def check_access(model: str, revision: str | None) -> None:
+    """Raise DataError where the hub would not give this user the model's files. No question is asked of what is cached.
+
+    Says nothing where the hub cannot be asked: the worker that needs the files then says what is missing.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    if isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
+        return
+    try:
+        HfApi().auth_check(model)
+    except GatedRepoError:
+        raise DataError(
+            f"model {model}: its files are given only to users who have accepted its licence.",
+            f"Accept it at https://huggingface.co/{model}, then log in here: hf auth login",
+        ) from None
+    except RepositoryNotFoundError:
+        raise DataError(
+            f"model {model}: the hub has no such model, or does not show it to you.",
+            "Check the name; for a private model, log in: hf auth login",
+        ) from None
+    except Exception:  # no network, and whatever else the client's HTTP library raises
+        return
+
+
 def rows(source: Hub, what: str, lock_file: Path | None) -> Iterator[tuple[str, Row]]:
     """Place ("id:split[index]") and row, for each row of a hub dataset at its recorded revision."""
     sha = resolve("dataset", source.id, lock_file)

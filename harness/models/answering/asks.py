@@ -46,6 +46,16 @@ class SuiteWorker:
         """The model in that dtype. Only one is loaded, since two may not fit into memory."""
         return self.resident.engine(self.request.model, self.request.device, dtype)
 
+    def _engine_that_fits(self, dtype: str, others: set[str]) -> Engine | None:
+        """The model in that dtype. None where it does not fit the device's memory, and others are to be asked too."""
+        try:
+            return self.engine(dtype)
+        except (RuntimeError, MemoryError) as error:
+            if not says_out_of_memory(error) or dtype == self.request.dtype or not others:
+                raise
+        give_back_memory(torch.device(self.request.device))  # now that the error holds no tensors any more
+        return None
+
     def answer(self, suite: AskedSuite) -> Answers:
         """All answers to one suite, and their record."""
         started, meter = time.perf_counter(), EnergyMeter(self.request.device)
@@ -58,15 +68,9 @@ class SuiteWorker:
         progress = SuiteProgress(self.folder, suite.name, len(questions), len(parts))
         for ask, dtype in parts:
             progress.next_part()
-            try:
-                engine = self.engine(dtype)
-            except (RuntimeError, MemoryError) as error:
-                others = {dtype for _, dtype in parts} - {*left_out, dtype}
-                if not says_out_of_memory(error) or dtype == self.request.dtype or not others:
-                    raise
+            engine = self._engine_that_fits(dtype, others={other for _, other in parts} - {*left_out, dtype})
+            if engine is None:
                 left_out.append(dtype)
-            if dtype in left_out:  # now, when the error holds no tensors any more
-                give_back_memory(torch.device(self.request.device))
                 _note_unfit(questions, answers, dtype)
                 continue
             engine.watch(progress)

@@ -64,15 +64,19 @@ def compare_copies(
             # The columns that LLM.int8 computes in float16 depend on all tokens of a pass: each prompt has its own.
             found = next_token_logprobs(copy, paths, together=form != "int8")
             for (ids, _), log_p, log_q in zip(paths, reference, found, strict=True):
-                divergence = (log_p.exp() * (log_p - log_q)).sum(-1)  # (T + 1,)
-                answers[form, ids] = {
-                    "agreement": float((log_p.argmax(-1) == log_q.argmax(-1)).float().mean()),
-                    "divergence": max(0.0, float(divergence.mean())),  # rounding can make it negative
-                    "forms": copies,
-                    "completion": tokenizer.decode(completions[ids], skip_special_tokens=True).strip(),
-                }
+                text = tokenizer.decode(completions[ids], skip_special_tokens=True).strip()
+                answers[form, ids] = {**_agreement(log_p, log_q), "forms": copies, "completion": text}
             del copy
     return [answers[form, tuple(ids)] for form, ids in zip(forms, prompts, strict=True)]
+
+
+def _agreement(log_p: torch.Tensor, log_q: torch.Tensor) -> Answer:
+    """How far a copy's next-token distributions (T + 1, V) agree with the checkpoint's, as log-probabilities."""
+    divergence = (log_p.exp() * (log_p - log_q)).sum(-1)  # (T + 1,)
+    return {
+        "agreement": float((log_p.argmax(-1) == log_q.argmax(-1)).float().mean()),
+        "divergence": max(0.0, float(divergence.mean())),  # rounding can make it negative
+    }
 
 
 @torch.inference_mode()

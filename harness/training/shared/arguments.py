@@ -13,8 +13,8 @@ from transformers import TrainingArguments
 from harness.files import Json
 from harness.models.tools.memory import free_memory_bytes
 from harness.recipe import Architecture, FinetuneSettings, TrainingSettings
-from harness.sizes import training_memory
 from harness.worker.messages import TrainingTask
+from harness.worker.sizes import training_memory
 
 OPTIMIZERS = {"adamw": "adamw_torch", "adamw_fused": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
 MAY_FILL = 0.9  # of the free memory; the rest is for what no count sees

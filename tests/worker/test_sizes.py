@@ -11,8 +11,8 @@ from transformers.pytorch_utils import Conv1D
 
 from harness import Architecture
 from harness.jobs.published import PUBLISHED
-from harness.sizes import activation_bytes, parameters
 from harness.training.pretraining.fresh import fresh_model
+from harness.worker.sizes import activation_bytes, parameters
 
 LLAMA = Architecture(
     hidden_size=24, layers=3, heads=6, key_value_heads=2, intermediate_size=40, vocabulary_size=97, context_length=32
