@@ -18,6 +18,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, whose
 import argparse
 import importlib
 import json
+from logging import getLogger
 from typing import Any
 
 from benchmarks import setting
@@ -44,6 +45,7 @@ def main() -> int:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    getLogger("bitsandbytes").setLevel("ERROR")  # it tells of every layer that LLM.int8 computes in float16
     if options.device.startswith("cuda"):
         torch.cuda.init()
     holds = True

@@ -1,8 +1,9 @@
 """Prompts -> completions, batched continuously: a finished sequence gives its slot of the cache to the next at once.
 
 Iteration-level scheduling, as in Orca (Yu et al. 2022). A slot's keys and values start at its left end without
-padding, and the mask shows each sequence its own keys alone. So the tokens chosen do not depend on the rest of the
-batch. What all prompts begin with, such as a system prompt, is computed once.
+padding, and the mask shows each sequence its own keys alone. So in float32 the tokens chosen do not depend on the rest
+of the batch; in half precision the batch's shape changes how sums are rounded, and a token where two are almost equal.
+What all prompts begin with, such as a system prompt, is computed once.
 """
 
 from __future__ import annotations

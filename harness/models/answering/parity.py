@@ -44,12 +44,8 @@ def compare_copies(
     wanted = {tuple(ids): name for name, ids in zip(names, prompts, strict=True)}  # each prompt once, for all forms
     watched, copies = engine.watched, list(dict.fromkeys(forms))
     engine.watch(part_of(watched, 0, 1 + len(copies)))
-    completions = {
-        ids: tuple(completion.ids)
-        for ids, completion in zip(
-            wanted, engine.complete(list(wanted.values()), [list(ids) for ids in wanted], max_new_tokens), strict=True
-        )
-    }
+    greedy = engine.complete(list(wanted.values()), [list(ids) for ids in wanted], max_new_tokens)
+    completions = {ids: tuple(completion.ids) for ids, completion in zip(wanted, greedy, strict=True)}
     paths = list(completions.items())
     engine.watch(unwatched)  # what follows is short
     reference = next_token_logprobs(engine, paths)  # (T + 1, V) of each
