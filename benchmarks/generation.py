@@ -2,7 +2,7 @@
 
     python benchmarks/generation.py --data-root DIR [--model PATH] [--device cuda:0]
 
-Prompts are instructions of Dolly (without data, the embedded ones); an answer ends at a stop string or after
+Prompts are instructions of Dolly (without data, the embedded ones), in the model's chat template if it has one; an answer ends at a stop string or after
 `--new` tokens. The texts of both sides must be equal before anything is printed. `hf` runs at the best of its batch
 sizes; one by one is measured on every `--every`th prompt.
 """
@@ -33,6 +33,15 @@ def instructions(data_root: Path | None, count: int) -> list[str]:
     return [text for text in found if text and len(text) <= 1200][:count]
 
 
+def asked(texts: list[str], tokenizer: Any) -> list[str]:
+    """The texts in the model's chat template, where it has one: without it a chat model ends most of them at once."""
+    from harness.models.loading.template import render
+
+    if tokenizer.chat_template is None:
+        return texts
+    return [render([{"role": "user", "content": text}], tokenizer, ask=True) for text in texts]
+
+
 def main() -> None:
     """The table."""
     options = setting.options(
@@ -49,7 +58,9 @@ def main() -> None:
 
     from harness.models import HarnessLM
 
-    texts = instructions(options.data_root, options.prompts)
+    from transformers import AutoTokenizer
+
+    texts = asked(instructions(options.data_root, options.prompts), AutoTokenizer.from_pretrained(options.model))
     given = {"until": [options.stop], "max_gen_toks": options.new, "do_sample": False}
     requests = [Instance("generate_until", {}, (text, given), number) for number, text in enumerate(texts)]
     settings = {"pretrained": options.model, "device": options.device, "dtype": options.dtype}

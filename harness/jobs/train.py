@@ -68,6 +68,10 @@ class TrainingJob:
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
             if record.get("last_answer_rows"):
                 context.report(Note(_last_answers(planned.name, record)))
+            if record.get("recomputes"):
+                context.report(
+                    Note(f"{planned.name}: activations were recomputed in the backward pass, to fit the GPU")
+                )
             context.report(Trained(planned.name))
         self.rows = TrainingRows()
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from harness.errors import DeviceError
+from harness.files import write_whole
 from harness.models.tools.energy import EnergyMeter
 from harness.training.shared.prepared import Prepared
 from harness.training.watching.energy_note import EnergyNote
 from harness.worker.child import INTERRUPTED, work_in
-from harness.worker.failures import gpu_errors_explained, memory_errors_explained
+from harness.worker.failures import gpu_errors_explained, memory_errors_explained, says_out_of_memory
 from harness.worker.messages import TASK, TrainingTask, receive
 from harness.worker.places import located, store_of
 
+AGAIN = -1  # the status of an attempt that another follows at once
 MORE_MEMORY = "Use a device with more memory; `harness plan` estimates what it takes."
 LESS_MEMORY = {  # by kind of stage; where neither helps, only more memory does
     "finetune": "Lower the variant's micro_batch_size= or the stage's max_length=, else it runs out again. ",
@@ -27,10 +31,29 @@ def main(folder: Path) -> int:
 
     def work() -> int:
         task: TrainingTask = receive(folder / TASK)
-        with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY.get(task.kind, "") + MORE_MEMORY):
-            return train(folder, task)
+        try:
+            with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY.get(task.kind, "") + MORE_MEMORY):
+                return train(folder, task)
+        except DeviceError as error:
+            return again_with_less(folder, task, error)
 
-    return work_in(folder, work)
+    status = work_in(folder, work)
+    if status == AGAIN:  # in a process of its own: in this one, what the error holds would stay in memory
+        os.execv(sys.executable, [sys.executable, "-m", "harness.training", str(folder)])
+    return status
+
+
+def again_with_less(folder: Path, task: TrainingTask, error: DeviceError) -> int:
+    """AGAIN, once, where a GPU's memory ran out and recomputing activations may be enough; else raises the error."""
+    from harness.training.shared.arguments import RECOMPUTES
+
+    note = folder / RECOMPUTES
+    ran_out = error.__cause__ is not None and says_out_of_memory(error.__cause__)
+    if not ran_out or not task.device.startswith("cuda") or task.kind not in LESS_MEMORY or note.exists():
+        raise error
+    print(f"{error.problem}; training goes on with activations recomputed in the backward pass", file=sys.stderr)
+    write_whole(note, error.problem)
+    return AGAIN
 
 
 def train(folder: Path, task: TrainingTask) -> int:

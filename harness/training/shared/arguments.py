@@ -17,6 +17,7 @@ from harness.worker.messages import TrainingTask
 from harness.worker.sizes import training_memory
 
 OPTIMIZERS = {"adamw": "adamw_torch", "adamw_fused": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit"}
+RECOMPUTES = "recomputes.txt"  # in the task's folder once memory ran out: what was said of it
 MAY_FILL = 0.9  # of the free memory; the rest is for what no count sees
 SCHEDULES = {"cosine": "cosine_with_min_lr", "linear": "linear", "constant": "constant_with_warmup"}
 
@@ -36,7 +37,7 @@ def arguments(
         bf16=training_dtype(task) == "bfloat16",
         fp16=False,
         use_cpu=task.device == "cpu",
-        gradient_checkpointing=must_recompute(model, rows, task),
+        gradient_checkpointing=(folder / RECOMPUTES).exists() or must_recompute(model, rows, task),
         use_cache=False,
         seed=task.seed,
         data_seed=task.seed,

@@ -43,6 +43,7 @@ def write_checkpoint(
         "worker_seconds": round(worker_seconds, 3),
         "peak_memory_bytes": peak_memory_bytes(task.device),
         "energy_joules": energy_joules,
+        "recomputes": trainer is not None and bool(trainer.args.gradient_checkpointing),
         "device": task.device,
         "environment": environment(task.threads),
     }
