@@ -55,10 +55,9 @@ def main() -> None:
     )
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
+    from transformers import AutoTokenizer
 
     from harness.models import HarnessLM
-
-    from transformers import AutoTokenizer
 
     texts = asked(instructions(options.data_root, options.prompts), AutoTokenizer.from_pretrained(options.model))
     given = {"until": [options.stop], "max_gen_toks": options.new, "do_sample": False}
