@@ -151,7 +151,7 @@ class Record:
             [
                 sorted(key for *_, key in self.wanted if self._stored(key)),
                 {s.id: self.run.keys.fingerprint(s) for s in self.subjects.values()},
-                [plain(verdict) for verdict in self.verdicts.values()],
+                [plain(self.verdicts[gate]) for gate in sorted(self.verdicts)],  # judged in the order they became ready
                 str(self.outputs.results.resolve()),
                 [[baseline.name, baseline.set_at] for baseline in all_of(self.run.setup.store.root)],
                 [plain(report) for report in self.run.setup.reports],

@@ -95,7 +95,7 @@ class AnswersRecord:
     device: str
     dtype: str | None = None
     environment: Json
-    left_out: tuple[str, ...] = ()  # dtypes of a probe that did not fit into the device's memory
+    left_out: list[str] = field(default_factory=list)  # dtypes of a probe that did not fit into the device's memory
 
 
 @dataclass(frozen=True)

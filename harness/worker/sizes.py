@@ -47,11 +47,7 @@ class TrainingMemory:
 
 
 MOMENTS = {"adamw": 8, "adamw_fused": 8, "adamw_8bit": 2}  # bytes of Adam's two moments of one weight
-STEP = {
-    "adamw": 4,
-    "adamw_fused": 0,
-    "adamw_8bit": 0,
-}  # of its square roots, which `adamw` takes for all weights at once
+STEP = {"adamw": 4, "adamw_fused": 0, "adamw_8bit": 0}  # of its square roots, if it takes all of them at once
 
 
 def training_memory(

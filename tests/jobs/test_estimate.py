@@ -9,10 +9,11 @@ import harness
 from harness import Architecture, Dataset, Embedded, Files, Finetune, Fresh, Hub, Lora, Mix, Quantization
 from harness.data.reading.rows import Access, load
 from harness.evaluation import StoredResults
-from harness.jobs.estimate import LENGTH_GUESS, NF4_BYTES, architecture_of, plan
+from harness.jobs.estimate import LENGTH_GUESS, architecture_of, plan
 from harness.session.options import Options
 from harness.session.setup import open_setup
 from harness.store import Store
+from harness.worker.sizes import training_memory
 from tests.fingerprint.stages import FACTS, PRETRAIN, SHAPE, keys_of, subject
 
 ROOT = Path(harness.__file__).parents[1]
@@ -219,17 +220,17 @@ def test_of_an_unknown_shape_neither_weights_nor_memory_are_known(tmp_path):
     assert (found.trainable_parameters, found.total_parameters, found.memory_bytes) == (None, None, None)
 
 
-def test_memory_is_weights_gradients_moments_activations_and_logits(tmp_path):
+def test_memory_is_counted_for_the_rows_the_adapter_and_the_optimizer_of_the_stage(tmp_path):
     ground = subject([PRETRAIN], "ground")
-    whole = dataclasses.replace(TUNE, adapter=None)
-    quantized = dataclasses.replace(TUNE, quantization=Quantization())
     tokens = 4 * 64  # rows of a forward pass, each as long as the context, which is shorter than the guess
     assert SHAPE.context_length < LENGTH_GUESS
-    rest = tokens * (34 * 64 * 2 + 12 * 512)
-    for stage, per_weight in ((whole, 0), (TUNE, 2), (quantized, NF4_BYTES)):
-        [found] = planned_alone(tmp_path, subject([stage], base=ground))
-        trained, total = found.trainable_parameters, found.total_parameters
-        assert found.memory_bytes == pytest.approx(total * per_weight + 16 * trained + rest, abs=1)
-    [small] = planned_alone(tmp_path, subject([whole], base=ground, micro_batch_size=1))
-    [large] = planned_alone(tmp_path, subject([whole], base=ground))
-    assert large.memory_bytes - small.memory_bytes == 3 * rest // 4
+    for changed, counted in (
+        ({"adapter": None}, {"rank": None}),
+        ({}, {"rank": 2}),
+        ({"quantization": Quantization()}, {"rank": 2, "nf4": True}),
+        ({"adapter": None, "optimizer": "adamw_8bit"}, {"rank": None, "optimizer": "adamw_8bit"}),
+    ):
+        [found] = planned_alone(tmp_path, subject([dataclasses.replace(TUNE, **changed)], base=ground))
+        assert found.memory_bytes == training_memory(SHAPE, tokens, **counted).total, changed
+    [alone] = planned_alone(tmp_path, subject([TUNE], base=ground, micro_batch_size=1))
+    assert alone.memory_bytes == training_memory(SHAPE, 64, rank=2).total

@@ -77,7 +77,7 @@ def test_a_dtype_that_does_not_fit_is_left_out_and_the_others_are_probed(model_a
     answers = SuiteWorker(request, asked, resident).answer(asked.suites[0])
     assert answers.answers[0]["finite_logits"] is True
     assert answers.answers[1] == {"fits": False}
-    assert answers.record.left_out == ("float32",)
+    assert answers.record.left_out == ["float32"]
 
 
 def test_the_dtype_that_a_model_is_measured_in_has_to_fit(model_at, tmp_path, monkeypatch):

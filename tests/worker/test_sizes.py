@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from harness import Architecture
 from harness.jobs.published import PUBLISHED
 from harness.training.pretraining.fresh import fresh_model
-from harness.worker.sizes import activation_bytes, parameters
+from harness.worker.sizes import activation_bytes, parameters, training_memory
 
 LLAMA = Architecture(
     hidden_size=24, layers=3, heads=6, key_value_heads=2, intermediate_size=40, vocabulary_size=97, context_length=32
@@ -166,3 +166,25 @@ def saved_bytes(model, narrow):
     ):
         model(input_ids=ids, position_ids=positions, use_cache=False)
     return sum(storage.nbytes() for storage in kept.values())
+
+
+MEASURED = {  # on an H100: published training -> its base, tokens of a micro-batch, rank, NF4, GiB allocated at most
+    "3B LoRA": ("meta-llama/Llama-3.2-3B-Instruct", 2048, 16, False, 17.00),
+    "8B LoRA": ("meta-llama/Llama-3.1-8B-Instruct", 1024, 16, False, 23.82),
+    "1.1B full": ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", 512, None, False, 20.49),
+    "3B QLoRA": ("meta-llama/Llama-3.2-3B-Instruct", 1024, 16, True, 10.19),
+}
+
+
+@pytest.mark.parametrize(("base", "tokens", "rank", "nf4", "gib"), MEASURED.values(), ids=MEASURED)
+def test_the_published_trainings_take_what_was_measured_on_a_gpu(base, tokens, rank, nf4, gib):
+    assert training_memory(PUBLISHED[base], tokens, rank=rank, nf4=nf4).total == pytest.approx(gib * 2**30, rel=0.06)
+
+
+def test_an_optimizer_of_8_bits_holds_a_quarter_of_the_moments():
+    whole, fused, narrow = (
+        training_memory(LLAMA, 64, rank=None, optimizer=name) for name in ("adamw", "adamw_fused", "adamw_8bit")
+    )
+    trained, _ = parameters(LLAMA)
+    assert (whole.trained, narrow.trained) == (12 * trained, 6 * trained)
+    assert (whole.step, fused.step) == (4 * trained, 0)

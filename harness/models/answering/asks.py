@@ -95,7 +95,7 @@ class SuiteWorker:
             device=self.request.device,
             dtype=self.request.dtype,
             environment=dict(environment(self.request.threads)),
-            left_out=tuple(left_out),
+            left_out=left_out,
         )
         return Answers(answers, record, samples)
 

@@ -113,6 +113,7 @@ def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) ->
         shape_of(model.config.get_text_config()),
         tokens,
         rank=adapter.rank if adapter else None,
+        nf4=isinstance(settings, FinetuneSettings) and settings.quantization is not None,
         narrow=training_dtype(task) == "bfloat16",
         optimizer=settings.optimizer,
     )
