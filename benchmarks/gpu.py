@@ -5,7 +5,7 @@
     python benchmarks/gpu.py numbers training warm --device cpu --small     # the script itself, on a CPU
 
 Each part prints its tables, and ends with what holds and what does not. Everything is asked of SmolLM2-135M, of the
-embedded corpora, and of random weights of the published sizes, so that nothing is downloaded.
+embedded corpora, and of random weights of the published sizes: nothing but SmolLM2 is fetched.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ CPU = Path(__file__).with_name("cpu.json")  # written by `benchmarks/gpu.py cpu`
 REQUESTS, DOCUMENTS, LENGTH, ANSWERS, NEW = 200, 20, 1500, 64, 64
 STEPS, ROWS, MICRO = 20, 4, 2  # optimizer steps, rows in each, rows in a micro-batch
 RATES = {"full": 2e-5, "lora": 1e-3}
-HELD_TOKENS = 256  # of a training row at most
+ROW_TOKENS = 256  # of a training row at most
 
 
 @cache
@@ -84,4 +84,4 @@ def training_rows(tokenizer: Any, steps: int = STEPS) -> list[dict[str, list[int
     for number, row in enumerate(instructions()[-steps * ROWS :]):
         turns = [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["output"]}]
         made.append({"origin": f"row {number}", "messages": turns})
-    return list(conversation_tokens(made, tokenizer, HELD_TOKENS).rows)
+    return list(conversation_tokens(made, tokenizer, ROW_TOKENS).rows)

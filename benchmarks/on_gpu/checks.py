@@ -22,6 +22,7 @@ class Checks:
         self.checks: list[dict[str, Any]] = []
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.seconds: dict[str, float] = {}
+        self.kept: dict[str, str] = {}
 
     def at_most(self, what: str, found: float, allowed: float, unit: str = "") -> None:
         """A figure that must not be above `allowed`."""
@@ -38,6 +39,10 @@ class Checks:
     def row(self, table: str, **columns: Any) -> None:
         """A line of a table of figures, which nothing is asked of."""
         self.tables.setdefault(table, []).append(columns)
+
+    def keep(self, name: str, printed: str) -> None:
+        """What another program has printed, for the file alone."""
+        self.kept[name] = printed
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -57,7 +62,7 @@ class Checks:
         """The rows as JSON, if a file was named."""
         if self.file is not None:
             found = {"part": self.part, "where": self.where, "checks": self.checks, "tables": self.tables}
-            self.file.write_text(json.dumps({**found, "seconds": self.seconds}, indent=1))
+            self.file.write_text(json.dumps({**found, "seconds": self.seconds, "kept": self.kept}, indent=1))
 
     def show(self) -> bool:
         """Print all tables; whether everything holds."""

@@ -28,6 +28,6 @@ def beside_others(checks: Checks, name: str, device: str) -> None:
     command = [sys.executable, path, "--model", "smollm2", "--device", device, *more]
     done = subprocess.run(command, cwd=setting.ROOT, text=True, capture_output=True, timeout=300)
     print(f"\n{name}: {' '.join(more)}\n\n{done.stdout}", flush=True)
-    checks.row("speed", benchmark=name, output=done.stdout)
+    checks.keep(name, done.stdout)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-import os
+import math
 import signal
 import statistics
 import subprocess
@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -194,7 +193,7 @@ def published_size(checks: Checks, size: Size, device: str) -> None:
         checks.at_most(f"{size.name}: memory against the plan's", 100 * abs(planned - peak) / peak, 15, "%")
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     checks.that(
-        f"{size.name}: losses are finite", all(loss == loss for loss in losses), f"{losses[0]:.2f} to {losses[-1]:.2f}"
+        f"{size.name}: losses are finite", all(map(math.isfinite, losses)), f"{losses[0]:.2f} to {losses[-1]:.2f}"
     )
     del trainer, model
     emptied()
@@ -347,7 +346,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
     with (folder / "worker.log").open("ab") as log:
         command = [sys.executable, "-m", "harness.training", str(folder)]
-        return subprocess.Popen(command, env={**os.environ, **child_environment()}, stdout=log, stderr=log)
+        return subprocess.Popen(command, env=child_environment(), stdout=log, stderr=log)
 
 
 def _finish(folder: Path) -> None:
@@ -355,9 +354,7 @@ def _finish(folder: Path) -> None:
         raise RuntimeError((folder / "worker.log").read_text()[-1000:])
 
 
-def _await_step(
-    folder: Path, step: int, process: subprocess.Popen[bytes], found: Callable[[Path], int] | None = None
-) -> None:
+def _await_step(folder: Path, step: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until the log has that step."""
     while True:
         lines = (folder / "log.jsonl").read_text().splitlines() if (folder / "log.jsonl").exists() else []

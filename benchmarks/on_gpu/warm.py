@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -108,12 +107,12 @@ def memory_runs_out(checks: Checks, device: str) -> None:
 
     one = asked.engine(device, "float32")
     texts, ids = asked.documents(one.tokenizer), asked.prompts(one)
-    wide = _scored(one, texts), _completed(one, ids)
+    scores, answers = _scored(one, texts), _completed(one, ids)
     whole = torch.cuda.get_device_properties(0).total_memory
     emptied()
     with _limited((torch.cuda.memory_allocated() + 900 * MIB) / whole):
         before = one.scorer.tokens_at_once
-        narrow = _scored(one, texts), None
+        scored = _scored(one, texts)
         checks.that(
             "scoring met the limit",
             one.scorer.tokens_at_once < before,
@@ -125,9 +124,9 @@ def memory_runs_out(checks: Checks, device: str) -> None:
         slots = one.generator.slots
         completed = _completed(one, ids)
         checks.that("generation met the limit", one.generator.slots < slots, f"{slots} to {one.generator.slots} slots")
-    off = max(abs(a - b) / asked.LENGTH for a, b in zip(wide[0], narrow[0], strict=True))
+    off = max(abs(a - b) / asked.LENGTH for a, b in zip(scores, scored, strict=True))
     checks.at_most("scores after memory ran out", off, 1e-5, "nats a token")
-    same = sum(a == b for a, b in zip(wide[1], completed, strict=True))
+    same = sum(a == b for a, b in zip(answers, completed, strict=True))
     checks.at_least("answers after memory ran out, equal", 100 * same / len(ids), 98, "%")
 
 
@@ -152,6 +151,7 @@ def _limited(share: float) -> Iterator[None]:
 def failed_assertion(checks: Checks, device: str) -> None:
     """An assertion that fails on the GPU in the second of three suites: the worker says so and ends at once."""
     from harness import Generate
+    from harness.environment import child_environment
     from harness.worker.messages import (
         REQUEST,
         AskedSuite,
@@ -174,12 +174,10 @@ def failed_assertion(checks: Checks, device: str) -> None:
             write_questions(folder / f"{name}.questions.jsonl", [Question(id="q", prompt="Why do leaves fall?")])
         script = Path(store) / "worker.py"
         script.write_text(ASSERTS)
-        from harness.environment import child_environment
-
         started = time.perf_counter()
         done = subprocess.run(
             [sys.executable, script], input=f"{folder}\n", text=True, capture_output=True, timeout=120,
-            env={**os.environ, **child_environment()},
+            env=child_environment(),
         )  # fmt: skip
         took = time.perf_counter() - started
         first, second = (read_answers(folder / f"{name}.json") for name in names[:2])
@@ -208,9 +206,7 @@ def sessions(checks: Checks) -> None:
             started = time.perf_counter()
             done = subprocess.run(command, cwd=setting.ROOT, text=True, capture_output=True, timeout=500)
             took = time.perf_counter() - started
-            log = os.environ.get("OUT")
-            if log:
-                Path(log, f"session_{number}.log").write_text(done.stdout + done.stderr)
+            checks.keep(f"{number} session", done.stdout + done.stderr)
             passed = re.search(r"(\d+) passed", done.stdout)
             ended = done.stdout.strip().splitlines()[-1].strip("= ")
             found = f"{ended}; {took:.0f} s in all"

@@ -144,7 +144,7 @@ def _weights(architecture: Architecture | None, stage: Stage | None) -> tuple[in
 
 
 def _memory(subject: Subject, stage: Stage, architecture: Architecture | None) -> int | None:
-    """Bytes that the stage takes on one GPU in bfloat16, or None where the model's shape is not known."""
+    """Bytes that the stage takes on one GPU that computes bfloat16, or None where the model's shape is not known."""
     if architecture is None:
         return None
     finetune = stage if isinstance(stage, Finetune) else None
@@ -152,7 +152,8 @@ def _memory(subject: Subject, stage: Stage, architecture: Architecture | None) -
     longest = stage.max_length if isinstance(stage, Finetune) else stage.block_length or architecture.context_length
     tokens = subject.micro_batch_size(stage) * min(longest, architecture.context_length, LENGTH_GUESS)
     nf4 = finetune is not None and finetune.quantization is not None
-    return training_memory(architecture, tokens, rank=rank, nf4=nf4, optimizer=stage.optimizer).total
+    narrow = stage.precision != "float32"
+    return training_memory(architecture, tokens, rank=rank, nf4=nf4, narrow=narrow, optimizer=stage.optimizer).total
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from harness.environment import visible_gpu
 from harness.store.locks import disk_lock
 
-FOLDER = "harness-gpus"  # in the folder for temporary files, which all users of a machine share
-EVERYBODY = 0o1777
+FOLDER = "harness-gpus-{user}"  # in the folder for temporary files, which belongs to one machine
 
 
 class Leases:
-    """GPUs held until the session ends. Another session of any user waits; a session that is killed holds none."""
+    """GPUs held until the session ends. The user's other sessions wait; a session that is killed holds none."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or Path(tempfile.gettempdir()) / FOLDER
+        user = os.getuid() if hasattr(os, "getuid") else ""
+        self.folder = folder or Path(tempfile.gettempdir()) / FOLDER.format(user=user)
         self.held: set[str] = set()
         self._stack = ExitStack()
 
@@ -30,9 +31,6 @@ class Leases:
         """
         if not device.startswith("cuda") or device in self.held:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):  # another user made it
-            self.folder.chmod(EVERYBODY)
         self._stack.enter_context(disk_lock(self.folder, identity(device), who, waiting, stopped))
         self.held.add(device)
 

@@ -169,7 +169,7 @@ class MeasuringJob:
             measures=self.planned.key,
             model=place_of(self.planned, self.context.results.keys.root),
             device=device_inside(device),
-            dtype=dtype_on(device),
+            dtype=dtype_on(self.context.results.keys.device),  # the key's, whichever of several GPUs this one is
             threads=_begun_with(folder) or job.threads,
             suites=tuple(suites.values()),
         )

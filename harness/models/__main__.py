@@ -2,7 +2,7 @@
 
 The loaded model is kept for the next folder; if only the adapter differs, only the adapter is exchanged. Each suite's
 answers are written as soon as it is answered, so a kill loses no more than the suite under way. After an unexpected
-error the process ends: on a GPU every later call may fail too, or be wrong.
+error, or one of the device, the process ends: on a GPU every later call may fail too, or be wrong.
 """
 
 from __future__ import annotations

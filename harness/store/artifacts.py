@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,20 +174,18 @@ class Store:
             self.digests.of(target / name)
         return Artifact(kind, key, target, manifest)
 
-    @contextmanager
     def lock(
         self,
         key: str,
         who: str,
         waiting: Callable[[str], None] | None = None,
         stopped: Callable[[], bool] | None = None,
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Hold the lock of a key. Where another session holds it, `waiting` is called once with the name of the holder.
 
         Raises StoreError once `stopped` returns True while waiting.
         """
-        with disk_lock(self.root / "locks", key, who, waiting, stopped):
-            yield
+        return disk_lock(self.root / "locks", key, who, waiting, stopped)
 
     def held(self) -> list[Holder]:
         """Who holds locks now; notes of killed sessions are ignored."""

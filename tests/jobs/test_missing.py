@@ -11,6 +11,7 @@ from harness.evaluation import StoredResults
 from harness.evaluation.asking.answers import store_answers
 from harness.evaluation.asking.rows import SuiteRows
 from harness.fingerprint.keys import Keys
+from harness.jobs import missing
 from harness.jobs.context import JobContext
 from harness.jobs.events import Note
 from harness.jobs.job import waits_for
@@ -277,3 +278,21 @@ def test_rows_that_were_left_out_are_reported_and_listed(made, tmp_path):
 def test_what_jobs_need_is_installed_where_these_tests_train():
     pytest.importorskip("torch")
     check_installed()
+
+
+def test_a_hub_model_that_this_user_may_not_have_is_refused_before_any_job(made, monkeypatch):
+    asked = []
+
+    def refuse(model, revision):
+        asked.append((model, revision))
+        raise DataError(f"model {model}: its files are given only to users who have accepted its licence.")
+
+    monkeypatch.setattr(missing, "check_access", refuse)
+    variants = [Variant("mini", base="org/gated", scale="mini")]
+    made.recipes["tuned"] = Recipe(name="tuned", stages=[TUNE], variants=variants)
+    tuned = made.recipes["tuned"]["mini"]
+    with pytest.raises(DataError, match="org/gated: its files are given only"):
+        missing_jobs(Wanted([tuned]), context_of(made), [])
+    assert asked == [("org/gated", None)]
+    missing_jobs(Wanted([on_ground(made, "own")]), context_of(made), [])
+    assert len(asked) == 1, "a model of one's own is nobody's to give"

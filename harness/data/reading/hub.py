@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +59,8 @@ def check_access(model: str, revision: str | None) -> None:
 
     Says nothing where the hub cannot be asked: the worker that needs the files then says what is missing.
     """
+    if find_spec("huggingface_hub") is None:
+        return  # training and measuring need more that is not installed, which is said before anything runs
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
