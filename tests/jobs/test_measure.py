@@ -5,6 +5,7 @@ import json
 import time
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -264,6 +265,14 @@ def own(made, model):
 ASKED = dataclasses.replace(LOOK, asks=[Generate(max_new_tokens=4)])
 TWIN = dataclasses.replace(ASKED, name="twin", scorer=broken)
 TOO_LONG = dataclasses.replace(LOOK, name="too_long", asks=[Generate(max_new_tokens=4_000)])
+
+
+def test_the_dtype_is_the_keys_whichever_of_several_gpus_answers(made, own, tmp_path, monkeypatch):
+    """A machine may hold GPUs with bfloat16 and without."""
+    work, _ = job_of(made, own, ASKED)
+    monkeypatch.setattr("harness.jobs.measure.dtype_on", lambda device: f"that of {device}")
+    work._write_request(tmp_path, [], SimpleNamespace(threads=1), "cuda:1")
+    assert receive(tmp_path / REQUEST).dtype == f"that of {made.results.keys.device}"
 
 
 def test_suites_that_ask_the_same_are_asked_once_and_each_fails_alone(made, own, pool):

@@ -7,7 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from harness.models.__main__ import answer_folder, as_message
+from harness.errors import DeviceError, SuiteError
+from harness.models.__main__ import answer_folder, as_message, spoils
 from harness.models.answering.resident import Resident
 from harness.suite import Choices, Generate, Perplexity, Probe
 from harness.worker.child import ERROR
@@ -131,3 +132,15 @@ def test_an_error_of_the_harness_crosses_the_wall_as_it_is():
     from harness.errors import SuiteError
 
     assert as_message(SuiteError("broken", "mend it")) == WorkerError("SuiteError", "broken", "mend it")
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (SuiteError("sample a: a choice is empty."), False),
+        (DeviceError("the GPU failed: CUDA error: device-side assert triggered"), True),
+        (IndexError("unexpected"), True),
+    ],
+)
+def test_after_an_error_of_the_device_or_of_nobody_a_fresh_process_goes_on(error, ends):
+    assert spoils(error) is ends
