@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
+from safetensors.torch import load_file
 
+from harness import Quantization
 from harness.worker.child import ERROR
 from harness.worker.messages import receive
 from harness.worker.places import Adapted, Directory, Published
@@ -61,3 +63,12 @@ def test_an_adapter_takes_no_adapter_of_its_own(base_at, tmp_path):
     assert finish(folder) == 1
     left = receive(folder / ERROR)
     assert (left.kind, left.problem) == ("RecipeError", "test: its base is an adapter already.")
+
+
+def test_an_adapter_over_4_bits_is_trained_and_saved_in_float32(base_at, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    folder = write_task(tmp_path, "qlora", replace(ADAPTED, quantization=Quantization(), epochs=0.2), base_at)
+    assert finish(folder) == 0, log_of(folder)
+    learnt = load_file(folder / "made" / "adapter_model.safetensors").values()
+    assert {weight.dtype for weight in learnt} == {torch.float32}
+    assert any((weight != weight.bfloat16()).any() for weight in learnt)  # not rounded numbers in a wider dtype

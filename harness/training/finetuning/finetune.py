@@ -48,6 +48,7 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
     watched = conversation_tokens(kept, tokenizer, settings.max_length).rows
     model = load_base(task, settings)
     token_ids = [row["input_ids"] for row in encoded.rows]
+    trained = [(weight, weight.data) for weight in model.parameters() if weight.requires_grad]
     trainer: Any = FiniteSFTTrainer(
         model=model,
         args=arguments(folder, task, model, token_ids, SFTConfig, **PINNED),
@@ -55,6 +56,8 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
         data_collator=Packing(model, tokenizer.pad_token_id),
         processing_class=tokenizer,
     )
+    for weight, data in trained:  # TRL rounds adapters over 4-bit weights to bfloat16, where small steps are lost
+        weight.data = data
     trainer.watch(folder, task, [{"id": row["id"], **tokens} for row, tokens in zip(kept, watched, strict=True)])
     return Prepared(
         trainer,
