@@ -76,9 +76,12 @@ def compare(
         "verdict": "verdict",
     }  # fmt: skip
     show(rows, columns, as_json)
-    for one in {(row.suite, row.candidate, row.baseline): row for row in rows if row.asked_otherwise}.values():
-        said = f"{one.suite}: {one.candidate} and {one.baseline} were not asked the same tokens"
-        print(f"{said}: their {one.asked_otherwise} differ.", file=sys.stderr)
+    for one in {(row.suite, row.candidate, row.baseline): row for row in rows}.values():
+        both = f"{one.suite}: {one.candidate} and {one.baseline} were not"
+        if one.asked_otherwise:
+            print(f"{both} asked the same tokens: their {one.asked_otherwise} differ.", file=sys.stderr)
+        if one.computed_otherwise:
+            print(f"{both} computed on the same hardware: {one.computed_otherwise}.", file=sys.stderr)
 
 
 def gate(

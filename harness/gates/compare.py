@@ -12,7 +12,7 @@ from harness.evaluation import ScoredSample, StoredResults
 from harness.files import Json
 from harness.fingerprint.values import differences
 from harness.gates.evidence import ALPHA
-from harness.gates.evidence.pairing import PromptDigests, pair_up
+from harness.gates.evidence.pairing import Conditions, computed_on, pair_up
 from harness.gates.judge import command
 from harness.recipe import Subject
 from harness.scoring.metrics import Metric, metric_from, metrics_of
@@ -33,7 +33,7 @@ class Answered:
     samples: Sequence[ScoredSample]
     asked: Mapping[str, Any]  # the suite as it was then: rows, prompt, scorer
     stopped_early: bool = False  # by --adaptive; then only common samples are compared
-    tokens: PromptDigests = field(default_factory=PromptDigests)  # that the prompts were asked in
+    conditions: Conditions = field(default_factory=Conditions)  # the tokens of the prompts, the hardware
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Comparison:
     effect_size: float | None
     method: str
     asked_otherwise: str  # what made the prompts of both sides differ; empty if they were the same tokens
+    computed_otherwise: str  # both sides' hardware, where it differs
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def answered_in_store(results: StoredResults, suites: Iterable[Suite], subject: 
         if evaluation is not None:
             metrics = [evaluation.metric(metric) for metric in evaluation.metrics]
             asked, early = evaluation.spec["suite"], evaluation.spared > 0
-            tokens = PromptDigests.of(evaluation)
-            found.append(Answered(subject.id, suite.name, metrics, evaluation.samples, asked, early, tokens))
+            conditions = Conditions.of(evaluation)
+            found.append(Answered(subject.id, suite.name, metrics, evaluation.samples, asked, early, conditions))
     return found
 
 
@@ -119,7 +120,8 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
     subject, run = _subject_and_run(connection, name)
     evaluations = connection.execute(
         """
-        SELECT m.suite, e.evaluation, e.spec, e.samples < e.samples_available, e.prompt_digest
+        SELECT m.suite, e.evaluation, e.spec, e.samples < e.samples_available, e.prompt_digest,
+               e.device, e.environment
         FROM measured m JOIN evaluations e USING (evaluation)
         WHERE m.subject = $subject AND starts_with(m.run_id, $run) AND ($suite IS NULL OR m.suite = $suite)
         QUALIFY row_number() OVER (PARTITION BY m.suite ORDER BY m.run_id DESC) = 1
@@ -128,16 +130,19 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
         {"subject": subject, "run": run, "suite": suite},
     ).fetchall()
     answered = []
-    for own, key, spec, early, prompt_digest in evaluations:
+    for own, key, spec, early, prompt_digest, device, environment in evaluations:
         rows = connection.execute(
             "SELECT sample_id, cluster, scores FROM samples WHERE evaluation = ? ORDER BY position, sample_id", [key]
         ).fetchall()
         samples = [ScoredSample(sample_id, cluster, json.loads(scores)) for sample_id, cluster, scores in rows]
         asked: Json = json.loads(spec)["suite"]
-        tokens = PromptDigests(prompt_digest=None if json.loads(spec).get("adaptive") else prompt_digest)
+        conditions = Conditions(
+            prompt_digest=None if json.loads(spec).get("adaptive") else prompt_digest,
+            computed_on=computed_on({"device": device, "environment": json.loads(environment)}),
+        )
         declared = [metric_from(one) for one in asked.get("metrics", [])]
         metrics = metrics_of(declared, [sample.scores for sample in samples])
-        answered.append(Answered(name, own, metrics, samples, asked, bool(early), tokens))
+        answered.append(Answered(name, own, metrics, samples, asked, bool(early), conditions))
     return answered
 
 
@@ -197,7 +202,8 @@ def _by_metric(
         baseline_score=metric.interval(others, clusters).estimate,
         effect_size=interval.effect_size,
         method=interval.method,
-        asked_otherwise=a.tokens.unlike(b.tokens),
+        asked_otherwise=a.conditions.asked_unlike(b.conditions),
+        computed_otherwise=a.conditions.computed_unlike(b.conditions),
     )
 
 

@@ -19,6 +19,7 @@ from harness.files import short, write_whole
 from harness.fingerprint.code import EVIDENCE
 from harness.fingerprint.values import digest, plain
 from harness.gates.evidence import ALPHA, Evidence, Loud, Missing, evidence
+from harness.gates.evidence.pairing import computed_on
 from harness.gates.gate import DeclaredGates, Gate
 from harness.gates.message import paragraph
 from harness.gates.verdict import Outcome, Verdict
@@ -141,8 +142,10 @@ class Judge:
         self, gate: Gate, candidates: list[list[Evaluation]], others: dict[str, list[Evaluation]]
     ) -> Evidence:
         """The difference, computed once for the same evaluations, claim and code, and then remembered."""
-        ours = [{one.key: one.files for one in own} for own in candidates]
-        theirs = {name: [[one.key, one.files] for one in seeds] for name, seeds in others.items()}
+        ours = [{one.key: [one.files, computed_on(one.record)] for one in own} for own in candidates]
+        theirs = {
+            name: [[one.key, one.files, computed_on(one.record)] for one in seeds] for name, seeds in others.items()
+        }
         key = digest([ours, theirs, plain(gate.claim), self.results.keys.code.of(*EVIDENCE)])
         path = self.results.store.root / "verdicts" / f"{key}.json"
         if path.exists():

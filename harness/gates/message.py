@@ -16,6 +16,8 @@ def paragraph(judged: Verdict, found: Evidence) -> str:
         sentences += [_numbers(judged, found), _difference(judged, found)]
     if found.asked_otherwise:
         sentences.append(f"The two sides were not asked the same tokens: their {found.asked_otherwise} differ.")
+    if found.computed_otherwise:
+        sentences.append(f"The two sides were not computed on the same hardware: {found.computed_otherwise}.")
     sentences.append(_conclusion(judged, found))
     if found.loudest:
         sentences.append(f"Loudest samples: {', '.join(_loud(one) for one in found.loudest)}.")

@@ -7,7 +7,7 @@ import pytest
 from harness import Mean, warehouse
 from harness.errors import EvaluationMissing, SuiteError, WarehouseError
 from harness.gates.compare import Answered, Choice, answered_in_results, answered_in_store, compare, compare_subjects
-from harness.gates.evidence.pairing import PromptDigests
+from harness.gates.evidence.pairing import Conditions
 from harness.store.sessions import SessionRows, write_session
 from tests.gates.evidence.by_hand import scored
 from tests.hand_made import add, measure
@@ -61,10 +61,19 @@ def test_p_is_adjusted_over_the_whole_table():
 
 def test_a_row_says_where_the_two_were_asked_in_other_tokens():
     ours, theirs = answered(x=LOWER), beta(x=LEVEL)
-    other = dataclasses.replace(theirs, tokens=PromptDigests("t", "c2", "p2"))
-    for tokens, said in ((PromptDigests("t", "c", "p"), "chat templates"), (PromptDigests("t", "c2", "p2"), "")):
-        [row] = compare([dataclasses.replace(ours, tokens=tokens)], [other], Choice())
+    other = dataclasses.replace(theirs, conditions=Conditions("t", "c2", "p2"))
+    for conditions, said in ((Conditions("t", "c", "p"), "chat templates"), (Conditions("t", "c2", "p2"), "")):
+        [row] = compare([dataclasses.replace(ours, conditions=conditions)], [other], Choice())
         assert row.asked_otherwise == said
+
+
+def test_a_row_says_where_the_two_were_computed_on_other_hardware():
+    ours, theirs = answered(x=LOWER), beta(x=LEVEL)
+    for other, said in (("NVIDIA H100", ""), ("a CPU", "NVIDIA H100 and a CPU")):
+        sides = [(ours, "NVIDIA H100"), (theirs, other)]
+        sides = [dataclasses.replace(side, conditions=Conditions(computed_on=on)) for side, on in sides]
+        [row] = compare(sides[:1], sides[1:], Choice())
+        assert row.computed_otherwise == said
 
 
 def test_one_metric_is_chosen_by_name():

@@ -116,3 +116,9 @@ def test_a_paragraph_says_where_the_two_sides_were_asked_otherwise():
     said = "The two sides were not asked the same tokens: their tokenizers and chat templates differ."
     assert said in told(asked_otherwise="tokenizers and chat templates")
     assert "not asked" not in told()
+
+
+def test_a_paragraph_says_where_the_two_sides_were_computed_otherwise():
+    said = "The two sides were not computed on the same hardware: a CPU and NVIDIA H100."
+    assert said in told(computed_otherwise="a CPU and NVIDIA H100")
+    assert "hardware" not in told()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from harness.claims import Claim, Regression, Target
 from harness.errors import SuiteError
 from harness.evaluation import Evaluation, ScoredSample
 from harness.gates.evidence.looks import ALPHA, Comparison, interval_of
-from harness.gates.evidence.pairing import PromptDigests, check_comparable, paired_samples
+from harness.gates.evidence.pairing import Conditions, check_comparable, paired_samples
 from harness.scoring.metrics import Metric
 from harness.suite import Scores
 
@@ -51,6 +51,7 @@ class Evidence:
     level: float = 1 - ALPHA
     seeds: int = 1  # trainings that the interval counts
     asked_otherwise: str = ""  # what made the prompts of both sides differ; empty if they were the same tokens
+    computed_otherwise: str = ""  # both sides' hardware, where it differs
 
     @property
     def edge(self) -> float:
@@ -124,8 +125,8 @@ def _paired(
         interval = interval_of(comparison, (candidates[0][0], baselines[0]))
     found = _evidence(interval, wanted, _over(how, ours), _over(how, theirs))
     loudest = _loudest(how, *pairs[0], edge, interval.estimate > edge)
-    unlike = PromptDigests.of(candidates[0][0]).unlike(PromptDigests.of(baselines[0]))
-    return replace(found, margin=margin, loudest=loudest, seeds=len(pairs), asked_otherwise=unlike)
+    found = replace(found, margin=margin, loudest=loudest, seeds=len(pairs))
+    return _with_conditions(found, [(own[0], other) for own, other in zip(candidates, baselines, strict=True)])
 
 
 def _against_number(metric: str, candidates: Candidates, threshold: float, wanted: Wanted) -> Evidence:
@@ -199,7 +200,8 @@ def _since_blessed(claim: Regression, candidate: Evaluation, blessed: Evaluation
     else:
         interval = how.non_inferior(ours, theirs, claim.margin, clusters, claim.rises)
     found = _evidence(interval, "below" if claim.rises else "above", how.estimate(ours), how.estimate(theirs))
-    return replace(found, loudest=_loudest(how, rows, others, 0.0, claim.rises))
+    found = replace(found, loudest=_loudest(how, rows, others, 0.0, claim.rises))
+    return _with_conditions(found, [(candidate, blessed)])
 
 
 # ---- what they share ----------------------------------------------------------------------------------
@@ -210,6 +212,14 @@ def _evidence(interval: Interval, wanted: Wanted, candidate: float, baseline: fl
         candidate, baseline, interval.estimate, interval.low, interval.high, interval.p_value, interval.n,
         interval.method, "", (), wanted,
     )  # fmt: skip
+
+
+def _with_conditions(found: Evidence, pairs: Iterable[tuple[Evaluation, Evaluation]]) -> Evidence:
+    """The same, with what was not alike on both sides of one of the pairs."""
+    sides = [(Conditions.of(own), Conditions.of(other)) for own, other in pairs]
+    asked = next(filter(None, (own.asked_unlike(other) for own, other in sides)), "")
+    computed = next(filter(None, (own.computed_unlike(other) for own, other in sides)), "")
+    return replace(found, asked_otherwise=asked, computed_otherwise=computed)
 
 
 def _floor(candidate: Evaluation, others: Others, target: Target, name: str) -> float:

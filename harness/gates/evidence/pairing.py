@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.errors import SuiteError
 from harness.evaluation import Evaluation, ScoredSample
+from harness.files import Json
 from harness.fingerprint.nearest import shown
 from harness.fingerprint.values import differences
 
@@ -16,21 +17,22 @@ RENDERED = (("tokenizer", "tokenizer"), ("chat_template", "chat template"), ("pr
 
 
 @dataclass(frozen=True)
-class PromptDigests:
-    """In which tokens a suite was asked, by SHA-256; None for what was not recorded."""
+class Conditions:
+    """Under what a suite was answered: in which tokens, by SHA-256, and by what; None for what was not recorded."""
 
     tokenizer: str | None = None
     chat_template: str | None = None
     prompt_digest: str | None = None  # of all prompts' token ids; None where --adaptive drew the samples
+    computed_on: str | None = None  # the GPU's name, or "a CPU"
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> PromptDigests:
-        """What an evaluation's record says of it."""
+    def of(cls, evaluation: Evaluation) -> Conditions:
+        """What an evaluation's record says of them."""
         record = evaluation.record
         digest = None if evaluation.adaptive else record.get("prompt_digest")
-        return cls(record.get("tokenizer"), record.get("chat_template"), digest)
+        return cls(record.get("tokenizer"), record.get("chat_template"), digest, computed_on(record))
 
-    def unlike(self, other: PromptDigests) -> str:
+    def asked_unlike(self, other: Conditions) -> str:
         """What makes the prompts of both sides differ, in words; empty where they are the same, or not known."""
         alike = self.tokenizer is None or other.tokenizer is None or self.tokenizer == other.tokenizer
         if alike and self.prompt_digest and self.prompt_digest == other.prompt_digest:
@@ -39,6 +41,17 @@ class PromptDigests:
         differ = [what for what, own, theirs in pairs if own is not None and theirs is not None and own != theirs]
         # The prompts differ because the tokenizer or the template does; they are the reason only if neither does.
         return " and ".join(f"{what}s" for what in differ if what != "prompt" or len(differ) == 1)
+
+    def computed_unlike(self, other: Conditions) -> str:
+        """Both sides' hardware in words where it is not the same kind, "a CPU and NVIDIA L4"; else empty."""
+        own, theirs = self.computed_on, other.computed_on
+        return f"{own} and {theirs}" if own and theirs and own != theirs else ""
+
+
+def computed_on(record: Json) -> str | None:
+    """What computed the answers: the GPU's name, or "a CPU"; None where neither was recorded."""
+    gpu = record.get("environment", {}).get("gpu")
+    return gpu or ("a CPU" if record.get("device") == "cpu" else None)
 
 
 def paired_samples(candidate: Evaluation, baseline: Evaluation, common: bool = False) -> Pairs:

@@ -125,6 +125,29 @@ def test_the_very_same_evaluation_differs_by_nothing():
     assert found.against == "0.250 in baseline main"
 
 
+# ---- under what both sides were answered --------------------------------------------------------------
+
+ON_H100 = {"device": "cuda:0", "environment": {"gpu": "NVIDIA H100"}, "chat_template": "c", "prompt_digest": "p"}
+ON_CPU = {"device": "cpu", "environment": {}, "chat_template": "c2", "prompt_digest": "p2"}
+
+
+def test_a_difference_says_what_was_not_alike_on_both_sides_of_any_seed():
+    ours = [[evaluation(scored(x=OURS), **ON_CPU)] for _ in range(2)]
+    theirs = [evaluation(scored(x=THEIRS), **record) for record in (ON_CPU, ON_H100)]
+    claim = Claim("tone", "x", lower_than="beta")
+    found = evidence(claim, ours, {"beta": theirs})
+    assert (found.asked_otherwise, found.computed_otherwise) == ("chat templates", "a CPU and NVIDIA H100")
+    alike = evidence(claim, ours, {"beta": theirs[:1] * 2})
+    assert (alike.asked_otherwise, alike.computed_otherwise) == ("", "")
+
+
+def test_a_baseline_set_on_other_hardware_is_said():
+    record = {**ON_H100, "environment": {"gpu": "NVIDIA L4"}}
+    sides = evaluation(scored(x=OURS), key="new", **ON_H100), evaluation(scored(x=THEIRS), key="old", **record)
+    found = evidence(Regression("tone", "x", 0.1, False, "main"), [[sides[0]]], {"main": [sides[1]]})
+    assert (found.asked_otherwise, found.computed_otherwise) == ("", "NVIDIA H100 and NVIDIA L4")
+
+
 # ---- loudest samples ----------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import SuiteError
-from harness.gates.evidence.pairing import PromptDigests, check_comparable, pair_up, paired_samples
+from harness.gates.evidence.pairing import Conditions, check_comparable, pair_up, paired_samples
 from tests.gates.evidence.by_hand import evaluation, scored
 
 
@@ -120,24 +120,47 @@ def test_what_changes_no_score_keeps_two_evaluations_comparable(there, here):
 @pytest.mark.parametrize(
     ("other", "differ"),
     [
-        (PromptDigests("t", "c", "p"), ""),
-        (PromptDigests("t", "c2", "p"), ""),  # the template is not used by this suite: the prompts are the same tokens
-        (PromptDigests("t", "c2", "p2"), "chat templates"),
-        (PromptDigests("t2", "c2", "p2"), "tokenizers and chat templates"),
-        (PromptDigests("t2", "c", "p"), "tokenizers"),  # the same numbers mean other tokens
-        (PromptDigests("t", "c", "p2"), "prompts"),
-        (PromptDigests(prompt_digest="p2"), "prompts"),
-        (PromptDigests("t", "c2"), "chat templates"),  # stopped early: the prompts are of other samples
-        (PromptDigests("t", "c"), ""),
-        (PromptDigests(), ""),
+        (Conditions("t", "c", "p"), ""),
+        (Conditions("t", "c2", "p"), ""),  # the template is not used by this suite: the prompts are the same tokens
+        (Conditions("t", "c2", "p2"), "chat templates"),
+        (Conditions("t2", "c2", "p2"), "tokenizers and chat templates"),
+        (Conditions("t2", "c", "p"), "tokenizers"),  # the same numbers mean other tokens
+        (Conditions("t", "c", "p2"), "prompts"),
+        (Conditions(prompt_digest="p2"), "prompts"),
+        (Conditions("t", "c2"), "chat templates"),  # stopped early: the prompts are of other samples
+        (Conditions("t", "c"), ""),
+        (Conditions(), ""),
     ],
 )
 def test_what_made_the_prompts_of_two_sides_differ(other, differ):
-    mine = PromptDigests("t", "c", "p")
-    assert mine.unlike(other) == other.unlike(mine) == differ
+    mine = Conditions("t", "c", "p")
+    assert mine.asked_unlike(other) == other.asked_unlike(mine) == differ
 
 
 def test_an_evaluation_that_could_stop_early_has_no_digest_of_all_prompts():
     record = {"tokenizer": "t", "chat_template": "c", "prompt_digest": "p"}
-    assert PromptDigests.of(evaluation(scored(x=[1.0]), **record)) == PromptDigests("t", "c", "p")
-    assert PromptDigests.of(evaluation(scored(x=[1.0]), rule={"batch": 8}, **record)) == PromptDigests("t", "c", None)
+    assert Conditions.of(evaluation(scored(x=[1.0]), **record)) == Conditions("t", "c", "p")
+    assert Conditions.of(evaluation(scored(x=[1.0]), rule={"batch": 8}, **record)) == Conditions("t", "c", None)
+
+
+H100, L4 = (
+    {"device": "cuda:0", "environment": {"gpu": "NVIDIA H100"}},
+    {"device": "cuda:1", "environment": {"gpu": "NVIDIA L4"}},
+)
+CPU = {"device": "cpu", "environment": {"processor": "AMD EPYC"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "differ"),
+    [
+        (H100, L4, "NVIDIA H100 and NVIDIA L4"),
+        (CPU, H100, "a CPU and NVIDIA H100"),
+        (H100, {**H100, "device": "cuda:3"}, ""),
+        (CPU, {**CPU, "environment": {"processor": "Intel Xeon"}}, ""),  # in float32 on either
+        (H100, {"device": "cuda:0", "environment": {}}, ""),  # recorded before GPUs were
+        (H100, {}, ""),
+    ],
+)
+def test_hardware_differs_where_another_kind_of_gpu_or_none_computed_one_side(own, other, differ):
+    sides = [Conditions.of(evaluation(scored(x=[1.0]), **record)) for record in (own, other)]
+    assert sides[0].computed_unlike(sides[1]) == differ
