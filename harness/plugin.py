@@ -26,6 +26,7 @@ from harness.session.options import read_options
 from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run
 from harness.session.selection import Selection, misspelt_words, paired_by_variant, subjects_for, suites_named
+from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
 from harness.suite import Suite
 
@@ -76,10 +77,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not (root / "recipes").is_dir():
         return
     with _usage_errors():
-        options = read_options(config.getoption)
+        options = read_options(config.getoption, settings_of(root))
         config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
+        config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
     config.stash[OF_TASKS] = set()
-    config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
 
 
 @contextmanager
@@ -95,8 +96,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     setup = config.stash.get(SETUP, None)
     if setup is None:
         return []
-    given = {"--scale": "--scale", "--gpu": "--gpu is set"}
-    why = next((words for option, words in given.items() if config.getoption(option)), "no --gpu, no --scale")
+    why = (
+        "--scale" if config.getoption("--scale")
+        else "pyproject.toml" if settings_of(setup.root).scale
+        else "--gpu is set" if config.getoption("--gpu")
+        else "no --gpu, no --scale"
+    )  # fmt: skip
     devices = ", ".join(setup.options.devices)
     return [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.root}"]
 

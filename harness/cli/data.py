@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.shared import AsJson, DataRoot, print_json, show
+from harness.cli.shared import AsJson, DataRoot, Scale, print_json, show
 from harness.errors import DataError, HarnessError
 from harness.files import Json
 from harness.project import find_root
@@ -95,7 +95,7 @@ def check(
     max_length: Annotated[int, typer.Option(help="tokens at which training cuts a row")] = 1024,
     tokenizer: Tokenizer = None,
     suites: Annotated[bool, typer.Option(help="look for the project's evaluation items among the rows")] = True,
-    scale: Annotated[str, typer.Option(help="of the suites: tiny, mini, small or full")] = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
@@ -119,11 +119,11 @@ def check(
 # ---- suites -------------------------------------------------------------------------------------------
 
 
-def _items_of_suites(scale: str, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
+def _items_of_suites(scale: str | None, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
     from harness.session.items import items_of_suites
     from harness.session.options import checked_data_root, checked_scale
 
-    scale, data_root = checked_scale(scale), checked_data_root(data_root)
+    scale, data_root = scale and checked_scale(scale), checked_data_root(data_root)
     try:
         root = find_root(Path.cwd())
     except HarnessError as error:

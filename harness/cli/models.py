@@ -22,7 +22,7 @@ def chat(
     system: Annotated[str | None, typer.Option(help="a system prompt")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="the most tokens of one answer")] = 256,
     temperature: Annotated[float, typer.Option(min=0.0, help="0: always the likeliest token")] = 0.0,
-    scale: Scale = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
@@ -41,7 +41,7 @@ def export(
     merge: Annotated[bool, typer.Option("--merge", help="an adapter into its base: standalone weights")] = False,
     quantize: Annotated[str | None, typer.Option(metavar="4bit|8bit", help="NF4, or LLM.int8")] = None,
     dtype: Annotated[str | None, typer.Option(help="bfloat16 (default), float32 or float16")] = None,
-    scale: Scale = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
@@ -59,7 +59,7 @@ def serve(
     recipe: Name,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     host: Annotated[str, typer.Option(help="0.0.0.0: reachable from other machines")] = "127.0.0.1",
-    scale: Scale = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
@@ -71,13 +71,13 @@ def serve(
     serving.serve(named(recipe, scale, data_root, store), host, port, device)
 
 
-def named(recipe: str, scale: str, data_root: Path | None, store: Path | None) -> Trained:
+def named(recipe: str, scale: str | None, data_root: Path | None, store: Path | None) -> Trained:
     """The checkpoint of the one subject that a recipe's or variant's name means."""
     setup = opened(scale, data_root, store)
     found = setup.project.named(recipe)
     if len(found) > 1:
         raise HarnessError(
-            f"{recipe!r} has {len(found)} variants at {scale} scale: {', '.join(s.id for s in found)}.",
+            f"{recipe!r} has {len(found)} variants at {setup.options.scale} scale: {', '.join(s.id for s in found)}.",
             "Name one of them.",
         )
     return Trained(setup.results.checkpoint(found[0]), setup.results)

@@ -19,7 +19,7 @@ from harness.session.setup import Setup
 
 def plan(
     recipe: Annotated[str | None, typer.Argument(help="default: all")] = None,
-    scale: Scale = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     as_json: AsJson = False,
@@ -39,7 +39,7 @@ def plan(
 
 
 def why(
-    recipe: str, scale: Scale = "mini", data_root: DataRoot = None, store: StoreDir = None, as_json: AsJson = False
+    recipe: str, scale: Scale = None, data_root: DataRoot = None, store: StoreDir = None, as_json: AsJson = False
 ) -> None:
     """Which field of a recipe differs from the nearest checkpoint in the store."""
     setup = opened(scale, data_root, store)

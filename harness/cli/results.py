@@ -43,7 +43,7 @@ def compare(
         bool, typer.Option("--common", help="compare what both answered, even where samples or versions differ")
     ] = False,
     results: ManyResults = None,
-    scale: Scale = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
@@ -67,7 +67,7 @@ def compare(
         suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
         pairs = setup.project.pairs(candidate, baseline)
         if not pairs:
-            raise HarnessError(f"{candidate} and {baseline} have no variant in common at {scale} scale.")
+            raise HarnessError(f"{candidate} and {baseline} have no variant in common at {setup.options.scale} scale.")
         for subject, other in pairs:
             rows += comparing.compare_subjects(setup.results, suites, subject, other, choice)
     columns = {
@@ -89,7 +89,7 @@ def gate(
     baseline: Baseline = None,
     strict: Annotated[bool, typer.Option("--strict-gates", help="an inconclusive gate fails")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="training seeds to judge together")] = 1,
-    scale: Scale = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
@@ -106,7 +106,8 @@ def gate(
             errors.append(f"{one.id}: {error.message}")
     if not errors and not any(v.verdict != "skipped" for v in verdicts):
         raise HarnessError(
-            "no claim can be judged: nothing they need is measured.", f"Run: pytest suites/ --scale {scale}"
+            "no claim can be judged: nothing they need is measured.",
+            f"Run: pytest suites/ --scale {setup.options.scale}",
         )
     if as_json:
         print_json([asdict(v) for v in verdicts])
@@ -126,19 +127,19 @@ def gate(
 def report(
     recipes: Annotated[str | None, typer.Option(help="only these, a,b: the newest results of each, of any run")] = None,
     since: Annotated[str | None, typer.Option(help="only runs from this day on, 2026-03-01")] = None,
-    out: Annotated[Path | None, typer.Option(help="folder; default: .bench/reports")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder; default: reports/ beside the results")] = None,
     results: ManyResults = None,
     check: Annotated[bool, typer.Option("--check", help="only say whether the newest session ran through")] = False,
 ) -> None:
     """Write the report of the newest session again, or one over stored runs, as HTML and Markdown; print its tables."""
     if check:
-        return _check_newest(reports_folder())
+        return _check_newest(reports_folder(results[0] if results else None))
     from harness.project import find_root
     from harness.project.declared import load_reports
     from harness.report.declared import Report
     from harness.report.write import write_chosen
 
-    folder = out or reports_folder()
+    folder = out or reports_folder(results[0] if results else None)
     names = [name.strip() for name in (recipes or "").split(",") if name.strip()] or None
     declared = load_reports(find_root(Path.cwd()), Report)
     with reading(results) as connection:
@@ -198,7 +199,7 @@ def results_query(sql: str, results: ManyResults = None, as_json: AsJson = False
 def baseline_set(
     name: str,
     recipe: Annotated[str | None, typer.Argument(help="default: all that was measured")] = None,
-    scale: Scale = "mini",
+    scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
@@ -209,7 +210,8 @@ def baseline_set(
     blessed = setup.bless(name, setup.project.named(recipe) if recipe else setup.project.subjects())
     if blessed is None:
         raise EvaluationMissing(
-            f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.", f"Run: pytest suites/ --scale {scale}"
+            f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.",
+            f"Run: pytest suites/ --scale {setup.options.scale}",
         )
     _show_baselines([blessed], as_json)
 

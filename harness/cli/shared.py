@@ -15,10 +15,13 @@ import typer
 from harness.files import Json
 from harness.project import find_root
 from harness.session.options import Options, checked_data_root, checked_scale
+from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
 from harness.store import Store
 
-Scale = Annotated[str, typer.Option("--scale", help="tiny, mini, small or full")]
+Scale = Annotated[
+    str | None, typer.Option("--scale", help="tiny, mini, small or full; default: the project's, else mini")
+]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="default: .bench/store")]
 Results = Annotated[Path | None, typer.Option("--results", help="default: .bench/results.duckdb")]
@@ -31,7 +34,7 @@ Gpu = Annotated[str | None, typer.Option("--gpu", help="the devices that evaluat
 
 
 def opened(
-    scale: str = "mini",
+    scale: str | None = None,
     data_root: Path | None = None,
     store: Path | None = None,
     gpu: str | None = None,
@@ -39,15 +42,16 @@ def opened(
     seeds: int = 1,
 ) -> Setup:
     """The project that the current folder is in, opened without training."""
+    root = find_root(Path.cwd())
+    settings = settings_of(root)
     options = Options(
-        scale=checked_scale(scale),
+        scale=checked_scale(scale or settings.scale or "mini"),
         devices=("cuda:0",) if gpu is not None else ("cpu",),
-        data_root=checked_data_root(data_root),
+        data_root=checked_data_root(data_root) or settings.data_root,
         train=False,
         baseline=baseline,
         seeds=seeds,
     )
-    root = find_root(Path.cwd())
     return open_setup(root, store_of(root, store), options)
 
 
@@ -58,12 +62,12 @@ def opened_store(store: Path | None) -> Store:
 
 def results_file(results: Path | None) -> Path:
     """The results file, given or the project's own."""
-    return results or find_root(Path.cwd()) / ".bench" / "results.duckdb"
+    return results or settings_of(find_root(Path.cwd())).results
 
 
-def reports_folder() -> Path:
-    """Where the project's sessions write their reports."""
-    return find_root(Path.cwd()) / ".bench" / "reports"
+def reports_folder(results: Path | None) -> Path:
+    """Where sessions that write to that results file, or to the project's own, put their reports."""
+    return results_file(results).parent / "reports"
 
 
 @contextmanager

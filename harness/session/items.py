@@ -9,13 +9,16 @@ from harness.data.tools.checking import Items
 from harness.errors import DataError
 from harness.evaluation.asking.rows import SuiteRows
 from harness.project.declared import load_suites
-from harness.session.options import checked_data_root, checked_scale
+from harness.session.options import checked_scale
+from harness.session.settings import settings_of
 from harness.session.setup import LOCK_FILE
 
 
-def items_of_suites(root: Path, scale: str, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
+def items_of_suites(root: Path, scale: str | None, data_root: Path | None) -> tuple[dict[str, Items], dict[str, str]]:
     """Items by suite, of every suite with rows; and, by suite, why there are none where its data is missing."""
-    rows = SuiteRows(Access(checked_scale(scale), checked_data_root(data_root), lock_file=root / LOCK_FILE))
+    settings = settings_of(root)
+    scale, data_root = checked_scale(scale or settings.scale or "mini"), data_root or settings.data_root
+    rows = SuiteRows(Access(scale, data_root, lock_file=root / LOCK_FILE))
     items, absent = {}, {}
     for name, suite in load_suites(root).items():
         if suite.dataset is None:

@@ -11,6 +11,7 @@ from typing import Any
 from harness.data.sources import SCALES, Scale
 from harness.errors import HarnessError, RecipeError
 from harness.jobs.devices import parse
+from harness.session.settings import Settings
 
 TRACKERS = ("wandb", "tensorboard", "mlflow")
 
@@ -35,8 +36,11 @@ class Options:
     tasks: tuple[str, ...] = ()
 
 
-def read_options(given: Callable[[str], Any]) -> Options:
-    """The options as typed, `given("--scale")`, checked. Raises the error of the first that is wrong."""
+def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
+    """The options as typed, `given("--scale")`, over the project's settings; checked.
+
+    Raises the error of the first that is wrong.
+    """
     gpu, scale, track = (given(name) for name in ("--gpu", "--scale", "--track"))
     if given("--seeds") < 1:
         raise HarnessError(f"--seeds {given('--seeds')}: at least one seed is needed.")
@@ -45,9 +49,9 @@ def read_options(given: Callable[[str], Any]) -> Options:
     if track is not None and find_spec(track) is None:
         raise HarnessError(f"--track {track}: {track} is not installed.", f"pip install {track}")
     return Options(
-        scale=checked_scale(scale or ("full" if gpu is not None else "mini")),
+        scale=checked_scale(scale or settings.scale or ("full" if gpu is not None else "mini")),
         devices=tuple(parse(gpu, use=not given("--no-train"))),
-        data_root=checked_data_root(given("--data-root")),
+        data_root=checked_data_root(given("--data-root")) or settings.data_root,
         skip_bad_rows=given("--skip-bad-rows"),
         train=not given("--no-train"),
         retrain=given("--retrain"),

@@ -23,6 +23,7 @@ from harness.gates.verdict import Verdict
 from harness.jobs.missing import Wanted
 from harness.recipe import Stage, Subject
 from harness.session.run import Run
+from harness.session.settings import settings_of
 from harness.store.baselines import all_of
 from harness.store.sessions import SessionRows, write_session
 
@@ -38,8 +39,9 @@ class Outputs:
 
     @classmethod
     def of(cls, root: Path, results: str | None) -> Outputs:
-        """The project's own places, or the results file given."""
-        return cls(Path(results) if results else root / ".bench" / "results.duckdb", root / ".bench" / "reports")
+        """The results file given, or the project's own, and a folder beside it."""
+        file = Path(results) if results else settings_of(root).results
+        return cls(file, file.parent / "reports")
 
     def reading(self) -> AbstractContextManager[Any]:
         """A read-only connection to all results ingested so far."""

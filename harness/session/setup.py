@@ -18,6 +18,7 @@ from harness.project.declared import load_reports
 from harness.recipe import Subject
 from harness.report.declared import Report
 from harness.session.options import Options
+from harness.session.settings import settings_of
 from harness.store import Store, open_store
 from harness.store.baselines import Baseline, bless, read
 
@@ -75,7 +76,7 @@ class Setup:
 
 def store_of(root: Path, given: str | Path | None) -> Store:
     """The store that is named, or the project's own."""
-    return open_store(given or root / ".bench" / "store")
+    return open_store(given or settings_of(root).store)
 
 
 def open_setup(root: Path, store: Store, options: Options) -> Setup:

@@ -1,9 +1,13 @@
 """The command line's options as one value: defaults, and the one error for each that cannot be."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from harness.errors import HarnessError
 from harness.session.options import checked_data_root, checked_scale, read_options
+from harness.session.settings import Settings
 
 TYPED = {
     "--gpu": None, "--scale": None, "--track": None, "--data-root": None, "--skip-bad-rows": False, "--no-train": False,
@@ -11,16 +15,27 @@ TYPED = {
     "--adaptive": False, "--model": [], "--tasks": None,
 }  # fmt: skip
 
+SILENT = Settings(Path("store"), Path("results.duckdb"))
 
-def read(**typed):
+
+def read(settings=SILENT, **typed):
     given = TYPED | {f"--{name.replace('_', '-')}": value for name, value in typed.items()}
-    return read_options(given.__getitem__)
+    return read_options(given.__getitem__, settings)
 
 
 def test_without_options_a_session_trains_at_mini_scale_on_the_cpu():
     options = read()
     assert (options.scale, options.devices, options.train, options.seeds) == ("mini", ("cpu",), True, 1)
     assert (options.data_root, options.models, options.tasks) == (None, (), ())
+
+
+def test_an_option_goes_before_what_the_project_says_and_that_before_the_default(tmp_path):
+    said = replace(SILENT, scale="tiny", data_root=tmp_path)
+    options = read(said, gpu="0", no_train=True)
+    assert (options.scale, options.data_root) == ("tiny", tmp_path)
+    (tmp_path / "other").mkdir()
+    options = read(said, scale="small", data_root=tmp_path / "other")
+    assert (options.scale, options.data_root) == ("small", tmp_path / "other")
 
 
 def test_a_gpu_means_full_scale_unless_a_scale_is_given():

@@ -1,0 +1,64 @@
+"""What a project says with every command: `[tool.harness]` in its pyproject.toml, and the places used where it is silent."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+FILE = "pyproject.toml"
+KEYS = ("scale", "data_root", "store", "results")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults of a project. An option on the command line goes before each of them."""
+
+    store: str | Path  # a folder, or a URL
+    results: Path  # the DuckDB file; reports go to a folder beside it
+    scale: str | None = None  # None: full with --gpu, else mini
+    data_root: Path | None = None  # where real data files lie
+
+
+def settings_of(root: Path) -> Settings:
+    """The project's settings; paths in them are relative to its folder.
+
+    Without one of its own, its data lie in `data/`, if there is such a folder, and its state in `.bench/`.
+    Raises HarnessError for a setting that does not exist, is no text, or names a data folder that is not there.
+    """
+    said = _said(root)
+    own = root / "data"
+    data_root = root / said["data_root"] if "data_root" in said else own if own.is_dir() else None
+    if "data_root" in said and not (root / said["data_root"]).is_dir():
+        raise HarnessError(f"{root / FILE}: [tool.harness] data_root = {said['data_root']!r}: no such folder.")
+    store = said.get("store")
+    return Settings(
+        store=root / ".bench" / "store" if store is None else store if "://" in store else root / store,
+        results=root / said.get("results", ".bench/results.duckdb"),
+        scale=said.get("scale"),
+        data_root=data_root,
+    )
+
+
+def _said(root: Path) -> dict[str, str]:
+    """The section as written, its names and types checked."""
+    path = root / FILE
+    if not path.exists():
+        return {}
+    try:
+        section = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("harness", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HarnessError(f"{path} is not valid TOML: {error}") from None
+    for name, value in section.items():
+        if name not in KEYS:
+            close = difflib.get_close_matches(name, KEYS, n=1)
+            raise HarnessError(
+                f"{path}: [tool.harness] has no setting {name!r}.",
+                f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(KEYS)}.",
+            )
+        if not isinstance(value, str):
+            raise HarnessError(f"{path}: [tool.harness] {name} = {value!r}: it has to be a text in quotes.")
+    return dict(section)

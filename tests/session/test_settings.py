@@ -1,0 +1,46 @@
+"""[tool.harness] in pyproject.toml: what it may say, where its paths lead, and the error for each mistake."""
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.session.settings import Settings, settings_of
+
+
+def project(root, *lines):
+    (root / "pyproject.toml").write_text("\n".join(["[tool.harness]", *lines]))
+    return root
+
+
+def test_without_a_file_state_is_in_bench_and_data_where_there_is_a_folder_of_that_name(tmp_path):
+    bench = tmp_path / ".bench"
+    assert settings_of(tmp_path) == Settings(bench / "store", bench / "results.duckdb")
+    (tmp_path / "data").mkdir()
+    assert settings_of(tmp_path).data_root == tmp_path / "data"
+
+
+def test_paths_are_relative_to_the_project(tmp_path):
+    (tmp_path / "rows").mkdir()
+    said = project(
+        tmp_path, 'scale = "tiny"', 'data_root = "rows"', 'store = "../shared"', 'results = "out/all.duckdb"'
+    )
+    shared, results = tmp_path / ".." / "shared", tmp_path / "out" / "all.duckdb"
+    assert settings_of(said) == Settings(shared, results, "tiny", tmp_path / "rows")
+    assert settings_of(project(tmp_path, 'store = "/mnt/store"')).store == tmp_path.__class__("/mnt/store")
+    assert settings_of(project(tmp_path, 'store = "s3://bucket/store"')).store == "s3://bucket/store"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('scal = "tiny"', "has no setting 'scal'. Did you mean 'scale'"),
+        ('gpu = "0"', "has no setting 'gpu'. It has: scale, data_root, store, results."),
+        ("scale = 1", "scale = 1: it has to be a text in quotes"),
+        ('data_root = "rows"', "data_root = 'rows': no such folder"),
+        ("scale = ", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_the_file(tmp_path, line, said):
+    with pytest.raises(HarnessError) as error:
+        settings_of(project(tmp_path, line))
+    assert said in " ".join(error.value.message.split())
+    assert error.value.problem.startswith(str(tmp_path / "pyproject.toml"))
