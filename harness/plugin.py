@@ -1,7 +1,7 @@
 """The pytest plugin: options, collection, the fixtures `checkpoint`, `evaluate`, `verdict` and one per recipe.
 
-Each hook hands over to an ordinary object: a `Setup` before anything runs, then a `Run` and its `Record`. The plugin is
-loaded by `pytest_plugins` in the project's root conftest.py, and in no other way.
+Each hook hands over to an ordinary object: a `Setup` before anything runs, then a `Run` and its `Record`.
+`harness.session.entry` loads the plugin in projects with recipes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from harness.gates.verdict import Verdict
 from harness.recipe import Subject
 from harness.session import github
 from harness.session.ending import closing
+from harness.session.entry import declares_recipes
 from harness.session.options import read_options
 from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run
@@ -74,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "gpu: needs a CUDA device")
     config.addinivalue_line("markers", "network: needs the network")
     root = config.rootpath
-    if not (root / "recipes").is_dir():
+    if not declares_recipes(root):
         return
     with _usage_errors():
         options = read_options(config.getoption, settings_of(root))

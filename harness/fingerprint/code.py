@@ -34,6 +34,8 @@ SCORES = ("evaluation/scored", "scoring/metrics", "statistics")  # beside each s
 EVIDENCE = ("gates/evidence", "scoring/metrics", "statistics")
 ROWS = ("data/reading",)
 
+Reached = dict[tuple[str, str], str]  # (module, name) of a function, class or constant -> its digest
+
 
 class CodeDigests:
     """Digests of folders of the harness; code does not change while a session runs, so each is computed once."""
@@ -85,28 +87,29 @@ def function_digest(function: Callable[..., Any]) -> str:
     """Digest of a function with the functions, classes and constants it reaches by name.
 
     What lies in installed libraries is left to the environment record. A constant that is a `Path` counts
-    by the file's bytes, a compiled pattern by its text.
+    by the file's bytes, a compiled pattern by its text. Modules do not count: a file may be imported as `test_tone`
+    and as `suites.test_tone`.
     """
-    reached: dict[str, str] = {}
+    reached: Reached = {}
     _reach(function, reached)
-    return digest(reached)
+    return digest(sorted({(name, own) for (_, name), own in reached.items()}))
 
 
-def _reach(thing: Any, reached: dict[str, str]) -> None:
-    """Add a function or class, and all that its code names, to what was reached: name -> digest."""
+def _reach(thing: Any, reached: Reached) -> None:
+    """Add a function or class, and all that its code names, to what was reached."""
     if isinstance(thing, partial):
         _reach(thing.func, reached)
         for given, value in [*enumerate(thing.args), *thing.keywords.items()]:
-            _reach_value(f"{thing.func.__qualname__}.given.{given}", value, reached)
+            _reach_value((thing.func.__module__, f"{thing.func.__qualname__}.given.{given}"), value, reached)
         return
     code = inspect.unwrap(thing) if callable(thing) and not isinstance(thing, type) else thing
     code = code.__func__ if isinstance(code, MethodType) else code
-    name = f"{thing.__module__}.{thing.__qualname__}"
+    module, name = thing.__module__, thing.__qualname__
     if _is_lambda(code):  # of which several may have this name, and be on one line
         name = f"{name}.{digest(_compiled(code.__code__))[:8]}"
-    if name in reached:
+    if (module, name) in reached:
         return
-    reached[name] = _own_digest(code, name)
+    reached[module, name] = _own_digest(code, name)
     if not isinstance(code, FunctionType | type):
         return
     functions = (
@@ -114,12 +117,12 @@ def _reach(thing: Any, reached: dict[str, str]) -> None:
     )
     for function in functions:
         for used, value in inspect.getclosurevars(function).nonlocals.items():
-            _reach_value(f"{name}.{used}", value, reached)
+            _reach_value((module, f"{name}.{used}"), value, reached)
         for number, value in enumerate([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]):
-            _reach_value(f"{name}.default{number}", value, reached)
+            _reach_value((module, f"{name}.default{number}"), value, reached)
         for used in sorted(_names(function.__code__)):
             if used in function.__globals__:
-                _reach_value(f"{function.__module__}.{used}", function.__globals__[used], reached)
+                _reach_value((function.__module__, used), function.__globals__[used], reached)
 
 
 @cache
@@ -149,7 +152,7 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*(_names(c) for c in inner))
 
 
-def _reach_value(name: str, value: Any, reached: dict[str, str]) -> None:
+def _reach_value(name: tuple[str, str], value: Any, reached: Reached) -> None:
     if isinstance(value, ModuleType):
         return
     if isinstance(value, partial):
