@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from harness.recipe import Subject
 from harness.session import github
 from harness.session.ending import closing
 from harness.session.entry import declares_recipes
+from harness.session.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
 from harness.session.options import read_options
 from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run
@@ -119,6 +121,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         )
 
 
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    setup = parent.config.stash.get(SETUP, None)
+    if setup is None or module_path.parent != setup.root / "suites" or judges_by_itself(setup.root):
+        return None
+    module = SuiteModule.from_parent(parent, path=module_path)
+    module.gates = setup.gates
+    return module
+
+
 def _recipe_fixture(name: str) -> Callable[..., Checkpoint]:
     def recipe(request: pytest.FixtureRequest) -> Checkpoint:
         return _checkpoint(request)
@@ -141,7 +152,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("task", tasks, ids=[task.name for task in tasks])
             metafunc.config.stash[OF_TASKS].add(metafunc.definition.nodeid)
         if "verdict" in asked:
-            gates = setup.gates.of_all(setup.project.subjects())
+            all_gates = metafunc.function is not test_gate
+            gates = (
+                setup.gates.of_all(setup.project.subjects())
+                if all_gates
+                else gates_of_file(setup.gates, metafunc.module)
+            )
             metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
         recipes = [name for name in metafunc.fixturenames if name in setup.project.names and name in asked]
         if recipes:
