@@ -1,6 +1,7 @@
 """The `harness` command, thin: each command opens what it needs, calls one room, prints a table or JSON.
 
 main     the commands together        shared   options and tables that several commands have
+begin    init, new, add
 plans    plan, why, status, tone      results  compare, gate, report, results, baseline
 store    store ls, verify, prune      models   chat, export, serve          data   data chunks, mix, split, check
 """

@@ -8,18 +8,20 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import models, plans, results
+from harness.cli import begin, models, plans, results
 from harness.cli.data import data_app
 from harness.cli.store import store_app
 from harness.errors import HarnessError
 
-ABOUT = "What is planned, stored, different and judged. Run inside a project's folder."
+ABOUT = "A project's files; what is planned, stored, different and judged. Run inside a project's folder."
 COMMANDS = (
-    plans.plan, plans.why, plans.status, plans.tone, results.compare, results.gate, results.report,
+    begin.init, plans.plan, plans.why, plans.status, plans.tone, results.compare, results.gate, results.report,
     models.chat, models.export, models.serve,
 )  # fmt: skip
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=ABOUT)
+app.add_typer(begin.new_app, name="new")
+app.add_typer(begin.add_app, name="add")
 app.add_typer(results.results_app, name="results")
 app.add_typer(results.baseline_app, name="baseline")
 app.add_typer(store_app, name="store")

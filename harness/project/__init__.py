@@ -3,6 +3,7 @@
 declared       files -> values; an error names file and line
 project        the declarations of one session: recipes, suites, subjects, seeds
 references     base and untrained, which need no declaration
+starting/      a project's first files
 command_line   subjects and suites without a file of their own: --model, --tasks
 """
 

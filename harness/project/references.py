@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TypeGuard
 
 from harness.recipe import Architecture, Fresh, Gguf, Recipe, Subject, Variant
 
@@ -31,12 +32,15 @@ def beside(subject: Subject, name: str, recipes: Mapping[str, Recipe]) -> Subjec
     """The subject's `base` or `untrained`, of its own scale; None where it has none.
 
     One that is declared goes before one that exists by itself; of several the one whose variant has the same name.
+    A base that is itself a recipe's variant, of that scale, is its own.
     """
     declared = [one for one in recipes.get(name, ()) if _belongs(name, one, subject)]
     named = [one for one in declared if one.variant.name == subject.variant.name]
     if declared:
         return (named or declared)[0]
     start = REFERENCES[name].start(subject)
+    if _is_one(start, subject):
+        return start
     return next((one for one in undeclared(name, recipes) if _starts(one.variant, start, subject)), None)
 
 
@@ -52,7 +56,7 @@ def undeclared(name: str, recipes: Mapping[str, Recipe]) -> list[Subject]:
     for subject in [subject for recipe in recipes.values() if recipe.name != name for subject in recipe]:
         start = REFERENCES[name].start(subject)
         known = [_belongs(name, one, subject) for one in declared] + [_starts(v, start, subject) for v in found]
-        if start is None or any(known):
+        if start is None or _is_one(start, subject) or any(known):
             continue
         own = f"{subject.scale}_{_slug(start)}"
         free = own if own not in taken else f"{own}_{hashlib.sha256(repr(start).encode()).hexdigest()[:8]}"
@@ -63,6 +67,11 @@ def undeclared(name: str, recipes: Mapping[str, Recipe]) -> list[Subject]:
 
 def _belongs(name: str, one: Subject, subject: Subject) -> bool:
     return not one.variant.stages and one.scale == subject.scale and REFERENCES[name].fits(one, subject)
+
+
+def _is_one(start: Start | None, subject: Subject) -> TypeGuard[Subject]:
+    """Whether what it starts from is declared by itself, as a variant of the subject's scale."""
+    return isinstance(start, Subject) and start.scale == subject.scale
 
 
 def _starts(variant: Variant, start: Start | None, subject: Subject) -> bool:

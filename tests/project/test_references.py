@@ -83,7 +83,7 @@ def test_a_subject_that_pretrains_has_no_base_and_the_untrained_of_its_shape(mad
     ground = recipe(made, "ground", mini(SHAPE), stages=[PRETRAIN])
     over = recipe(made, "over", mini(ground["mini"]))
     assert beside(made, ground["mini"], "base") is None
-    assert beside(made, over["mini"], "base") == ("base-mini_ground_mini", ground["mini"])
+    assert beside(made, over["mini"], "base") == ("ground-mini", ground["mini"].variant.base)
     for subject in (ground["mini"], over["mini"]):
         assert beside(made, subject, "untrained") == ("untrained-mini_ground_mini", Fresh(ground["mini"]))
 
