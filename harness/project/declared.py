@@ -41,7 +41,7 @@ def load_recipes(root: Path) -> dict[str, Recipe]:
     declared: dict[str, str] = {}
     for path in sorted((root / "recipes").glob("*.py")):
         module = _import(root, f"recipes.{path.stem}")
-        elsewhere = imported_names(path)
+        elsewhere = _imported_names(path)
         for name, value in vars(module).items():
             if not isinstance(value, Recipe) or name in elsewhere:
                 continue
@@ -70,6 +70,12 @@ def load_suites(root: Path) -> dict[str, Suite]:
     return found
 
 
+def suites_declared_in(module: ModuleType) -> list[Suite]:
+    """The suites of a file, without those that it imports from another."""
+    elsewhere = _imported_names(Path(str(module.__file__)))
+    return [value for name, value in vars(module).items() if isinstance(value, Suite) and name not in elsewhere]
+
+
 def load_reports(root: Path, kind: type[Declared]) -> list[Declared]:
     """The values of a kind in `reports/`, in the order of their files.
 
@@ -77,13 +83,13 @@ def load_reports(root: Path, kind: type[Declared]) -> list[Declared]:
     """
     found: list[Declared] = []
     for path in sorted((root / "reports").glob("*.py")):
-        if kind.__name__ in imported_names(path, "harness"):
+        if kind.__name__ in _imported_names(path, "harness"):
             module = _import(root, f"reports.{path.stem}")
             found += [value for value in vars(module).values() if isinstance(value, kind)]
     return found
 
 
-def imported_names(path: Path, package: str | None = None) -> set[str]:
+def _imported_names(path: Path, package: str | None = None) -> set[str]:
     """The names that a file imports; none where it is not valid Python."""
     try:
         tree = ast.parse(path.read_text("utf-8"))

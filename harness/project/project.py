@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 
 from harness.data.sources import Scale
 from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.project.command_line import model_recipe, task_suite
-from harness.project.declared import load_recipes, load_suites
+from harness.project.declared import load_recipes, load_suites, suites_declared_in
 from harness.project.references import REFERENCES, beside, undeclared
 from harness.recipe import Recipe, Subject
 from harness.suite import Suite
@@ -42,6 +43,10 @@ class Project:
         if name not in self.suites:
             raise SuiteError(f"there is no suite {name!r} (suites: {', '.join(self.suites)}).")
         return self.suites[name]
+
+    def suites_of(self, module: ModuleType) -> list[Suite]:
+        """The suites that one of the project's files declares."""
+        return suites_declared_in(module)
 
     @property
     def task_suites(self) -> list[Suite]:

@@ -2,7 +2,6 @@
 
 settings    pyproject.toml;  options  the command line over it, checked
 setup       project, store, options, keys, before anything runs
-entry       what pytest loads first;  gate_tests  claims as tests
 selection   what the selected tests ask for;  items  the items of suites, for `harness data check`
 run         jobs, and what tests get from them
 record      rows for the warehouse, the report;  ending  the last lines;  github  annotations

@@ -10,7 +10,6 @@ from pathlib import Path
 from string import Template
 
 from harness.errors import HarnessError
-from harness.files import write_whole
 from harness.project.starting.shipped import shipped
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -117,4 +116,5 @@ def _write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness.environment import PACKAGE
 from harness.errors import HarnessError
 
 FILES = "test_*.py"
 NO_SUITES = ("gates",)  # claims are tests of the suites' files already
 LINE = 120  # characters
+ABOVE = Path(__file__).parents[3]  # the folder in which the package lies
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Shipped:
 def shipped() -> Shipped:
     """Of a checkout, or where pip has put them: below the environment's `share/`, or that of `pip install --target`."""
     places = (
-        PACKAGE.parent,
+        ABOVE,
         Path(sysconfig.get_path("data"), "share", "harness"),
-        PACKAGE.parent / "share" / "harness",
+        ABOVE / "share" / "harness",
     )
     for place in places:
         if (place / "recipes" / "datasets.py").exists() and (place / "suites" / "test_tone.py").exists():

@@ -12,8 +12,6 @@ import pytest
 from harness.errors import HarnessError
 from harness.gates.gate import DeclaredGates, Gate
 from harness.gates.verdict import Verdict
-from harness.project.declared import imported_names
-from harness.suite import Suite
 
 
 def test_gate(verdict: Verdict) -> None:
@@ -43,10 +41,8 @@ def judges_by_itself(root: Path) -> bool:
 
 def gates_of_file(gates: DeclaredGates, module: ModuleType) -> list[Gate]:
     """The gates about the suites that a file declares; about lm-eval's tasks, where its tests ask for those."""
-    elsewhere = imported_names(Path(str(module.__file__)))
-    named = vars(module).items()
-    own = {value.name for name, value in named if isinstance(value, Suite) and name not in elsewhere}
-    if any(isinstance(value, FunctionType) and "task" in value.__code__.co_varnames for _, value in named):
+    own = {suite.name for suite in gates.project.suites_of(module)}
+    if any(isinstance(one, FunctionType) and "task" in one.__code__.co_varnames for one in vars(module).values()):
         own |= {task.name for task in gates.project.task_suites}
     return [gate for gate in gates.of_all(gates.project.subjects()) if gate.suites[0] in own]
 

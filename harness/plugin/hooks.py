@@ -1,7 +1,7 @@
-"""The pytest plugin: options, collection, the fixtures `checkpoint`, `evaluate`, `verdict` and one per recipe.
+"""The hooks: options, collection, the fixtures `checkpoint`, `evaluate`, `verdict` and one per recipe.
 
 Each hook hands over to an ordinary object: a `Setup` before anything runs, then a `Run` and its `Record`.
-`harness.session.entry` loads the plugin in projects with recipes.
+`harness.plugin` loads them in projects with recipes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from harness.errors import HarnessError
 from harness.evaluation import Checkpoint, Evaluation
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
+from harness.plugin import declares_recipes
+from harness.plugin.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
 from harness.recipe import Subject
 from harness.session import github
 from harness.session.ending import closing
-from harness.session.entry import declares_recipes
-from harness.session.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
 from harness.session.options import read_options
 from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.session.gate_tests import judges_by_itself
+from harness.plugin.gate_tests import judges_by_itself
 from tests.projects import SUITE, run_session, write_project
 
 WITHOUT_GATES = SUITE[: SUITE.index("def test_gate")]
