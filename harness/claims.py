@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.errors import RecipeError, SuiteError
+from harness.errors import RecipeError, SuiteError, check_types
 
 COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "equals", "below", "above")
 
@@ -36,6 +36,7 @@ class Claim:
     words: str | None = field(default=None, kw_only=True)  # the claim as the report says it
 
     def __post_init__(self) -> None:
+        check_types(self, RecipeError)
         who = f"Claim({self.suite!r}, {self.metric!r})"
         given = [word for word in COMPARISONS if getattr(self, word) is not None]
         if len(given) != 1:
@@ -94,6 +95,7 @@ class Target:
     words: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_types(self, RecipeError)
         object.__setattr__(self, "above", tuple(self.above))
         object.__setattr__(self, "together_with", tuple(self.together_with))
         if (self.at_least is None) == (not self.above):
@@ -123,6 +125,7 @@ class Guard:
     may_rise: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_types(self, SuiteError)
         if (self.may_fall is None) == (self.may_rise is None):
             raise SuiteError(f"Guard({self.metric!r}): give either may_fall or may_rise.")
         if not self.margin > 0:

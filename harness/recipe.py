@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.claims import Claim, Target
-from harness.data.sources import SCALES, Mix, Scale
-from harness.errors import RecipeError
+from harness.data.sources import Dataset, Mix, Rows, Scale
+from harness.errors import RecipeError, check_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,9 @@ class Architecture:
     head_size: int | None = None  # default: hidden_size / heads
     family: Literal["llama", "gpt2"] = "llama"
 
+    def __post_init__(self) -> None:
+        check_types(self, RecipeError)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
@@ -41,6 +44,7 @@ class Lora:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        check_types(self, RecipeError)
         if self.rank < 1:
             raise RecipeError(f"Lora: rank {self.rank} is not positive.", "Use 8, 16 or 32.")
         if not 0 <= self.dropout < 1:
@@ -56,6 +60,9 @@ class Quantization:
     bits: Literal[4] = 4
     double: bool = True
     compute: Literal["bfloat16", "float32"] = "bfloat16"
+
+    def __post_init__(self) -> None:
+        check_types(self, RecipeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +84,11 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         name = type(self).__name__
+        for what in ("data", "held_out"):
+            if isinstance(rows := getattr(self, what, None), Dataset | Rows):
+                raise RecipeError(f"{name}: {what} is the {type(rows).__name__} {_name_of(rows)!r}, and has to be a Mix.",
+                                  f"Write {what}=Mix(...) around it.")  # fmt: skip
+        check_types(self, RecipeError)
         for what in ("learning_rate", "epochs", "effective_batch_size", "max_grad_norm"):
             if not getattr(self, what) > 0:
                 raise RecipeError(f"{name}: {what} {getattr(self, what)!r} is not positive.")
@@ -87,8 +99,6 @@ class TrainingSettings:
             )
         if self.min_learning_rate and self.schedule != "cosine":
             raise RecipeError(f"{name}: schedule {self.schedule!r} has no min_learning_rate.", "Use 'cosine'.")
-        if self.optimizer not in ("adamw", "adamw_fused", "adamw_8bit"):
-            raise RecipeError(f"{name}: optimizer {self.optimizer!r} is none of adamw, adamw_fused and adamw_8bit.")
         if self.warmup_steps < 0:
             raise RecipeError(f"{name}: warmup_steps {self.warmup_steps} is negative.")
 
@@ -188,6 +198,7 @@ class Gguf:
     sha256: str | None = field(default=None, kw_only=True)  # of the file; of one in a wheel it must be given
 
     def __post_init__(self) -> None:
+        check_types(self, RecipeError)
         if (self.path is None) == (self.wheel is None):
             raise RecipeError("Gguf: give either the path of a file, or a wheel with the member in it.")
         if self.sha256 is not None:
@@ -240,11 +251,19 @@ class Variant:
     save_steps: int | None = field(default=None, kw_only=True)  # default: five times in a training
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise RecipeError(f"Variant {self.name!r}: scale {self.scale!r} is none of {', '.join(SCALES)}.")
+        if isinstance(self.base, Recipe):
+            raise RecipeError(
+                f"Variant {self.name!r}: base is the recipe {self.base.name!r}, and has to be one of its variants.",
+                f"Write base={self.base.name.upper()}[{self.base.variants[0].name!r}].",
+            )
+        check_types(self, RecipeError)
         object.__setattr__(self, "base", _file_or_name(self.base))
         if self.stages is not None:
             object.__setattr__(self, "stages", tuple(self.stages))
+
+
+def _name_of(rows: Dataset | Rows) -> str:
+    return rows.name if isinstance(rows, Dataset) else rows.dataset.name
 
 
 def _file_or_name(base: Any) -> Any:
@@ -264,6 +283,7 @@ class Recipe:
     hypothesis: str = field(default="", kw_only=True)  # default: the recipe file's docstring
 
     def __post_init__(self) -> None:
+        check_types(self, RecipeError)
         for what in ("stages", "variants", "claims", "targets"):
             object.__setattr__(self, what, tuple(getattr(self, what)))
         if not self.name.isidentifier():

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from harness.claims import Guard
 from harness.data.sources import Dataset, Mix, Row, Rows
-from harness.errors import SuiteError
+from harness.errors import SuiteError, check_types
 from harness.recipe import Subject
 
 
@@ -141,6 +141,7 @@ class Suite:
     about: str = field(default="", compare=False)  # one plain sentence for the report
 
     def __post_init__(self) -> None:
+        check_types(self, SuiteError)
         object.__setattr__(self, "asks", tuple(self.asks))
         object.__setattr__(self, "metrics", tuple(self.metrics))
         object.__setattr__(self, "guards", tuple(self.guards))

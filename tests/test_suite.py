@@ -77,5 +77,5 @@ def test_a_scorer_is_a_function_or_a_partial_one():
     assert suite(scorer=partial(lambda sample, output, k: {}, k=3)).name == "look"
     with pytest.raises(SuiteError, match="suite look: scorer is .*, not a function"):
         suite(scorer=Callable())
-    with pytest.raises(SuiteError, match="suite look: to_sample is 'id', not a function"):
+    with pytest.raises(SuiteError, match="Suite 'look': to_sample is the str 'id', and has to be a function"):
         suite(to_sample="id")

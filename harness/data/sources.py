@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.errors import DataError
+from harness.errors import DataError, check_types
 
 Scale = Literal["tiny", "mini", "small", "full"]
 SCALES: tuple[Scale, ...] = ("tiny", "mini", "small", "full")
@@ -54,6 +54,7 @@ class Source:
         for name in ("require", "keep"):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, (getattr(self, name),))
+        check_types(self, DataError)
         if (self.prompt is None) != (self.completion is None):
             raise DataError(f"{self}: prompt and completion go together.")
         if self.text is not None and self.prompt is not None:
@@ -120,6 +121,7 @@ class Dataset:
     full: Source | None = None
 
     def __post_init__(self) -> None:
+        check_types(self, DataError)
         if self.tiny is None:
             object.__setattr__(self, "tiny", self.mini)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.claims import Claim, Regression, Target
-from harness.errors import SuiteError
+from harness.errors import RecipeError, SuiteError
 from harness.project import REFERENCES, Project
 from harness.recipe import Recipe, Subject
 from harness.store.baselines import Baseline
@@ -99,6 +100,27 @@ class DeclaredGates:
         """Every gate of the subjects; several training seeds of a recipe are judged as one."""
         first = [s for s in subjects if s.seed == s.recipe[s.variant.name].seed]
         return [gate for subject in first for gate in self.of(subject)]
+
+    def check(self, subjects: Iterable[Subject]) -> list[str]:
+        """A note on each claim about a metric that its suite does not declare and that looks misspelt.
+
+        Raises RecipeError for a claim about a suite that does not exist.
+        """
+        notes, known = [], self.project.suites
+        for gate in self.of_all(subjects):
+            for name in gate.suites:
+                if name not in known:
+                    close = difflib.get_close_matches(name, known, n=1)
+                    raise RecipeError(
+                        f"{gate.subject.recipe.name}: a claim is about the suite {name!r}, which does not exist.",
+                        (f"Did you mean {close[0]!r}? " if close else f"Suites: {', '.join(known)}. ")
+                        + f"A task of lm-eval is named beside it: --tasks {name}",
+                    )
+                declared = [metric.name for metric in known[name].metrics]
+                close = difflib.get_close_matches(gate.claim.metric, declared, n=1)
+                if close and gate.claim.metric not in declared:
+                    notes.append(f"note: {gate.id}: suite {name} declares no {gate.claim.metric!r}; {close[0]!r}?")
+        return notes
 
     def family(self, gate: Gate) -> list[Gate]:
         """The gates that are adjusted for together: chance could make any of them pass."""

@@ -10,6 +10,7 @@ only the failures are adjusted: that all are no worse is one statement, which ne
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass, replace
 
 from harness.claims import Regression
@@ -100,6 +101,26 @@ class Judge:
             others[gate.claim.baseline] = [blessed]
         return self._remembered(gate, candidates, others)
 
+    def missing(self, gate: Gate, coming: Container[str]) -> Missing | None:
+        """What the gate will lack once the evaluations with the keys `coming` are there as well; None if nothing."""
+        seeds = self.gates.seeds_of(gate)
+        for subject in seeds:
+            for name in gate.suites:
+                if not self._will_be_there(name, subject, coming):
+                    return Missing(f"{subject.id} is not measured by {name}", command(subject, seeds=len(seeds)))
+            for name in gate.references:
+                other = self._reference(subject, name)
+                if isinstance(other, Missing):
+                    return other
+                if not self._will_be_there(gate.claim.suite, other, coming):
+                    reason = f"{other.id} is not measured by {gate.claim.suite}"
+                    return Missing(reason, command(subject, other, seeds=len(seeds)))
+        return None
+
+    def _will_be_there(self, suite: str, subject: Subject, coming: Container[str]) -> bool:
+        key = self.results.planned(self.gates.project.suite(suite), subject).key
+        return key in coming or self.results.store.holds("evaluations", key)
+
     def blessed(self, subject: Subject, claim: Regression) -> Evaluation | None:
         """The evaluation that the baseline holds of the subject; EvaluationMissing where the store has lost it."""
         assert self.gates.baseline is not None
@@ -127,16 +148,23 @@ class Judge:
 
     def _other(self, gate: Gate, subject: Subject, name: str, seeds: int) -> Evaluation | Missing:
         """The evaluation of the reference that goes with the subject."""
-        other = self.gates.project.other_side(subject, name)
-        if other is None and name in REFERENCES:
-            return Missing(f"{subject.id} has no {name} to be compared with: it is not trained from another model")
-        if other is None:
-            return Missing(f"{name} has no variant {subject.variant.name!r} to compare {subject.id} with")
+        other = self._reference(subject, name)
+        if isinstance(other, Missing):
+            return other
         suite = self.gates.project.suite(gate.claim.suite)
         found = self.results.evaluation(suite, other)
         if found is None:
             return Missing(f"{other.id} is not measured by {suite.name}", command(subject, other, seeds=seeds))
         return found
+
+    def _reference(self, subject: Subject, name: str) -> Subject | Missing:
+        """The subject of that name that goes with the other."""
+        other = self.gates.project.other_side(subject, name)
+        if other is None and name in REFERENCES:
+            return Missing(f"{subject.id} has no {name} to be compared with: it is not trained from another model")
+        if other is None:
+            return Missing(f"{name} has no variant {subject.variant.name!r} to compare {subject.id} with")
+        return other
 
     def _remembered(
         self, gate: Gate, candidates: list[list[Evaluation]], others: dict[str, list[Evaluation]]

@@ -207,10 +207,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     setup = config.stash.get(SETUP, None)
-    if setup is None or config.option.collectonly:
+    if setup is None:
         return
     selection = _selection(session.items)
-    if not selection:
+    with _usage_errors():
+        for note in setup.gates.check(
+            {s.id: s for s in [*selection.subjects, *(g.subject for g in selection.gates)]}.values()
+        ):
+            _write_line(config, note)
+    if config.option.collectonly or not selection:
         return
     with _usage_errors():
         run = Run(setup)

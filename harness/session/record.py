@@ -89,7 +89,9 @@ class Record:
                 f"to train: {', '.join(trained) or 'nothing'}; to measure: {len(jobs) - len(trained)} checkpoints"
             )
             forecast = self.run.forecast()
-            lines += [f"  {gate.id}: {forecast.detectable(gate)}" for gate in gates]
+            for gate in gates:
+                lacks = self.run.will_lack(gate)
+                lines.append(f"  {gate.id}: " + (f"will be skipped: {lacks}" if lacks else forecast.detectable(gate)))
         return lines
 
     def _other_versions(self) -> list[str]:

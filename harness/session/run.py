@@ -11,6 +11,7 @@ from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError
 from harness.evaluation import Checkpoint, Evaluation, StoredResults
 from harness.evaluation.asking.rows import SuiteRows
 from harness.fingerprint.evaluations import PlannedEvaluation
+from harness.gates.evidence import Missing
 from harness.gates.forecast import Forecast
 from harness.gates.gate import Gate
 from harness.gates.judge import Judge
@@ -74,6 +75,7 @@ class Run:
         self.judge = Judge(self.gates, self.results)
         self.pool, self.jobs, self.leases = WorkerPool(), Jobs(), Leases()
         self.rows = SuiteRows(setup.keys.access, partial(note_left_out, setup.store.root, self.log.add))
+        self.coming: set[str] = set()  # keys of the evaluations that the session will have made
         self._executor: Executor | None = None
 
     # ---- before anything runs ---------------------------------------------------------------------
@@ -112,7 +114,12 @@ class Run:
     def plan(self, wanted: Wanted) -> None:
         """Find the jobs for all that is missing; none where nothing may be trained."""
         if self.setup.options.train:
+            self.coming = {planned.key for planned in [*wanted.evaluations, *wanted.references]}
             self.jobs = missing_jobs(wanted, self._context(), list(self.setup.project.suites.values()))
+
+    def will_lack(self, gate: Gate) -> Missing | None:
+        """What the gate will lack when all jobs are done, which is then the reason why it is skipped."""
+        return self.judge.missing(gate, self.coming)
 
     def forecast(self) -> Forecast:
         """What gates could detect with the samples they will have."""

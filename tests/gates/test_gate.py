@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from harness import Claim, Recipe, Target
-from harness.errors import SuiteError
+from harness.errors import RecipeError, SuiteError
 from harness.gates.gate import Gate, gates_of
 from harness.store.baselines import Baseline
 from tests.gates.alpha_and_beta import STAGES
@@ -147,3 +147,24 @@ def test_a_suite_guards_nothing_of_a_subject_that_it_does_not_concern(made):
     trained = dataclasses.replace(base, name="trained", stages=STAGES)["mini"]
     named = {subject.id: {gate.claim.suite for gate in made.gates.of(subject)} for subject in (base["mini"], trained)}
     assert named == {"base-mini": {"share"}, "trained-mini": {"share", "touching"}}
+
+
+# ---- before anything is trained -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suite", "remedy"), [("tune", "Did you mean 'tone'? "), ("arc_easy", "Suites: quiz, tone, share. ")]
+)
+def test_a_claim_about_a_suite_that_does_not_exist_is_refused(made, suite, remedy):
+    alpha = add(made, "alpha", [Claim(suite, "acc", below=0.5)])
+    with pytest.raises(
+        RecipeError, match=f"alpha: a claim is about the suite '{suite}', which does not exist"
+    ) as error:
+        made.gates.check([alpha])
+    assert error.value.remedy == f"{remedy}A task of lm-eval is named beside it: --tasks {suite}"
+
+
+def test_a_metric_that_looks_misspelt_is_noted(made):
+    claims = [Claim("share", "ac", below=0.5), Claim("share", "acc", below=0.5), Claim("tone", "ac", below=0.5)]
+    alpha = add(made, "alpha", [*claims, Claim("share", "coverage", below=0.5)])  # a mean that is not declared
+    assert made.gates.check([alpha]) == ["note: alpha-mini-share-ac: suite share declares no 'ac'; 'acc'?"]

@@ -393,3 +393,25 @@ def test_scores_of_two_samples_that_are_equal_prove_nothing(made):
     measure(made, add(made, "beta"), "share", acc=[1.0, 0.0], loss=[0.3, 0.3])
     measure(made, alpha, "share", acc=[1.0, 0.0], loss=[0.3, 0.3])
     assert judged(made, alpha).verdict == "inconclusive"
+
+
+# ---- what will be missing ---------------------------------------------------------------------------------
+
+
+def test_what_a_claim_will_lack_is_known_before_anything_is_measured(made):
+    alpha, beta = add(made, "alpha", [Claim("tone", "x", lower_than="beta")]), add(made, "beta")
+    [gate] = made.gates.of_all([alpha])
+    keys = {name: made.results.planned(made.project.suite("tone"), s).key for name, s in (("a", alpha), ("b", beta))}
+    assert str(made.judge.missing(gate, ())).startswith("alpha-mini is not measured by tone; add it: pytest suites/")
+    assert str(made.judge.missing(gate, {keys["a"]})).startswith("beta-mini is not measured by tone; add it: pytest")
+    assert made.judge.missing(gate, set(keys.values())) is None
+    measure(made, beta, x=[0.5] * 4)
+    assert made.judge.missing(gate, {keys["a"]}) is None
+
+
+def test_another_side_that_there_is_not_will_always_be_missing(made):
+    alpha = add(made, "alpha", [Claim("tone", "x", lower_than="beta")], variant="large")
+    add(made, "beta")
+    [gate] = made.gates.of_all([alpha])
+    own = made.results.planned(made.project.suite("tone"), alpha).key
+    assert str(made.judge.missing(gate, {own})) == "beta has no variant 'large' to compare alpha-large with"

@@ -147,3 +147,13 @@ def test_a_folder_without_recipes_has_a_plain_pytest_session(tmp_path):
     status, output = run_session(tmp_path)
     assert status == 0, output
     assert "harness:" not in output
+
+
+def test_a_claim_about_a_suite_that_does_not_exist_stops_the_session_before_it_trains(tmp_path):
+    root = write_project(tmp_path)
+    path = root / "recipes" / "tiny.py"
+    path.write_text(path.read_text().replace('Claim("look", "words"', 'Claim("loook", "words"'))
+    status, output = run_session(root)
+    assert status == 4
+    assert "RecipeError: plain: a claim is about the suite 'loook', which does not exist." in output
+    assert "Did you mean 'look'?" in output
