@@ -142,6 +142,10 @@ def _print_findings(found: Findings, absent: dict[str, str], with_suites: bool) 
         print(f"  and {found.bad - len(found.bad_rows):,} more")
     print("formats: " + (", ".join(f"{name} {count:,}" for name, count in found.formats.items()) or "none"))
     print(f"duplicates: {found.duplicate_texts:,} texts, {found.duplicate_ids:,} ids")
+    if found.control_tokens:
+        print(
+            f"control tokens: {found.control_tokens:,} rows quote one, such as <|im_end|>; models read it as the token"
+        )
     lengths = {"chars": found.chars, "tokens": found.tokens}
     known = [{"length": unit, **asdict(of_unit)} for unit, of_unit in lengths.items() if of_unit]
     if known:

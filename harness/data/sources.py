@@ -73,10 +73,11 @@ class Embedded(Source):
 
 @dataclass(frozen=True)
 class Files(Source):
-    """A file below `--data-root`: .jsonl, .json (a list of rows), or plain text under any other name.
+    """A file below `--data-root`: JSON lines, a JSON list, CSV, Parquet, Arrow, or plain text, which is what is none of
+    these. All may be compressed (.gz, .zst, .bz2).
 
     Plain text is split into documents at each `separator` (default: a blank line). Each document is a row with one
-    field, `text`.
+    field, `text`. With a separator the file is text whatever it looks like.
     """
 
     path: str

@@ -68,6 +68,8 @@ class TrainingJob:
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
             if record.get("last_answer_rows"):
                 context.report(Note(_last_answers(planned.name, record)))
+            if record.get("control_token_rows"):
+                context.report(Note(_control_tokens(planned.name, record)))
             if record.get("recomputes"):
                 context.report(
                     Note(f"{planned.name}: activations were recomputed in the backward pass, to fit the GPU")
@@ -183,4 +185,11 @@ def _last_answers(name: str, record: Json) -> str:
     return (
         f"{name}: of {record['last_answer_rows']:,} of {record['training_rows']:,} rows only the last answer is "
         "trained on, because the base's chat template renders the answers before it otherwise"
+    )
+
+
+def _control_tokens(name: str, record: Json) -> str:
+    return (
+        f"{name}: the words of {record['control_token_rows']:,} of {record['training_rows']:,} rows hold a control token, "
+        "such as one that ends a turn; the tokenizer reads them as that token (harness data check FILE counts them)"
     )

@@ -82,3 +82,13 @@ def test_what_must_not_be_contained_may_be_less_than_the_item(tmp_path):
     items = {"quiz": Items({"q1": f"{ITEM} and the answer is B"}, {"q1": ITEM})}
     (found,) = check(write(tmp_path / "rows.jsonl", [{"text": ITEM}]), items, None, 9).suites
     assert (found.touched, found.contained) == (1, 1)
+
+
+def test_rows_that_quote_control_tokens_are_counted(tmp_path):
+    rows = [{"text": "It ends with <|endoftext|> here."}, {"text": "[INST] is Mistral's."}, {"text": "a < b | c > d"}]
+    assert check(write(tmp_path / "rows.jsonl", rows), {}, None, 1024).control_tokens == 2
+
+
+def test_a_file_is_read_as_training_reads_it(tmp_path):
+    found = check(write(tmp_path / "rows.txt", "One.\r\n\r\nTwo.\r\n"), {}, None, 1024)
+    assert (found.rows, found.formats) == (2, {"text": 2})

@@ -1,10 +1,15 @@
 """Files of rows: JSON lines, a JSON list, a text's documents; each problem told with its line."""
 
+import bz2
+import datetime
+import gzip
 import json
 
+import pyarrow
 import pytest
+from pyarrow import ipc, parquet
 
-from harness import Dataset, Files
+from harness import Dataset, Files, Mix
 from harness.data.reading.files import read_file
 from harness.data.reading.formats import row_text
 from harness.data.reading.rows import Access, load
@@ -75,3 +80,99 @@ def test_a_whole_file_that_is_not_utf8_is_told_with_its_line_and_what_to_do(tmp_
     with pytest.raises(DataError, match=rf"{name}:2: not UTF-8 \(byte 0xe9\)") as error:
         list(read_file(file, skip_bad_rows=True, left_out=[]))
     assert error.value.remedy == "Save it as UTF-8."
+
+
+# ---- what a file is, by its content ---------------------------------------------------------------------
+
+PASSAGES = [{"id": 7, "text": "A river,\nand a mill."}, {"id": 8, "text": "A hill."}]
+LINES = "".join(f"{json.dumps(row)}\n" for row in PASSAGES).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.ndjson", LINES),
+        ("rows.JSONL", LINES),
+        ("rows.jsonl.txt", LINES),
+        ("rows", b"\n" + LINES),
+        ("rows.json", LINES),
+        ("rows.jsonl.gz", gzip.compress(LINES)),
+        ("rows.bz2", bz2.compress(LINES)),
+        ("rows.jsonl.zst", bytes(pyarrow.compress(LINES, "zstd", asbytes=True))),
+    ],
+)
+def test_json_lines_are_read_under_any_name_and_compressed(tmp_path, name, content):
+    file = write(tmp_path / name, content)
+    assert [row for _, row in read_file(file)] == PASSAGES
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_tables_are_rows(tmp_path, form):
+    table = pyarrow.Table.from_pylist([{**row, "at": datetime.date(2026, 1, 2)} for row in PASSAGES])
+    path = tmp_path / "rows.data"
+    if form == "parquet":
+        parquet.write_table(table, path)
+    else:
+        with pyarrow.OSFile(str(path), "wb") as sink, ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    found = list(read_file(path))
+    assert found == [(f"rows.data[{i}]", {**row, "at": "2026-01-02"}) for i, row in enumerate(PASSAGES)]
+
+
+def test_csv_is_a_table_of_texts(tmp_path):
+    file = write(tmp_path / "rows.CSV", 'id,text\n007,"A river,\nand a mill."\n8,A hill.\n')
+    assert list(read_file(file)) == [
+        ("rows.CSV:3", {"id": "007", "text": "A river,\nand a mill."}),
+        ("rows.CSV:4", {"id": "8", "text": "A hill."}),
+    ]
+    tabs = write(tmp_path / "rows.tsv", "id\ttext\n8\tA hill, no more\n")
+    assert [row for _, row in read_file(tabs)] == [{"id": "8", "text": "A hill, no more"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("rows.csv", b"id,text\n1,a,b\n", "rows.csv:2: has more fields than the header (2)."),
+        ("rows.csv", b"id,text\n1\n", "rows.csv:2: has no field 'text'."),
+        ("rows.csv", b'id,text\n1,"a', "rows.csv:2: not CSV (unexpected end of data); is the file cut short?"),
+        ("rows.jsonl", b"PK\x03\x04\0\0", "rows.jsonl is a zip archive or office document; rows are read from"),
+        ("rows.txt", b"%PDF-1.7", "rows.txt is a PDF; rows are read from"),
+        ("rows.txt", b"one\0two", "rows.txt: holds a NUL byte, so it is no text."),
+        ("rows.parquet", b"PAR1", "rows.parquet cannot be read as Parquet: "),
+        ("rows.jsonl.gz", gzip.compress(LINES)[:-12], "{folder}/rows.jsonl.gz cannot be read: "),
+    ],
+)
+def test_what_holds_no_rows_is_named(tmp_path, name, content, told):
+    with pytest.raises(DataError) as error:
+        list(read_file(write(tmp_path / name, content)))
+    assert error.value.problem.startswith(told.format(folder=tmp_path))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+def test_a_blank_line_parts_documents_whatever_line_ends_and_blanks_it_has(tmp_path, end, blank):
+    text = end.join(["One.", "Still one.", blank, "Two.", blank, blank, "Three."])
+    found = list(read_file(write(tmp_path / "rows.txt", text.encode())))
+    assert found == [
+        ("rows.txt:1", {"text": "One.\nStill one."}), ("rows.txt:4", {"text": "Two."}), ("rows.txt:7", {"text": "Three."}),
+    ]  # fmt: skip
+
+
+def test_a_separator_is_found_whatever_line_ends_the_file_has(tmp_path):
+    file = write(tmp_path / "rows.txt", b"One.\r\n---\r\nTwo.\r\n")
+    assert [row["text"] for _, row in read_file(file, "\n---\n")] == ["One.", "Two."]
+
+
+# ---- ids ------------------------------------------------------------------------------------------------
+
+
+def test_no_row_vanishes_behind_another_of_the_same_id(tmp_path):
+    rows = [{"id": 7, "text": "one"}, {"id": "7", "text": "two"}, {"id": None, "text": "three"}, {"text": "four"}]
+    write(tmp_path / "a.jsonl", [*rows, {"id": None, "text": "five"}])
+    write(tmp_path / "b.jsonl", [{"id": 7, "text": "six"}])
+    mix = Mix(dataset("a.jsonl"), dataset("b.jsonl"))
+    found = load(mix, Access("mini", tmp_path)).rows
+    assert len({row["id"] for row in found}) == len(found) == 6
+    assert {"7", "7#2", "7#3"} < {row["id"] for row in found}
+    assert [row["id"] for row in load(mix, Access("mini", tmp_path)).rows] == [row["id"] for row in found]
+    assert "None" not in {row["id"] for row in found}

@@ -16,13 +16,25 @@ USER, ASSISTANT, SYSTEM = HELLO[0], HELLO[1], {"role": "system", "content": "Be 
     [
         {"messages": HELLO},
         {"conversations": [{"from": "human", "value": "Hello?"}, {"from": "gpt", "value": "Hi."}]},
+        {"conversations": HELLO, "tools": "[]", "system": None},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello?"}]}, {**HELLO[1], "weight": 1}]},
         {"text": "<|im_start|>user\nHello?<|im_end|>\n<|im_start|>assistant\nHi.<|im_end|>\n"},
         {"instruction": "Hello?", "input": "", "output": "Hi."},
         {"prompt": "Hello?", "completion": "Hi."},
         {"prompt": [HELLO[0]], "completion": [HELLO[1]]},
         {"id": "wow-1", "input": "Hello?", "output": [{"provenance": []}, {"answer": "Hi."}, {"answer": "Hey."}]},
     ],
-    ids=["messages", "sharegpt", "chatml", "alpaca", "prompt-completion", "prompt-completion-turns", "kilt"],
+    ids=[
+        "messages",
+        "sharegpt",
+        "sharegpt-role-content",
+        "openai-parts",
+        "chatml",
+        "alpaca",
+        "prompt-completion",
+        "prompt-completion-turns",
+        "kilt",
+    ],
 )
 def test_every_format_reads_as_the_same_conversation(row):
     assert training_row(row, Source()) == {"messages": HELLO}
@@ -68,6 +80,14 @@ def test_plain_text_and_templates_read_as_declared():
         ({"instruction": "Sum.", "input": "\x00", "output": "1"}, '"input" holds a NUL byte'),
         ({"input": "Hello?", "output": [{"answer": "a\ud800b"}]}, "lone surrogate"),
         ({"input": "Hello?", "output": [{"answer": " "}]}, '"output" holds no answer'),
+        ({"text": "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello th"}, "ends inside a turn"),
+        ({"text": "Look: <|im_start|>user\nHi<|im_end|>"}, "words outside of its turns: 'Look:'"),
+        ({"messages": [USER, {**ASSISTANT, "weight": 0.5}]}, '"weight" is 0.5; a turn has weight 0 or 1'),
+        ({"messages": [USER, {**ASSISTANT, "weight": 0}]}, "every turn of the assistant has weight 0"),
+        ({"messages": [USER, {**ASSISTANT, "tool_calls": [{"id": "1"}]}]}, '"tool_calls" is not trained on'),
+        ({"messages": [USER, {**ASSISTANT, "reasoning_content": "Hm."}]}, '"reasoning_content" is not trained on'),
+        ({"messages": HELLO, "tools": [{"type": "function"}]}, '"tools" is not trained on'),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}, ASSISTANT]}, "a part of type 'image_url'"),
         ({"messages": "Hello?"}, "is not a list of messages"),
         ({"messages": []}, "is not a list of messages"),
         ({"messages": ["Hello?"]}, '"messages" holds str, not messages'),
@@ -86,3 +106,9 @@ def test_plain_text_and_templates_read_as_declared():
 def test_a_bad_row_says_what_is_wrong(row, told):
     with pytest.raises(BadRow, match=told):
         training_row(row, Source())
+
+
+def test_a_turn_of_weight_0_keeps_its_weight():
+    turns = [USER, {**ASSISTANT, "weight": 0}, {"role": "user", "content": "Again?"}, {**ASSISTANT, "weight": 1}]
+    read = training_row({"messages": turns}, Source())["messages"]
+    assert [turn.get("weight") for turn in read] == [None, 0, None, None]

@@ -35,7 +35,7 @@ def test_a_line_that_is_no_row_says_why_and_the_others_are_read(tmp_path, line, 
     assert (first.problem, first.row) == (told, {})
     assert (second.problem, second.row) == (None, {"text": "two"})
     with pytest.raises(BadRow) as bad:
-        trainable(first)
+        trainable(first.row, first.problem)
     assert str(bad.value) == told
 
 
@@ -46,7 +46,7 @@ def test_a_row_that_cannot_be_trained_on_is_told_with_its_place_and_what_to_do(t
     assert error.value.problem == 'rows.jsonl:1: row has no "output" (found: instruction).'
     assert "harness data check FILE" in error.value.remedy
     (line,) = lines(write(tmp_path / "rows.jsonl", [{"text": "A river."}]))
-    assert checked(line) == trainable(line) == {"text": "A river."}
+    assert checked(line) == trainable(line.row, line.problem) == {"text": "A river."}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_row_that_cannot_be_trained_on_is_told_with_its_place_and_what_to_do(t
     [
         ("rows.jsonl", b"", "rows.jsonl is empty."),
         ("rows.jsonl", b" \n\n\t\n", "rows.jsonl is empty."),
-        ("rows.json", json.dumps([{"text": "one"}]).encode(), "rows.json is a .json file; JSON lines are read here."),
+        ("rows.json", json.dumps([{"text": "one"}]).encode(), "rows.json holds a JSON list; JSON lines are read here."),
     ],
 )
 def test_a_file_without_lines_is_one_clear_error(tmp_path, name, content, told):

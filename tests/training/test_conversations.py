@@ -107,3 +107,12 @@ def test_rows_of_which_only_the_last_answer_is_trained_on_are_counted(tokenizer)
     assert encoded.last_only == 2
     texts = [[token for token in row["labels"] if token != IGNORED] for row in encoded.rows]
     assert [tokenizer.decode(text) for text in texts] == ["Well. Two miles.<|im_end|>"] * 3
+
+
+def test_rows_whose_words_hold_a_control_token_are_counted(tokenizer):
+    quoting = [
+        {"role": "user", "content": f"What is {tokenizer.eos_token}?"},
+        {"role": "assistant", "content": "An end."},
+    ]
+    rows = [{"messages": turns, "origin": "t:1"} for turns in (TALK, quoting)]
+    assert conversation_tokens(rows, tokenizer, 400).quoting == 1

@@ -301,3 +301,35 @@ def test_a_tokenizer_that_marks_the_beginning_of_a_text_gives_no_blank_to_an_ans
     found = rendered([{"role": "user", "content": "a bird"}, {"role": "assistant", "content": "owl"}], tokenizer)
     answer = [token for token, is_target in zip(found.ids, found.is_target, strict=True) if is_target]
     assert tokenizer.convert_ids_to_tokens(answer) == ["owl", "</s>"]  # not "▁owl", as it would be by itself
+
+
+# ---- turns of weight 0 ------------------------------------------------------------------------------------
+
+MARKED = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] }}<|im_end|>{% endgeneration %}{% else %}{{ message['content'] }}<|im_end|>"
+    "{% endif %}\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("template", [PLAIN_CHATML, MARKED], ids=["found", "marked"])
+@pytest.mark.parametrize(
+    ("weights", "learnt"), [((0, 1), ["Two miles."]), ((1, 0), ["One mile."]), ((1, 1), ["One mile.", "Two miles."])]
+)
+def test_a_turn_of_weight_0_is_read_and_not_learnt(template, weights, learnt):
+    tokenizer = train_tokenizer(["How far? One mile. And back? Two miles."], 300, 64)
+    tokenizer.chat_template = template
+    answers = iter(weights)
+    turns = [{**turn, "weight": next(answers)} if turn["role"] == "assistant" else turn for turn in TALK]
+    one = rendered(turns, tokenizer)
+    assert one.ids == rendered(TALK, tokenizer).ids
+    text = tokenizer.decode([token for token, target in zip(one.ids, one.is_target, strict=True) if target])
+    assert [answer for answer in ("One mile.", "Two miles.") if answer in text] == learnt
+
+
+def test_answers_marked_in_one_piece_cannot_be_weighted():
+    tokenizer = train_tokenizer(["How far? One mile. And back? Two miles."], 300, 64)
+    tokenizer.chat_template = "{% generation %}" + PLAIN_CHATML + "{% endgeneration %}"
+    turns = [{**turn, "weight": 0} if turn == TALK[1] else turn for turn in TALK]
+    with pytest.raises(DataError, match="marks 1 pieces as the assistant's in a conversation with 2 answers"):
+        rendered(turns, tokenizer)

@@ -1,34 +1,41 @@
-"""A data file -> its rows, each with its place: JSON lines, a JSON list, or plain text split into documents."""
+"""A data file -> its rows, each with its place: JSON lines, a JSON list, a table, or plain text split into documents."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from harness.data.reading.lines import lines
+from harness.data.reading.opened import form_of, opened
 from harness.data.sources import Row
 from harness.errors import DataError
 
 ESCAPE = "Fix the row, or pass --skip-bad-rows to list and leave out such rows."
-PlacedRow = tuple[str, Row]  # where the row begins, "file:line" (or "file[index]" in a JSON list), and the row
+BLANK_LINE = re.compile(r"\n[^\S\n]*\n")  # also one that holds spaces
+PlacedRow = tuple[str, Row]  # where the row begins, "file:line" (or "file[index]" in a list or table), and the row
+
+
+class Entry(NamedTuple):
+    """A row as the file has it. If it is none, `problem` says why, and `row` is empty."""
+
+    origin: str
+    row: Row
+    problem: str | None = None
 
 
 def read_file(
     path: Path, separator: str | None = None, skip_bad_rows: bool = False, left_out: list[str] | None = None
 ) -> Iterator[PlacedRow]:
-    """Place and row, for each row of a .jsonl or .json file, or for each document of a text split at `separator`.
+    """Place and row, for each row of a file, or for each document of a text split at `separator`.
 
     Raises DataError with the place of the first bad row. With `skip_bad_rows` bad rows are listed in `left_out`.
     """
-    if path.suffix == ".json":
-        entries = _listed(path)
-    elif path.suffix == ".jsonl":
-        entries = ((line.origin, line.row, line.problem) for line in lines(path))
-    else:
-        yield from _documents(path.name, _text_of(path), separator or "\n\n")
-        return
-    for origin, row, problem in entries:
+    for origin, row, problem in entries(path, separator):
         if problem is None:
             yield origin, row
         elif skip_bad_rows and left_out is not None:
@@ -37,8 +44,25 @@ def read_file(
             raise DataError(f"{origin}: {problem}.", ESCAPE)
 
 
-def _listed(path: Path) -> Iterator[tuple[str, Row, str | None]]:
-    """(place, row, problem) for each entry of a JSON list; the problem is None, or says why the entry is not a row."""
+def entries(path: Path, separator: str | None = None) -> Iterator[Entry]:
+    """Every row of a file, bad ones too: the one reader of training, measuring and `harness data check`.
+
+    With a separator the file is text whatever it looks like. DataError for a file that has no rows or is of another kind.
+    """
+    form = form_of(path) if separator is None else "text"
+    if form == "lines":
+        return (Entry(line.origin, line.row, line.problem) for line in lines(path, compressed=True))
+    if form == "list":
+        return _listed(path)
+    if form in ("csv", "tsv"):
+        return _delimited(path, "," if form == "csv" else "\t")
+    if form in ("parquet", "arrow"):
+        return _table(path, form)
+    return _documents(path.name, _text_of(path), separator)
+
+
+def _listed(path: Path) -> Iterator[Entry]:
+    """Each entry of a JSON list."""
     try:
         rows = json.loads(_text_of(path))
     except json.JSONDecodeError as error:
@@ -48,14 +72,55 @@ def _listed(path: Path) -> Iterator[tuple[str, Row, str | None]]:
     if not isinstance(rows, list):
         raise DataError(f"{path.name}: holds {type(rows).__name__}, not a list of rows.")
     for number, row in enumerate(rows):
-        problem = None if isinstance(row, dict) else f"row is {type(row).__name__}, not an object"
-        yield f"{path.name}[{number}]", row, problem
+        origin = f"{path.name}[{number}]"
+        good = isinstance(row, dict)
+        yield Entry(origin, row) if good else Entry(origin, {}, f"row is {type(row).__name__}, not an object")
+
+
+def _delimited(path: Path, delimiter: str) -> Iterator[Entry]:
+    """Each row of a CSV file by the names in its first line; every value is text, as it is written."""
+    csv.field_size_limit(2**31 - 1)  # bytes; the default, 131,072, is less than a document may have
+    reader = csv.DictReader(io.StringIO(_text_of(path), newline=""), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            origin = f"{path.name}:{reader.line_num}"
+            more, missing = row.pop(None, None), [name for name, value in row.items() if value is None]  # type: ignore[call-overload]
+            problem = (
+                f"has more fields than the header ({len(row)})" if more
+                else f"has no field {missing[0]!r}" if missing
+                else None
+            )  # fmt: skip
+            yield Entry(origin, {} if problem else dict(row), problem)
+    except csv.Error as error:
+        raise DataError(f"{path.name}:{reader.line_num + 1}: not CSV ({error}); is the file cut short?") from None
+
+
+def _table(path: Path, form: str) -> Iterator[Entry]:
+    """Each row of a Parquet or Arrow file. Values that JSON does not know, such as dates, are given as text."""
+    import pyarrow
+    from pyarrow import ipc, parquet
+
+    try:
+        with opened(path) as file:
+            source = pyarrow.BufferReader(file.read())
+        table: Any = parquet.read_table(source) if form == "parquet" else ipc.open_file(source).read_all()
+        batches = table.to_batches(max_chunksize=1_000)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path.name} cannot be read as {form.capitalize()}: {str(error).splitlines()[0]}.") from None
+    if not table.num_rows:
+        raise DataError(f"{path.name} is empty.")
+    number = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            yield Entry(f"{path.name}[{number}]", json.loads(json.dumps(row, default=str)))
+            number += 1
 
 
 def _text_of(path: Path) -> str:
     """The file's text without a byte order mark. Raises DataError if it cannot be read, is not UTF-8, or is blank."""
     try:
-        data = path.read_bytes()
+        with opened(path) as file:
+            data = file.read()
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -63,17 +128,34 @@ def _text_of(path: Path) -> str:
             f"{path.name}:{line}: not UTF-8 (byte 0x{data[error.start]:02x}).", "Save it as UTF-8."
         ) from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
     if not text.strip():
         raise DataError(f"{path.name} is empty.")
+    if "\x00" in text:
+        raise DataError(f"{path.name}: holds a NUL byte, so it is no text.")
     return text
 
 
-def _documents(name: str, text: str, separator: str) -> Iterator[PlacedRow]:
-    """Each document that is not blank, with the line on which its text begins."""
+def _documents(name: str, text: str, separator: str | None) -> Iterator[Entry]:
+    """Each document that is not blank, with the line on which its text begins. Any line end counts as a line feed."""
+    text = _line_feeds(text)
     line = 1  # on which the next piece begins; its text may begin lower, after blank lines
-    for document in text.split(separator):
+    for document, between in _split(text, separator):
         if document.strip():
             start = line + document[: len(document) - len(document.lstrip())].count("\n")
-            yield f"{name}:{start}", {"text": document.strip()}
-        line += document.count("\n") + separator.count("\n")
+            yield Entry(f"{name}:{start}", {"text": document.strip()})
+        line += document.count("\n") + between.count("\n")
+
+
+def _split(text: str, separator: str | None) -> Iterator[tuple[str, str]]:
+    """Each piece of a text, and what stands between it and the next."""
+    begin = 0
+    between = BLANK_LINE if separator is None else re.compile(re.escape(_line_feeds(separator)))
+    for found in between.finditer(text):
+        yield text[begin : found.start()], found[0]
+        begin = found.end()
+    yield text[begin:], ""
+
+
+def _line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -13,10 +13,13 @@ from typing import Any
 
 from harness.data.sources import Row, Source
 
-Message = dict[str, str]
+Message = dict[str, Any]  # role, content; and weight, where it is 0
 
 SHAREGPT_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+LOST = ("tools", "functions", "tool_calls", "function_call", "reasoning_content", "reasoning", "thinking")
 CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", re.DOTALL)
+
+CONTROL = re.compile(r"<\|\w+\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>")  # control tokens of chat templates, as text
 
 
 class BadRow(ValueError):
@@ -27,36 +30,36 @@ def training_row(row: Mapping[str, Any], source: Source) -> Row:
     """The row as `{"messages": [...]}` or `{"text": ...}`.
 
     The source's templates or text field come first. Without them the first field below that the row has decides its
-    format: a row with "instruction" and "text" is Alpaca. Raises BadRow, which says what is missing.
+    format: a row with "instruction" and "text" is Alpaca. Raises BadRow, which says what is missing, or what of the row
+    would be lost without a word.
     """
     if source.prompt is not None and source.completion is not None:
         return _turns(fill(source.prompt, row), fill(source.completion, row))
     if source.text is not None:
         return {"text": _string(row, source.text)}
+    _nothing_lost(row)
     if "messages" in row:
-        return {"messages": checked(row["messages"], "messages", "role", "content")}
+        return {"messages": checked(row["messages"], "messages")}
     if "conversations" in row:
         turns = row["conversations"]
         if row.get("system") and isinstance(turns, list):
-            turns = [{"from": "system", "value": row["system"]}, *turns]
-        return {"messages": checked(turns, "conversations", "from", "value")}
+            turns = [{"role": "system", "content": row["system"]}, *turns]
+        return {"messages": checked(turns, "conversations")}
     if "instruction" in row:
         extra = _string(row, "input") if row.get("input") else ""
         instruction = _string(row, "instruction") + (f"\n\n{extra}" if extra else "")
         system = _string(row, "system") if row.get("system") else ""
         return _turns(instruction, _string(row, "output"), system, _history(row))
     if isinstance(row.get("prompt"), list) and isinstance(row.get("completion"), list):
-        return {"messages": checked([*row["prompt"], *row["completion"]], "prompt", "role", "content")}
+        return {"messages": checked([*row["prompt"], *row["completion"]], "prompt")}
     if "prompt" in row:
         return _turns(_string(row, "prompt"), _string(row, "completion"))
     if "input" in row and "output" in row:
         return _turns(_string(row, "input"), kilt_answer(row["output"]))
     if "text" in row:
         text = _string(row, "text")
-        turns = CHATML.findall(text)
-        if turns:
-            return {"messages": checked([{"role": r, "content": c} for r, c in turns], "text", "role", "content")}
-        return {"text": text}
+        turns = _chatml(text)
+        return {"messages": checked(turns, "text")} if turns else {"text": text}
     raise BadRow(
         "row has none of messages, conversations, instruction, prompt, input with output, text "
         f"(found: {', '.join(row) or 'nothing'})"
@@ -85,10 +88,10 @@ def kilt_answer(output: Any, name: str = "output") -> str:
     raise BadRow(f'"{name}" holds no answer')
 
 
-def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[Message]:
-    """The messages as `role` (system, user or assistant) and `content`.
+def checked(messages: Any, name: str) -> list[Message]:
+    """The messages as `role` (system, user or assistant) and `content`; one of weight 0 is not learnt from.
 
-    Raises BadRow unless they can be trained on: at most one system message, before all others; then user and
+    They are written as role and content, or as ShareGPT's from and value. Raises BadRow unless they can be trained on: at most one system message, before all others; then user and
     assistant in turns, the user first and the assistant last. `name` is the field they are from, for the message.
     """
     if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
@@ -97,10 +100,12 @@ def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[
     for message in messages:
         if not isinstance(message, Mapping):
             raise BadRow(f'"{name}" holds {type(message).__name__}, not messages')
-        role = message.get(role_field)
+        role = message.get("role", message.get("from"))
         if not isinstance(role, str) or role not in SHAREGPT_ROLES:
             raise BadRow(f"unknown role {role!r} (known: {', '.join(SHAREGPT_ROLES)})")
-        cleaned.append({"role": SHAREGPT_ROLES[role], "content": _string(message, text_field)})
+        _nothing_lost(message)
+        content = _content(message, "value" if "content" not in message and "value" in message else "content")
+        cleaned.append({"role": SHAREGPT_ROLES[role], "content": content, **_weight(message)})
     roles = [message["role"] for message in cleaned]
     if roles.count("system") > 1:
         raise BadRow("there are two system messages")
@@ -113,7 +118,49 @@ def checked(messages: Any, name: str, role_field: str, text_field: str) -> list[
         raise BadRow("two turns in a row have the same role")
     if turns[-1] != "assistant":
         raise BadRow("the last turn is the user's; there is nothing to learn from")
+    if all(message.get("weight") == 0 for message in cleaned if message["role"] == "assistant"):
+        raise BadRow("every turn of the assistant has weight 0; there is nothing to learn from")
     return cleaned
+
+
+def _chatml(text: str) -> list[Message]:
+    """The turns of a text in ChatML; none if it is not. BadRow if some of its text belongs to no turn."""
+    turns = [{"role": role, "content": content} for role, content in CHATML.findall(text)]
+    left = CHATML.sub("", text).strip()
+    if turns and left.startswith("<|im_start|>"):
+        raise BadRow('"text" ends inside a turn: its last <|im_start|> has no <|im_end|>')
+    if turns and left:
+        raise BadRow(f'"text" has words outside of its turns: {left[:40]!r}')
+    return turns
+
+
+def _nothing_lost(fields: Mapping[str, Any]) -> None:
+    """BadRow if a row or message holds what would change its meaning, and is not trained on."""
+    lost = next((name for name in LOST if fields.get(name) not in (None, "", "[]", "{}", [], {})), None)
+    if lost is not None:
+        raise BadRow(f'"{lost}" is not trained on, and the row would mean something else without it')
+
+
+def _weight(message: Mapping[str, Any]) -> Message:
+    """Whether a turn is learnt from, as OpenAI's format says it: 1, the default, or 0."""
+    weight = message.get("weight")
+    if weight is None or weight == 1:
+        return {}
+    if weight != 0 or isinstance(weight, str | bool):
+        raise BadRow(f'"weight" is {weight!r}; a turn has weight 0 or 1')
+    return {"weight": 0}
+
+
+def _content(message: Mapping[str, Any], name: str) -> str:
+    """The text of a message; of one in parts, as OpenAI's format has it, that of its parts, which must all be text."""
+    parts = message.get(name)
+    if not isinstance(parts, list):
+        return _string(message, name)
+    kinds = [part.get("type") if isinstance(part, Mapping) else type(part).__name__ for part in parts]
+    other = next((kind for kind in kinds if kind != "text"), None)
+    if other is not None:
+        raise BadRow(f'"{name}" holds a part of type {other!r}, not text')
+    return _filled("".join(_string(part, "text") for part in parts), name)
 
 
 def row_text(row: Mapping[str, Any]) -> str:

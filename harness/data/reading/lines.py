@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.data.reading.formats import BadRow, training_row
+from harness.data.reading.opened import form_of, is_compressed, opened
 from harness.data.sources import Row, Source
 from harness.errors import DataError
 
 AS_IT_IS = Source()  # the row's own format decides
+WORDS = {
+    "list": "a JSON list", "csv": "CSV", "tsv": "CSV", "parquet": "Parquet", "arrow": "Arrow", "text": "plain text",
+}  # fmt: skip
 
 
 class Line(NamedTuple):
@@ -24,13 +28,18 @@ class Line(NamedTuple):
     problem: str | None
 
 
-def lines(path: Path) -> Iterator[Line]:
-    """Every line that is not blank. Raises DataError if the file cannot be read, or has none."""
-    if path.suffix == ".json":
-        raise DataError(f"{path.name} is a .json file; JSON lines are read here.", "Convert it: jq -c '.[]' FILE.json")
+def lines(path: Path, compressed: bool = False) -> Iterator[Line]:
+    """Every line that is not blank. Raises DataError if the file cannot be read, holds no JSON lines, or has none.
+
+    A compressed file is read where `compressed` says that its lines' offsets are not needed.
+    """
+    if path.exists() and (form := form_of(path)) != "lines" and path.stat().st_size:
+        raise DataError(f"{path.name} holds {WORDS[form]}; JSON lines are read here.", "Convert it to JSON lines.")
+    if not compressed and is_compressed(path):
+        raise DataError(f"{path.name} is compressed; its lines are read again by their place.", "Decompress it.")
     offset, found = 0, False
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             for number, raw in enumerate(file, 1):
                 if raw.strip():
                     row, problem = _parsed(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw)
@@ -38,22 +47,22 @@ def lines(path: Path) -> Iterator[Line]:
                     found = True
                 offset += len(raw)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
     if not found:
         raise DataError(f"{path.name} is empty.")
 
 
-def trainable(line: Line) -> Row:
-    """The line as a training row. Raises BadRow, which says what is wrong."""
-    if line.problem is not None:
-        raise BadRow(line.problem)
-    return training_row(line.row, AS_IT_IS)
+def trainable(row: Row, problem: str | None) -> Row:
+    """A row of a file as a training row. Raises BadRow, which says what is wrong: its problem, if it has one."""
+    if problem is not None:
+        raise BadRow(problem)
+    return training_row(row, AS_IT_IS)
 
 
 def checked(line: Line) -> Row:
     """The line as a training row. Raises DataError, which also says where."""
     try:
-        return trainable(line)
+        return trainable(line.row, line.problem)
     except BadRow as bad:
         remedy = "Fix or remove the row; `harness data check FILE` lists all such rows."
         raise DataError(f"{line.origin}: {bad}.", remedy) from None

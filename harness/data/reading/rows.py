@@ -78,9 +78,23 @@ def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> 
         loaded.rows.sort(key=lambda row: row["rank"])
     if isinstance(wanted, Mix) and wanted.divided is not None:
         loaded.rows = _side(loaded.rows, wanted.divided, access.scale)
+    _tell_apart(loaded.rows)
     for row in loaded.rows:
         del row["rank"]
     return loaded
+
+
+def _tell_apart(rows: list[Row]) -> None:
+    """Give a row whose id an earlier one has an id of its own, "7#2" after "7": files may repeat ids, and two may share
+    them. Rows are in the order of their texts' hashes, so it is the same on every machine.
+    """
+    seen: set[str] = set()
+    for row in rows:
+        own, number = row["id"], 1
+        while row["id"] in seen:
+            number += 1
+            row["id"] = f"{own}#{number}"
+        seen.add(row["id"])
 
 
 def as_given(wanted: Dataset | Rows | Mix, access: Access) -> Rows | Mix:
@@ -154,7 +168,8 @@ def _read_row(origin: str, row: Row, part: Rows, access: Access, raw: bool, left
     if len(text) < source.min_chars or (source.max_chars is not None and len(text) > source.max_chars):
         return None
     key = rank(text)
-    identity = {"id": str(row.get("id", key[:12])), "source": dataset.name, "origin": origin, "rank": key}
+    own = row.get("id")
+    identity = {"id": key[:12] if own is None else str(own), "source": dataset.name, "origin": origin, "rank": key}
     kept = row if raw else {name: row[name] for name in source.keep if row.get(name) is not None}
     return {**kept, **read, **identity}
 

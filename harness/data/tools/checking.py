@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from harness.data.overlap.ngrams import WORD, N, shared_ngrams
-from harness.data.reading.formats import CHATML, BadRow, row_text
+from harness.data.reading.files import entries
+from harness.data.reading.formats import CHATML, CONTROL, BadRow, row_text
 from harness.data.reading.groups import rank
-from harness.data.reading.lines import lines, trainable
+from harness.data.reading.lines import trainable
 from harness.data.sources import Row
 from harness.data.tools.sizes import Sizes, characters, sized
 
@@ -37,6 +38,7 @@ class Seen:
     bad_rows: list[str] = field(default_factory=list)  # the first of them, "file:line: reason"
     texts: Counter[str] = field(default_factory=Counter)  # how often each text occurs, by its hash
     ids: Counter[str] = field(default_factory=Counter)
+    control: int = 0  # rows whose text quotes a control token
     chars: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
 
@@ -73,6 +75,7 @@ class Findings:
     bad_rows: list[str]  # the first of them, "file:line: reason"
     duplicate_texts: int
     duplicate_ids: int
+    control_tokens: int  # rows whose text quotes one, which a tokenizer reads as the token itself
     chars: Lengths | None
     tokens: Lengths | None
     max_length: int | None
@@ -98,6 +101,7 @@ def check(path: Path, suites: Mapping[str, Items], token_counts: Sizes | None, m
         bad_rows=seen.bad_rows,
         duplicate_texts=sum(count - 1 for count in seen.texts.values()),
         duplicate_ids=sum(count - 1 for count in seen.ids.values()),
+        control_tokens=seen.control,
         chars=_lengths(seen.chars),
         tokens=_lengths(seen.tokens),
         max_length=max_length if seen.tokens else None,
@@ -120,6 +124,7 @@ def _read(path: Path, seen: Seen, token_counts: Sizes | None) -> Iterator[Row]:
     for row, text, tokens in sized(_trainable(path, seen), token_counts or characters):
         seen.texts[rank(text)] += 1
         seen.chars.append(len(text))
+        seen.control += bool(CONTROL.search(text))
         if token_counts is not None:
             seen.tokens.append(tokens)
         yield row
@@ -127,18 +132,18 @@ def _read(path: Path, seen: Seen, token_counts: Sizes | None) -> Iterator[Row]:
 
 def _trainable(path: Path, seen: Seen) -> Iterator[tuple[Row, str]]:
     """(training row, its text) for each good row; formats, ids and bad rows are added to `seen` as they pass."""
-    for line in lines(path):
-        if isinstance(line.row.get("id"), str | int):
-            seen.ids[str(line.row["id"])] += 1
+    for origin, row, problem in entries(path):
+        if isinstance(row.get("id"), str | int):
+            seen.ids[str(row["id"])] += 1
         try:
-            row = trainable(line)
+            training = trainable(row, problem)
         except BadRow as bad:
             seen.bad += 1
             if len(seen.bad_rows) < LISTED:
-                seen.bad_rows.append(f"{line.origin}: {bad}")
+                seen.bad_rows.append(f"{origin}: {bad}")
             continue
-        seen.formats[format_of(line.row)] += 1
-        yield row, row_text(row)
+        seen.formats[format_of(row)] += 1
+        yield training, row_text(training)
 
 
 def format_of(row: Mapping[str, Any]) -> str:
@@ -156,13 +161,13 @@ def _contained(path: Path, items: Mapping[str, str]) -> dict[str, str]:
     """Item -> the first row that contains its whole text. Items of fewer than N words are not looked for."""
     worded = {name: _worded(text) for name, text in items.items() if len(WORD.findall(text)) >= N}
     containing: dict[str, str] = {}
-    for line in lines(path) if worded else ():
+    for origin, row, problem in entries(path) if worded else ():
         try:
-            text = _worded(row_text(trainable(line)))
+            text = _worded(row_text(trainable(row, problem)))
         except BadRow:
             continue
         for name in [name for name, item in worded.items() if item in text]:
-            containing[name] = f"{line.origin} contains {name}"
+            containing[name] = f"{origin} contains {name}"
             del worded[name]
     return containing
 

@@ -20,6 +20,7 @@ class Encoded:
     rows: list[dict[str, list[int]]]  # `input_ids` and `labels`, which are IGNORED except on the assistant's tokens
     cut: int  # number of rows that were longer than max_length
     last_only: int = 0  # number of rows of which only the assistant's last turn carries loss
+    quoting: int = 0  # number of rows whose words hold a control token, which is then read as the token itself
 
 
 def check_template(tokenizer: Any, template: str, who: str) -> None:
@@ -62,7 +63,11 @@ def conversation_tokens(rows: Sequence[Row], tokenizer: Any, max_length: int) ->
     Raises DataError for a row that the template refuses, one that has no assistant token (left), and one that begins
     with two begin-of-sequence tokens.
     """
-    encoded, cut, last_only = [], 0, 0
+    encoded, cut, last_only, quoting = [], 0, 0, 0
+    control = {
+        *tokenizer.all_special_tokens,
+        *(t.content for t in tokenizer.added_tokens_decoder.values() if t.special),
+    }
     for row in rows:
         messages = row.get("messages")
         if messages is None:
@@ -78,6 +83,7 @@ def conversation_tokens(rows: Sequence[Row], tokenizer: Any, max_length: int) ->
             raise DataError(f"{row['origin']}: the rendered row starts with two {tokenizer.bos_token!r} tokens.")
         cut += len(one.ids) > max_length
         last_only += one.last_only
+        quoting += any(token in message["content"] for message in messages for token in control)
         labels = [token if target else IGNORED for token, target in zip(one.ids, one.is_target, strict=True)]
         if all(label == IGNORED for label in labels[:max_length]):
             raise DataError(
@@ -86,4 +92,4 @@ def conversation_tokens(rows: Sequence[Row], tokenizer: Any, max_length: int) ->
                 "Raise max_length, or shorten the prompt.",
             )
         encoded.append({"input_ids": one.ids[:max_length], "labels": labels[:max_length]})
-    return Encoded(encoded, cut, last_only)
+    return Encoded(encoded, cut, last_only, quoting)

@@ -66,4 +66,5 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
         training_rows=len(encoded.rows),
         truncated_rows=encoded.cut,
         last_answer_rows=encoded.last_only,
+        control_token_rows=encoded.quoting,
     )

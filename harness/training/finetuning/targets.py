@@ -12,7 +12,7 @@ from harness.errors import DataError
 from harness.models.loading.template import applied, render
 
 MARK = re.compile(r"{%-?\s*generation\s*-?%}")  # in a template that says itself what the assistant's words are
-Turns = Sequence[Mapping[str, str]]
+Turns = Sequence[Mapping[str, Any]]
 Span = tuple[int, int]  # of tokens or characters: first, and one past the last
 
 
@@ -43,7 +43,8 @@ def rendered(turns: Turns, tokenizer: Any) -> Rendered:
         raise _unlike(questions[asked[-1]], whole)
     if MARK.search(tokenizer.get_chat_template()):
         marked = applied(turns, tokenizer, tokenize=True, return_dict=True, return_assistant_tokens_mask=True)
-        return Rendered(list(marked["input_ids"]), [bool(mark) for mark in marked["assistant_masks"]])
+        is_target = [bool(mark) for mark in marked["assistant_masks"]]
+        return Rendered(list(marked["input_ids"]), _weighted(is_target, [turns[number] for number in asked]))
     starts = [len(question) for question in questions.values() if whole.startswith(question)]
     text = _Text(whole, *_tokens(whole, starts, tokenizer), tokenizer)
     found = {number: text.answer(turns, number, len(questions[number])) if whole.startswith(questions[number]) else None
@@ -52,10 +53,30 @@ def rendered(turns: Turns, tokenizer: Any) -> Rendered:
         raise _unlike(questions[asked[-1]], whole)
     last_only = None in found.values()
     is_target = [False] * len(text.ids)
-    for span in [found[asked[-1]]] if last_only else found.values():
+    for number in asked[-1:] if last_only else asked:
+        span = found[number]
         assert span is not None
-        is_target[slice(*span)] = [True] * (span[1] - span[0])
+        if turns[number].get("weight") != 0:
+            is_target[slice(*span)] = [True] * (span[1] - span[0])
     return Rendered(text.ids, is_target, last_only)
+
+
+def _weighted(is_target: list[bool], answers: Turns) -> list[bool]:
+    """The marks of a template without those of turns of weight 0. DataError where it marks the turns in one piece."""
+    if all(turn.get("weight") != 0 for turn in answers):
+        return is_target
+    first = [n for n, mark in enumerate(is_target) if mark and (n == 0 or not is_target[n - 1])]
+    if len(first) != len(answers):
+        raise DataError(
+            f"the chat template marks {len(first)} pieces as the assistant's in a conversation with {len(answers)} answers, "
+            "so those of weight 0 cannot be told apart.",
+            "Use Finetune(template='chatml').",
+        )
+    kept = list(is_target)
+    for begin, end, turn in zip(first, [*first[1:], len(is_target)], answers, strict=True):
+        if turn.get("weight") == 0:
+            kept[begin:end] = [False] * (end - begin)
+    return kept
 
 
 def _unlike(question: str, whole: str) -> DataError:

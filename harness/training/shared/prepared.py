@@ -20,3 +20,4 @@ class Prepared:
     training_rows: int = 0  # rows, or blocks of packed text, in one epoch
     truncated_rows: int = 0  # rows that were cut to the maximum length
     last_answer_rows: int = 0  # conversations of which only the last answer is trained on
+    control_token_rows: int = 0  # conversations whose words hold a control token, such as <|im_end|>

@@ -73,6 +73,7 @@ def _counts(model: Any, prepared: Prepared, log: list[Json]) -> Json:
         "training_rows": prepared.training_rows,
         "truncated_rows": prepared.truncated_rows,
         "last_answer_rows": prepared.last_answer_rows,
+        "control_token_rows": prepared.control_token_rows,
         "rows_by_source": dict(Counter(row["source"] for row in prepared.rows)),
         "optimizer_steps": 0 if trainer is None else trainer.state.global_step,
         "tokens": log[-1]["tokens"] if log else 0,
