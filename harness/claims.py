@@ -37,6 +37,7 @@ class Claim:
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
+        object.__setattr__(self, "words", self.words and " ".join(self.words.split()))
         who = f"Claim({self.suite!r}, {self.metric!r})"
         given = [word for word in COMPARISONS if getattr(self, word) is not None]
         if len(given) != 1:
@@ -96,6 +97,7 @@ class Target:
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
+        object.__setattr__(self, "words", self.words and " ".join(self.words.split()))
         object.__setattr__(self, "above", tuple(self.above))
         object.__setattr__(self, "together_with", tuple(self.together_with))
         if (self.at_least is None) == (not self.above):

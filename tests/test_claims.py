@@ -110,3 +110,11 @@ def test_a_margin_of_the_wrong_sign_is_refused_where_it_is_declared(margins, tol
 def test_a_misspelt_or_repeated_guard_is_refused_at_collection(made, guards, told):
     with pytest.raises(SuiteError, match=told):
         dataclasses.replace(made.suites["share"], guards=[Guard(name, may_fall=0.1) for name in guards])
+
+
+@pytest.mark.parametrize(
+    "declare", [lambda **more: Claim("s", "m", below=1, **more), lambda **more: Target("s", "m", at_least=1, **more)]
+)
+def test_words_of_several_lines_are_one_line(declare):
+    assert declare(words="the loss\n    on held-out rows  falls\n").sentence == "the loss on held-out rows falls"
+    assert "m is " in declare().sentence

@@ -6,7 +6,6 @@ metrics. So there are two keys, and a new scorer finds the old answers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from harness.files import FileDigests, Json
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.code import ANSWERS, ITEMS, SCORES, CodeDigests, function_digest
 from harness.fingerprint.data import DataKeys
+from harness.fingerprint.task_files import files_reached
 from harness.fingerprint.values import digest, plain
 from harness.recipe import Subject
 from harness.suite import LmEval, LmEvalTask, Overlap, Suite
@@ -120,8 +120,8 @@ class EvaluationKeys:
             if isinstance(ask, Overlap):
                 data += self._items(checkpoint)
             if isinstance(ask, LmEvalTask) and (self.root / ask.task).is_file():
-                named = files_named_in(self.root / ask.task)
-                data.append({path.name: self.files.of(path) for path in [self.root / ask.task, *named]})
+                reached = files_reached(self.root / ask.task)
+                data.append({name: self.files.of(path) for name, path in reached.items()})
         return data
 
     def _items(self, checkpoint: PlannedStage) -> list[Json]:
@@ -165,14 +165,6 @@ def suite_spec(suite: Suite) -> Json:
         "metrics": plain(suite.metrics),
         "floors": function_digest(suite.floors) if suite.floors else None,
     }
-
-
-def files_named_in(task_file: Path) -> list[Path]:
-    """The files that a task file of lm-eval names, by absolute path or beside it: data, included task files, modules."""
-    text = task_file.read_text("utf-8")
-    absolute = [Path(name) for name in re.findall(r"(?<![\w.])/[^\s'\"{},\]]+", text)]
-    beside = [p for p in task_file.parent.iterdir() if p != task_file and (p.name in text or f"{p.stem}." in text)]
-    return sorted(path for path in {*absolute, *beside} if path.is_file())
 
 
 def dtype_on(device: str) -> str:

@@ -9,27 +9,34 @@ gate_tests   claims as tests of the suites' files
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 HOOKS = "harness.plugin.hooks"
+IMPORT = re.compile(rb"^\s*(from|import) harness\b", re.MULTILINE)
 OWN_OPTIONS = ("--scale", "--data-root", "--no-train", "--retrain", "--reevaluate", "--strict-gates", "--skip-bad-rows")
 
 
-def declares_recipes(root: Path) -> bool:
-    """Whether a folder is a project of the harness: one of the files in its `recipes/` speaks of it.
+def is_project(root: Path) -> bool:
+    """Whether a folder is a project of the harness: a file in its `recipes/` or `suites/` imports it, or its conftest.py
+    names this plugin.
 
-    A folder of that name alone may be anything, cooking recipes among others, and its files are not imported then.
+    Folders of these names may be anything, cooking recipes among others, and their files are not imported then.
     """
-    return any(b"harness" in path.read_bytes() for path in (root / "recipes").glob("*.py"))
+    files = [path for folder in ("recipes", "suites") for path in (root / folder).glob("*.py")]
+    if any(IMPORT.search(path.read_bytes()) for path in files):
+        return True
+    conftest = root / "conftest.py"
+    return conftest.exists() and b"harness.plugin" in conftest.read_bytes() and (root / "recipes").is_dir()
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     config = pluginmanager.get_plugin("pytestconfig")
     assert isinstance(config, pytest.Config)
-    if declares_recipes(config.rootpath):
+    if is_project(config.rootpath):
         pluginmanager.import_plugin(HOOKS)
 
 

@@ -20,7 +20,7 @@ from harness.errors import HarnessError
 from harness.evaluation import Checkpoint, Evaluation
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
-from harness.plugin import declares_recipes
+from harness.plugin import is_project
 from harness.plugin.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
 from harness.recipe import Subject
 from harness.session import github
@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "gpu: needs a CUDA device")
     config.addinivalue_line("markers", "network: needs the network")
     root = config.rootpath
-    if not declares_recipes(root):
+    if not is_project(root):
         return
     with _usage_errors():
         options = read_options(config.getoption, settings_of(root))
@@ -257,13 +257,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         record.broken += 1
     if isinstance(verdict, Verdict) and call.when == "call":
         _record_properties(item, verdict)
-        if report.failed and verdict.message in str(error):  # not what else the test may assert
+        if report.failed and _in_one_line(verdict.message) in _in_one_line(error):  # not what else the test may assert
             report.longrepr = verdict.message
             if verdict.verdict == "inconclusive" and not item.config.stash[SETUP].options.strict_gates:
                 report.outcome = "passed"
                 report.longrepr = None
                 report.inconclusive = verdict.message  # type: ignore[attr-defined]
     return report  # type: ignore[return-value]
+
+
+def _in_one_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _record_properties(item: pytest.Item, verdict: Verdict) -> None:

@@ -80,14 +80,14 @@ def fresh_digest(function=scorer):
 def test_a_file_gives_one_digest_under_whatever_name_it_was_imported(tmp_path, monkeypatch):
     text = "from tones import LIMIT, shorter\n\n\ndef score(x):\n    return shorter(x, LIMIT, lambda y: y + LIMIT)\n"
     (tmp_path / "tones.py").write_text("LIMIT = 3\n\n\ndef shorter(x, y, z):\n    return x[:y]\n")
-    (tmp_path / "suites").mkdir()
-    for place in ("test_tone.py", "suites/test_tone.py"):
+    (tmp_path / "own_suites").mkdir()
+    for place in ("test_tone.py", "own_suites/test_tone.py"):
         (tmp_path / place).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    scores = [importlib.import_module(name).score for name in ("test_tone", "suites.test_tone")]
+    scores = [importlib.import_module(name).score for name in ("test_tone", "own_suites.test_tone")]
     assert scores[0].__module__ != scores[1].__module__
     assert fresh_digest(scores[0]) == fresh_digest(scores[1])
-    monkeypatch.setattr("suites.test_tone.LIMIT", 4)
+    monkeypatch.setattr("own_suites.test_tone.LIMIT", 4)
     assert fresh_digest(scores[0]) != fresh_digest(scores[1])
 
 

@@ -79,3 +79,22 @@ def test_data_that_cannot_be_loaded_is_named(engine, tmp_path):
     (tmp_path / "capitals.jsonl").unlink()
     with pytest.raises(SuiteError, match=r"lm-eval task .*capitals\.yaml: its data cannot be loaded"):
         run_own_task(engine, task)
+
+
+@pytest.mark.parametrize(
+    ("given", "split", "count"),
+    [
+        ("capitals.jsonl", "train", 6),
+        ("[capitals.jsonl, more.jsonl]", "train", 12),
+        ("{test: [capitals.jsonl, more.jsonl]}", "test", 12),
+        ("{test: '*.jsonl'}", "test", 12),
+        ("{test: '{folder}/more.jsonl'}", "test", 6),
+    ],
+)
+def test_a_task_names_its_data_files_in_every_way_that_datasets_takes(engine, tmp_path, given, split, count):
+    task = Path(capitals(tmp_path))
+    (tmp_path / "more.jsonl").write_text((tmp_path / "capitals.jsonl").read_text().replace("city", "town"))
+    text = task.read_text().replace("{test: capitals.jsonl}", given.replace("{folder}", str(tmp_path)))
+    task.write_text(text.replace("test_split: test", f"test_split: {split}"))
+    samples, _ = run_own_task(engine, str(task))
+    assert len(samples) == count

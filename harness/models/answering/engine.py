@@ -14,6 +14,7 @@ from harness.models.answering.likelihood import LikelihoodScorer
 from harness.models.answering.measured import load_to_measure
 from harness.models.answering.prompts import Prompts
 from harness.models.loading.load import Quantized, load_tokenizer
+from harness.models.loading.vocabulary import padding
 from harness.models.prefixes.trie import Request
 from harness.models.tools.memory import give_back_memory
 from harness.models.tools.progress import Watch, unwatched
@@ -41,7 +42,7 @@ class Engine:
         self.tokenizer = self.prompts.tokenizer
         self.model = model or load_to_measure(at, device=device, dtype=dtype, quantization=quantization)
         self.context_length = int(getattr(self.model.config, "max_position_embeddings", 2**31))
-        self.scorer = LikelihoodScorer(self.model, device, self.context_length, pad=self.tokenizer.pad_token_id)
+        self.scorer = LikelihoodScorer(self.model, device, self.context_length, pad=padding(self.tokenizer, self.model))
         self.how = self.scorer.how  # how requests are scored: "tree", or "plain: " and why
         self.generator = Generator(self.model, self.scorer.tree, self.tokenizer, device, self.context_length)
         self.watched: Watch = unwatched

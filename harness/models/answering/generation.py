@@ -19,6 +19,7 @@ from harness.errors import DeviceError, SuiteError
 from harness.files import Json
 from harness.models.answering.slots import Slots, bytes_per_token
 from harness.models.answering.tree import Prefix, TreeModel
+from harness.models.loading.vocabulary import check_ids, padding
 from harness.models.prefixes.trie import SHARED_AT_LEAST
 from harness.models.tools.memory import free_memory_bytes, give_back_memory
 from harness.models.tools.progress import Watch, unwatched
@@ -103,6 +104,7 @@ class Generator:
         for prompt in prompts:
             if not prompt.ids:
                 raise SuiteError(f"sample {prompt.name}: its prompt has no tokens.")
+            check_ids(prompt.ids, self.model, f"sample {prompt.name}", self.tokenizer)
             if len(prompt.ids) + prompt.max_new_tokens > self.context_length:
                 raise SuiteError(
                     f"sample {prompt.name}: {len(prompt.ids)} prompt tokens and {prompt.max_new_tokens} new ones exceed "
@@ -305,7 +307,7 @@ class Generator:
             attention_mask=torch.ones_like(ids),
             max_new_tokens=batch[0].prompt.max_new_tokens,
             eos_token_id=sorted(asked.stops),
-            pad_token_id=self.tokenizer.pad_token_id,
+            pad_token_id=padding(self.tokenizer, self.model),
             logits_processor=[_Finite(batch)],
             **sampling,
         )

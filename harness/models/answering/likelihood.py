@@ -12,6 +12,7 @@ import torch
 
 from harness.errors import DeviceError, SuiteError
 from harness.models.answering.tree import Prefix, TreeModel
+from harness.models.loading.vocabulary import check_ids
 from harness.models.prefixes.masks import Unsupported, language_model
 from harness.models.prefixes.trie import Request, Row, Trie
 from harness.models.tools.memory import give_back_memory
@@ -87,6 +88,7 @@ class LikelihoodScorer:
         for what, ids in (("context", request.context), ("target", request.target)):
             if not len(ids):
                 raise SuiteError(f"sample {request.name}: its {what} has no tokens.", "Nothing can be scored there.")
+            check_ids(ids, self.model, f"sample {request.name}")
         size = len(request.context) + len(request.target)
         if size > self.context_length + 1:  # nothing is computed on the last token
             raise SuiteError(

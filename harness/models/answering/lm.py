@@ -12,6 +12,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from harness.errors import SuiteError
 from harness.models.answering.generation import Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
+from harness.models.loading.vocabulary import padding
 from harness.models.prefixes.trie import Request
 
 GREEDY = {"until", "max_gen_toks", "do_sample", "temperature"}  # other settings are left to HFLM
@@ -36,7 +37,7 @@ class HarnessLM(HFLM):
         if self.backend != "causal":
             raise SuiteError(f"HarnessLM: {self.tokenizer_name} is a {self.backend} model.", "Use lm-eval's hf for it.")
         rows = None if batch_size == "auto" else int(batch_size)
-        pad = self.tokenizer.pad_token_id or 0
+        pad = padding(self.tokenizer, self.model)
         self.scorer = LikelihoodScorer(self.model, self.device, self.max_length, pad=pad, rows_at_once=rows)
         self.generator = Generator(self.model, self.scorer.tree, self.tokenizer, self.device, self.max_length)
         if rows is not None:

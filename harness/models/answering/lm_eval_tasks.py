@@ -114,11 +114,19 @@ def _with_own_files(file: Path) -> Json:
     from lm_eval.tasks._yaml_loader import load_yaml
 
     config = dict(load_yaml(file))
-    data = dict((config.get("dataset_kwargs") or {}).get("data_files") or {})
-    if data:
-        paths = {split: str((file.parent / name).resolve()) for split, name in data.items()}
-        config["dataset_kwargs"] = {**config["dataset_kwargs"], "data_files": paths}
+    given = (config.get("dataset_kwargs") or {}).get("data_files")
+    if given:
+        config["dataset_kwargs"] = {**config["dataset_kwargs"], "data_files": _absolute(given, file.parent)}
     return config
+
+
+def _absolute(given: Any, folder: Path) -> Any:
+    """Data files as `datasets` takes them, a path or glob, a list of those, or either by split, as absolute paths."""
+    if isinstance(given, Mapping):
+        return {split: _absolute(one, folder) for split, one in given.items()}
+    if isinstance(given, list | tuple):
+        return [_absolute(one, folder) for one in given]
+    return str(given) if "://" in str(given) else str((folder / str(given)).resolve())
 
 
 def _number(task: str, metric: str, score: Any) -> float:

@@ -10,6 +10,7 @@ from trl import SFTConfig, SFTTrainer
 
 from harness.files import Json, read_json_lines
 from harness.models.loading.load import load_tokenizer
+from harness.models.loading.vocabulary import check_ids, padding
 from harness.recipe import FinetuneSettings
 from harness.training.finetuning.base import load_base
 from harness.training.finetuning.conversations import check_template, conversation_tokens
@@ -47,13 +48,15 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
     encoded = conversation_tokens(rows, tokenizer, settings.max_length)
     watched = conversation_tokens(kept, tokenizer, settings.max_length).rows
     model = load_base(task, settings)
+    for row, one in zip([*rows, *kept], [*encoded.rows, *watched], strict=True):
+        check_ids(one["input_ids"], model, str(row["origin"]), tokenizer)
     token_ids = [row["input_ids"] for row in encoded.rows]
     trained = [(weight, weight.data) for weight in model.parameters() if weight.requires_grad]
     trainer: Any = FiniteSFTTrainer(
         model=model,
         args=arguments(folder, task, model, token_ids, SFTConfig, **PINNED),
         train_dataset=Dataset.from_list(encoded.rows),
-        data_collator=Packing(model, tokenizer.pad_token_id),
+        data_collator=Packing(model, padding(tokenizer, model)),
         processing_class=tokenizer,
     )
     for weight, data in trained:  # TRL rounds adapters over 4-bit weights to bfloat16, where small steps are lost

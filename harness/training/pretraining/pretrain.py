@@ -69,15 +69,18 @@ def _block_length(task: TrainingTask, settings: PretrainSettings, context: int) 
 def _trainer(folder: Path, task: TrainingTask, model: Any, tokenizer: Any, blocks: list[list[int]]) -> Any:
     from datasets import Dataset
 
+    from harness.models.loading.vocabulary import check_ids, padding
     from harness.training.shared.arguments import arguments
     from harness.training.shared.packing import Packing
     from harness.training.shared.trainers import FiniteTrainer
 
+    for number, block in enumerate(blocks):
+        check_ids(block, model, f"{task.name}: block {number}", tokenizer)
     return FiniteTrainer(
         model=model,
         args=arguments(folder, task, model, blocks),
         train_dataset=Dataset.from_dict({"input_ids": blocks, "labels": blocks}),
-        data_collator=Packing(model, tokenizer.pad_token_id),
+        data_collator=Packing(model, padding(tokenizer, model)),
         processing_class=tokenizer,
     )
 
