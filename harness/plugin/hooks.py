@@ -82,7 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         options = read_options(config.getoption, settings_of(root))
         config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
-        config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
+        outputs = config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
+        outputs.check_writable(config.stash[SETUP].store)
     config.stash[OF_TASKS] = set()
 
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.environment import MATTERS, commit_of, environment, threads
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StoreError
 from harness.files import Json, disk_errors_explained, write_whole
 from harness.fingerprint.checkpoints import outdated
 from harness.fingerprint.values import digest, fields_of, plain
@@ -24,6 +24,7 @@ from harness.jobs.missing import Wanted
 from harness.recipe import Stage, Subject
 from harness.session.run import Run
 from harness.session.settings import settings_of
+from harness.store import Store
 from harness.store.baselines import all_of
 from harness.store.sessions import SessionRows, write_session
 
@@ -42,6 +43,16 @@ class Outputs:
         """The results file given, or the project's own, and a folder beside it."""
         file = Path(results) if results else settings_of(root).results
         return cls(file, file.parent / "reports")
+
+    def check_writable(self, store: Store) -> None:
+        """Raise StoreError where the session could not keep what it finds, as in a checkout that is read-only."""
+        for folder in (store.root, self.results.parent.resolve(), self.reports.resolve()):
+            there = next(place for place in (folder, *folder.parents) if place.exists())
+            if not os.access(there, os.W_OK):
+                raise StoreError(
+                    f"{folder} cannot be written, and a session keeps its results.",
+                    "Give places that can be: --store DIR --results DIR/results.duckdb (reports go beside the results).",
+                )
 
     def reading(self) -> AbstractContextManager[Any]:
         """A read-only connection to all results ingested so far."""

@@ -1,9 +1,11 @@
 """What a session adds to the results: its lines before and after, its rows, and where nothing changed, nothing."""
 
 import json
+import os
 
 import pytest
 
+from harness.errors import StoreError
 from harness.jobs.events import Measured, StoppedEarly
 from harness.session.ending import closing
 from harness.session.options import Options
@@ -11,6 +13,7 @@ from harness.session.record import LATEST, Outputs, Record, as_typed, read_lates
 from harness.session.run import Run
 from harness.session.selection import Selection
 from harness.session.setup import Setup
+from harness.store import Store
 from tests.hand_made import add, measure
 
 
@@ -109,3 +112,15 @@ def test_the_last_lines_are_notes_what_stopping_early_saved_and_paths(made, tmp_
         "--adaptive spared 15 of 20 samples (75%): alpha-mini tone after 5 of 20",
         f"report: {tmp_path / 'report.html'}",
     ]
+
+
+def test_a_place_that_cannot_be_written_is_named_before_anything_runs(tmp_path, monkeypatch):
+    outputs, store = Outputs.of(tmp_path, str(tmp_path / "new" / "deeper" / "r.duckdb")), Store(tmp_path / "store")
+    outputs.check_writable(store)
+    assert not (tmp_path / "new").exists()
+    locked = {tmp_path / "store"}
+    monkeypatch.setattr(os, "access", lambda place, mode: place not in locked)
+    (tmp_path / "store").mkdir(exist_ok=True)
+    with pytest.raises(StoreError, match=f"{tmp_path}/store cannot be written") as error:
+        outputs.check_writable(store)
+    assert "--store DIR --results DIR/results.duckdb" in error.value.remedy
