@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import traceback
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -188,6 +189,12 @@ class Record:
             with suppress(HarnessError, OSError), TemporaryDirectory() as folder:
                 self._report_from(Path(folder) / "results.duckdb", session.run_id)
             self.trouble.append(f"{error.message}\n      The results are in the store; the next session ingests them.")
+        except Exception as error:  # a fault of this program, which must not take pytest's own summary with it
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self.trouble.append(
+                f"the report could not be drawn: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+                "\n      This is a fault of the harness. The results are in the store; `harness report` draws it again."
+            )
 
     def _report_from(self, results: Path, run_id: str) -> None:
         from harness import warehouse

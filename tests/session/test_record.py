@@ -124,3 +124,15 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_runs(tmp_path, 
     with pytest.raises(StoreError, match=f"{tmp_path}/store cannot be written") as error:
         outputs.check_writable(store)
     assert "--store DIR --results DIR/results.duckdb" in error.value.remedy
+
+
+def test_a_fault_while_the_report_is_drawn_is_told_and_nothing_more(made, tmp_path, monkeypatch):
+    alpha = add(made, "alpha")
+    measure(made, alpha, x=[0.5] * 4)
+    told = record(made, tmp_path)
+    told.note_wanted(told.run.wanted(Selection([alpha], [(made.project.suite("tone"), alpha)])))
+    monkeypatch.setattr("harness.report.write.write_reports", lambda *given, **more: 1 / 0)
+    told.finish()
+    [trouble] = told.trouble
+    assert trouble.startswith("the report could not be drawn: ZeroDivisionError: division by zero (test_record.py:")
+    assert read_latest(tmp_path / ".bench" / "reports")["broken"] == 1
