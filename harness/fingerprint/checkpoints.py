@@ -6,6 +6,7 @@ pretraining data changes everything after it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,6 +156,9 @@ class StageKeys:
         """A hub model by its recorded revision, a local one by its bytes."""
         folder = Path(base) if Path(base).is_absolute() else self.root / base
         if folder.is_dir():
+            below = adapted_base(folder)
+            if below is not None:
+                return {"adapter": self._bytes_below(folder), "base": self._model(below)}
             if not (folder / "config.json").exists():
                 raise RecipeError(f"base model directory {folder} holds no config.json.", "Is it a transformers model?")
             return {"directory": self._bytes_below(folder)}
@@ -168,6 +172,26 @@ class StageKeys:
         """One digest over the names and bytes of all files below a folder."""
         files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
         return digest({str(p.relative_to(folder)): self.data.files.of(p) for p in files})
+
+
+def adapted_base(folder: Path) -> str | None:
+    """The base that a folder's LoRA adapter says it changes, a folder or a hub id; None where it holds a whole model.
+
+    Other trainers leave a config.json beside an adapter; what has weights of a whole model is one all the same.
+    """
+    config = folder / "adapter_config.json"
+    if not config.exists() or any(folder.glob("model*.safetensors")):
+        return None
+    try:
+        base = json.loads(config.read_text("utf-8")).get("base_model_name_or_path")
+    except (ValueError, AttributeError):
+        base = None
+    if not isinstance(base, str) or not base:
+        raise RecipeError(
+            f"{config} names no base (base_model_name_or_path).", "Write the base's folder or hub id there."
+        )
+    beside = folder / base
+    return str(beside.resolve()) if not Path(base).is_absolute() and base.startswith(".") and beside.is_dir() else base
 
 
 def outdated(specs: Mapping[str, Json], code: CodeDigests) -> set[str]:

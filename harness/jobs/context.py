@@ -9,15 +9,15 @@ from pathlib import Path
 from harness.data.reading.rows import Loaded
 from harness.evaluation import Evaluation, StoredResults
 from harness.evaluation.asking.rows import SuiteRows
-from harness.files import write_whole
-from harness.fingerprint.checkpoints import PlannedStage
+from harness.files import Json, write_whole
+from harness.fingerprint.checkpoints import PlannedStage, adapted_base
 from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.jobs.events import Listener, Note
 from harness.jobs.fetch import cached
 from harness.jobs.pool import WorkerPool
 from harness.recipe import Fresh, Gguf
 from harness.store import Store
-from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published, whole_base
 
 # Whether --adaptive has seen enough of an evaluation's samples. The session decides, because it knows the gates.
 Decided = Callable[[PlannedEvaluation, Evaluation], bool]
@@ -57,13 +57,22 @@ def place_of(planned: PlannedStage, root: Path) -> Place:
 def model_place(planned: PlannedStage, root: Path) -> Place:
     """The hub model at its recorded revision, or the local directory or file, that a stage's spec names as its base."""
     base, declared = planned.spec["base"], planned.subject.variant.base
+    fresh = isinstance(declared, Fresh)
     declared = declared.like if isinstance(declared, Fresh) else declared
-    if "model" in base:
-        return HubModel(base["model"], base["revision"])
     if isinstance(declared, Gguf):
         return GgufFile(str(cached(declared) if declared.wheel else declared.below(root)), base["gguf"])
-    folder = Path(str(declared))
-    return Directory(str(folder if folder.is_absolute() else root / folder))
+    found = _place(base, str(declared), root)
+    return whole_base(found) if fresh else found
+
+
+def _place(base: Json, declared: str, root: Path) -> Place:
+    """A hub model, a folder, or an adapter's folder with the place of its base."""
+    if "model" in base:
+        return HubModel(base["model"], base["revision"])
+    folder = Path(declared) if Path(declared).is_absolute() else root / declared
+    if "adapter" not in base:
+        return Directory(str(folder))
+    return Adapted(Directory(str(folder)), _place(base["base"], str(adapted_base(folder)), root))
 
 
 def note_left_out(store: Path, report: Listener, who: str, loaded: Loaded) -> None:

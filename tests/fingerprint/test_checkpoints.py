@@ -62,6 +62,26 @@ def test_bytes_of_a_local_base_model_count(tmp_path):
     assert chain([FINETUNE], keys_of(tmp_path), base="model")[-1] != before
 
 
+def test_of_an_adapters_folder_its_bytes_and_its_bases_count(tmp_path):
+    for name in ("base", "adapter"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    config = tmp_path / "adapter" / "adapter_config.json"
+    config.write_text('{"base_model_name_or_path": "../base"}')
+
+    def key():
+        return chain([FINETUNE], keys_of(tmp_path), base="adapter")[-1]
+
+    keys = [key()]
+    for file in (tmp_path / "base" / "config.json", config):
+        file.write_text(file.read_text() + "\n")
+        keys.append(key())
+    assert len(set(keys)) == 3
+    config.write_text("{}")
+    with pytest.raises(RecipeError, match="adapter_config.json names no base"):
+        key()
+
+
 def test_a_hidden_file_of_a_local_base_model_does_not_count(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")

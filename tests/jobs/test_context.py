@@ -1,10 +1,11 @@
 """Where weights are that a job needs, by key; and what is said of rows that were left out."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from harness import Dataset, Embedded, Finetune, Lora, Mix, Recipe, Variant
+from harness import Dataset, Embedded, Finetune, Fresh, Lora, Mix, Recipe, Variant
 from harness.data.reading.rows import Loaded
 from harness.jobs.context import model_place, note_left_out, place_of
 from harness.jobs.events import Note
@@ -55,6 +56,21 @@ def test_an_adapter_stands_over_its_base_whatever_that_is(made):
     assert place(made, over_tuned) == Adapted(
         Published(made.keys.fingerprint(over_tuned)), Published(made.keys.fingerprint(tuned))
     )
+
+
+def test_a_folder_with_an_adapter_stands_over_the_base_that_it_names(made, tmp_path):
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder in (base, adapter):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")  # other trainers leave one beside an adapter too
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "../base"}))
+    assert place(made, on(made, "mine", str(adapter))) == Adapted(Directory(str(adapter)), Directory(str(base)))
+    fresh = made.keys.last(on(made, "fresh", Fresh(str(adapter))))
+    assert model_place(fresh, Path("/project")) == Directory(str(base)), "fresh weights are those of the whole model"
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base"}))
+    assert place(made, on(made, "hub", str(adapter))) == Adapted(Directory(str(adapter)), HubModel("org/base", None))
+    (adapter / "model.safetensors").touch()
+    assert place(made, on(made, "merged", str(adapter))) == Directory(str(adapter))
 
 
 def test_rows_that_were_left_out_are_counted_and_listed_in_the_store(tmp_path):

@@ -48,6 +48,13 @@ def test_the_tokenizer_of_an_adapter_comes_before_its_bases(model_at, tmp_path):
     assert load_tokenizer(model_at).chat_template != "{{ 'an own one' }}"
 
 
+def test_an_adapter_without_a_tokenizer_has_its_bases(model_at, tmp_path):
+    place = saved_adapter(tmp_path / "adapter", model_at)
+    for file in (tmp_path / "adapter").glob("token*"):
+        file.unlink()
+    assert load_tokenizer(place).get_vocab() == load_tokenizer(model_at).get_vocab()
+
+
 def test_an_adapter_leaves_its_bases_buffers_as_they_are(model_at, tmp_path):
     """Rotary frequencies in bfloat16 would round every position, of the base too once its adapter is gone."""
     from harness.models.loading.load import add_adapter

@@ -18,10 +18,13 @@ Quantized = Quantization | Literal["int8"] | None  # NF4 as a recipe declares it
 
 
 def load_tokenizer(at: Place) -> Any:
-    """The tokenizer saved with the weights; for an adapter, the one saved with it, not its base's."""
+    """The tokenizer saved with the weights; for an adapter, the one saved with it, its base's where it has none."""
     from transformers import AutoTokenizer
 
-    place = at.adapter if isinstance(at, Adapted) else at
+    if isinstance(at, Adapted):
+        own = Path(name_of(at.adapter), "tokenizer_config.json").exists()
+        return load_tokenizer(at.adapter if own else at.base)
+    place = at
     with _failures_explained(name_of(place)):
         tokenizer = AutoTokenizer.from_pretrained(name_of(place), revision=_revision(place), trust_remote_code=False)
     if tokenizer.pad_token_id is None:

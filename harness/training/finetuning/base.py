@@ -22,10 +22,10 @@ def load_base(task: TrainingTask, settings: FinetuneSettings) -> Any:
         check_quantization(task.name, settings.quantization, task.device)
     dtype = "bfloat16" if settings.adapter and training_dtype(task) == "bfloat16" else "float32"
     model = load_model(task.base, device=task.device, dtype=dtype, quantization=settings.quantization)
-    if settings.adapter is None:
-        return model
     if hasattr(model, "peft_config"):
         raise RecipeError(f"{task.name}: its base is an adapter already.", "Start from the adapter's own base.")
+    if settings.adapter is None:
+        return model
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     if settings.quantization:
