@@ -2,7 +2,7 @@
 
 main     the commands together        shared   options and tables that several commands have
 begin    init, new, add
-plans    plan, why, status, tone      results  compare, gate, report, results, baseline
+plans    plan, why, status, tone      results  compare, gate, rescore, report, results, baseline
 store    store ls, verify, prune      models   chat, export, serve          data   data chunks, mix, split, check
 """
 

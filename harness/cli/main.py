@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 
 ABOUT = "A project's files; what is planned, stored, different and judged. Run inside a project's folder."
 COMMANDS = (
-    begin.init, plans.plan, plans.why, plans.status, plans.tone, results.compare, results.gate, results.report,
+    begin.init, plans.plan, plans.why, plans.status, plans.tone, results.compare, results.gate, results.rescore, results.report,
     models.chat, models.export, models.serve,
 )  # fmt: skip
 

@@ -121,6 +121,31 @@ def gate(
     raise typer.Exit(1 if any(v.verdict in failing for v in verdicts) else 0)
 
 
+def rescore(
+    recipe: Annotated[str | None, typer.Argument(help="default: all that was answered")] = None,
+    suite: Annotated[str | None, typer.Option(help="only this suite")] = None,
+    scale: Scale = None,
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score stored answers by the suites as they are now, as after a change of a scorer. No model is loaded."""
+    from harness.jobs.rescore import rescore as rescored
+
+    setup = opened(scale, data_root, store, gpu)
+    subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
+    suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
+    evaluations = setup.evaluations(subjects, suites)
+    made = list(rescored(setup.results, setup.rows, evaluations))
+    columns = {name: name for name in ("suite", "metric", "subject", "estimate", "low", "high", "n")}
+    show(made, columns, as_json)
+    lacking = [one for one in evaluations if not setup.store.holds("evaluations", one.key) and one.suite.needs_model]
+    if lacking:
+        ask = f"{len(lacking)} evaluations have no stored answers, as that of {lacking[0].name}"
+        print(f"{ask}; a model has to be asked: pytest suites/", file=sys.stderr)
+
+
 # ---- the report ---------------------------------------------------------------------------------------
 
 

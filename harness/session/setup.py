@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,12 @@ from harness.data.reading.rows import Access, load
 from harness.data.sources import Mix, Rows, count_with
 from harness.environment import commit_of
 from harness.evaluation import StoredResults
+from harness.evaluation.asking.rows import SuiteRows
+from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.fingerprint.keys import Keys
 from harness.gates.gate import DeclaredGates
 from harness.gates.judge import Judge
-from harness.project import Project, open_project
+from harness.project import REFERENCES, Project, open_project
 from harness.project.declared import load_reports
 from harness.recipe import Subject
 from harness.report.declared import Report
@@ -21,6 +23,7 @@ from harness.session.options import Options
 from harness.session.settings import settings_of
 from harness.store import Store, open_store
 from harness.store.baselines import Baseline, bless, read
+from harness.suite import Suite
 
 LOCK_FILE = Path("recipes") / "hub.lock.json"  # hub revisions, below a project's root
 
@@ -57,6 +60,11 @@ class Setup:
         return StoredResults(self.store, replace(self.keys, without_data=True), judging_only=True)
 
     @property
+    def rows(self) -> SuiteRows:
+        """The suites' rows and samples."""
+        return SuiteRows(self.keys.access)
+
+    @property
     def judge(self) -> Judge:
         """Verdicts on what the store holds."""
         return Judge(self.gates, self.results)
@@ -67,6 +75,12 @@ class Setup:
         if key not in self.store.digests.known:
             self.store.digests.learn(key, len(load(wanted, self.keys.access, raw=True).rows))
         return int(self.store.digests.known[key])
+
+    def evaluations(self, subjects: Sequence[Subject], suites: Iterable[Suite]) -> list[PlannedEvaluation]:
+        """Every suite's evaluation of the subjects, and of the `base` and `untrained` beside them."""
+        sides = [self.project.other_side(subject, name) for subject in subjects for name in REFERENCES]
+        each = {one.id: one for one in [*subjects, *filter(None, sides)]}.values()
+        return [self.results.planned(suite, one) for suite in suites for one in each if suite.concerns(one)]
 
     def bless(self, name: str, subjects: Iterable[Subject]) -> Baseline | None:
         """Record the stored evaluations of the subjects as a baseline; None where there are none."""
