@@ -157,7 +157,7 @@ def test_files_of_one_name_are_told_apart(tmp_path):
         (["a.jsonl:0.5", "empty.jsonl:0.5"], "empty.jsonl is empty."),
         (["a.jsonl:0.5", "bad.jsonl:0.5"], 'bad.jsonl:2: row has no "output" (found: instruction).'),
         (["a.jsonl:0.5", "blank.jsonl:0.5"], 'blank.jsonl:1: "text" is empty.'),
-        (["a.jsonl:0.5", "list.json:0.5"], "list.json is a .json file; JSON lines are read here."),
+        (["a.jsonl:0.5", "list.json:0.5"], "list.json holds a JSON list; JSON lines are read here."),
     ],
 )
 def test_bad_mixes_are_told(tmp_path, monkeypatch, parts, told):
