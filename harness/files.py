@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -219,9 +219,10 @@ class FileDigests:
         self.changed = True
 
     def remember(self) -> None:
-        """Write the cache to disk, if anything was added."""
+        """Write the cache to disk, if anything was added and it can be; every digest can be computed again."""
         if self.memory is None or not self.changed:
             return
-        self.memory.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.memory, json.dumps(self.known))
-        self.changed = False
+        with suppress(OSError):
+            self.memory.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.memory, json.dumps(self.known))
+            self.changed = False

@@ -31,14 +31,14 @@ def init(
 def recipe(name: str) -> None:
     """Write recipes/NAME.py, to fill in."""
     _say(new_recipe(find_root(Path.cwd()), name))
-    print(f"\nNext: put rows into data/{name}.jsonl, say what is claimed, then: pytest suites/ -k {name}")
+    print(f"\nNext: put rows into data/{name}.jsonl, say what is claimed, then: pytest suites/ -k {name} --scale mini")
 
 
 @new_app.command("suite")
 def suite(name: str) -> None:
     """Write suites/test_NAME.py, to fill in."""
     _say(new_suite(find_root(Path.cwd()), name))
-    print(f"\nNext: put questions into data/{name}.jsonl, then: pytest suites/test_{name}.py")
+    print(f"\nNext: put questions into data/{name}.jsonl, then: pytest suites/test_{name}.py --scale mini")
 
 
 @add_app.command("suite")

@@ -137,7 +137,11 @@ def rescore(
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
     suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
     evaluations = setup.evaluations(subjects, suites)
-    made = list(rescored(setup.results, setup.rows, evaluations))
+
+    def waiting(holder: str) -> None:
+        print(f"waiting for {holder}", file=sys.stderr)
+
+    made = list(rescored(setup.results, setup.rows, evaluations, waiting))
     columns = {name: name for name in ("suite", "metric", "subject", "estimate", "low", "high", "n")}
     show(made, columns, as_json)
     lacking = [one for one in evaluations if not setup.store.holds("evaluations", one.key) and one.suite.needs_model]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from harness.data.reading import hub
+from harness.data.reading.opened import form_of
 from harness.data.reading.rows import Access, as_given, source_file
-from harness.data.sources import Dataset, Hub, Mix, Rows, Scale
+from harness.data.sources import Dataset, Files, Hub, Mix, Rows, Scale, Source
 from harness.errors import DataError
 from harness.files import FileDigests, Json
 from harness.fingerprint.values import plain
@@ -49,7 +51,7 @@ class DataKeys:
                 raise
             return {"bytes": None, "rows": part.count[access.scale]}
         if path is not None:
-            found = {"bytes": self.files.of(path)}
+            found = {"bytes": self.files.of(path), **_read_as(path, source)}
         else:
             assert isinstance(source, Hub)
             found = {
@@ -61,3 +63,11 @@ class DataKeys:
         reads = {name: value for name, value in plain(source).items() if name not in NAMES and value}
         taken = {"rows": part.count[access.scale], "skip": part.skip.get(access.scale, 0), "share": part.portion}
         return {**found, "reads": reads, **{k: v for k, v in taken.items() if v}}
+
+
+def _read_as(path: Path, source: Source) -> Json:
+    """What the file is read as, where that is not JSON lines: the same bytes may be a table under one name, text under
+    another.
+    """
+    form = "text" if isinstance(source, Files) and source.separator is not None else form_of(path)
+    return {} if form == "lines" else {"form": form}

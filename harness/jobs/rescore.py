@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.evaluation import StoredResults
 from harness.evaluation.asking.answers import stored_answers
 from harness.evaluation.asking.rows import SuiteRows
 from harness.evaluation.scored.publish import publish
+from harness.files import disk_errors_explained
 from harness.fingerprint.evaluations import PlannedEvaluation
 
 
@@ -25,20 +26,31 @@ class Rescored:
     n: int
 
 
-def rescore(results: StoredResults, rows: SuiteRows, evaluations: Iterable[PlannedEvaluation]) -> Iterator[Rescored]:
+def rescore(
+    results: StoredResults,
+    rows: SuiteRows,
+    evaluations: Iterable[PlannedEvaluation],
+    waiting: Callable[[str], None] | None = None,
+) -> Iterator[Rescored]:
     """Score the stored answers of each evaluation that is not stored, as after a change of its suite's scorer.
 
     Those without answers are passed over: a model would have to be asked. Raises SuiteError, which names the sample, for
-    a scorer that fails; the answers stay.
+    a scorer that fails; the answers stay. `waiting` is called with the name of a session that holds them.
     """
+    store = results.store
     for planned in evaluations:
-        if not planned.suite.needs_model or results.store.holds("evaluations", planned.key):
+        if not planned.suite.needs_model or store.holds("evaluations", planned.key):
             continue
-        answered = stored_answers(results.store, planned, rows.samples(planned.suite))
+        answered = stored_answers(store, planned, rows.samples(planned.suite))
         if answered is None:
             continue
-        with results.store.lock(f"measure-{planned.checkpoint.key}", "harness rescore", lambda holder: None):
-            made = publish(results.store, planned, answered)
+        with (
+            store.lock(f"measure-{planned.checkpoint.key}", "harness rescore", waiting),
+            disk_errors_explained(f"{planned.name}: storing its evaluation"),
+        ):
+            if store.holds("evaluations", planned.key):
+                continue  # another session has measured it meanwhile
+            made = publish(store, planned, answered)
         for name, metric in made.metrics.items():
             yield Rescored(
                 planned.subject.id, planned.suite.name, name,

@@ -10,7 +10,9 @@ gate_tests   claims as tests of the suites' files
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,11 +28,17 @@ def is_project(root: Path) -> bool:
 
     Folders of these names may be anything, cooking recipes among others, and their files are not imported then.
     """
-    files = [path for folder in ("recipes", "suites") for path in (root / folder).glob("*.py")]
-    if any(IMPORT.search(path.read_bytes()) for path in files):
+    files = [path for folder in ("recipes", "suites") for path in (root / folder).glob("[!.]*.py")]
+    if any(IMPORT.search(_bytes_of(path)) for path in files):
         return True
-    conftest = root / "conftest.py"
-    return conftest.exists() and b"harness.plugin" in conftest.read_bytes() and (root / "recipes").is_dir()
+    return b"harness.plugin" in _bytes_of(root / "conftest.py") and (root / "recipes").is_dir()
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A file's bytes; none where it is no file, or cannot be read."""
+    with suppress(OSError):
+        return path.read_bytes()
+    return b""
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -38,6 +46,10 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     assert isinstance(config, pytest.Config)
     if is_project(config.rootpath):
         pluginmanager.import_plugin(HOOKS)
+        return
+    # Elsewhere `harness` may be a package of the tests' own, which an import must find as if this one were not loaded.
+    for name in [name for name in sys.modules if name == "harness" or name.startswith("harness.")]:
+        del sys.modules[name]
 
 
 @pytest.hookimpl(wrapper=True)

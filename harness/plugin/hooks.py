@@ -28,7 +28,14 @@ from harness.session.ending import closing
 from harness.session.options import read_options
 from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run
-from harness.session.selection import Selection, misspelt_words, paired_by_variant, subjects_for, suites_named
+from harness.session.selection import (
+    Selection,
+    misspelt_words,
+    notes_on,
+    paired_by_variant,
+    subjects_for,
+    suites_named,
+)
 from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
 from harness.suite import Suite
@@ -82,8 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         options = read_options(config.getoption, settings_of(root))
         config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
-        outputs = config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
-        outputs.check_writable(config.stash[SETUP].store)
+        config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
     config.stash[OF_TASKS] = set()
 
 
@@ -199,6 +205,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if isinstance(parameters.get("verdict"), Gate):
             item.add_marker(pytest.mark.gate)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
+    for note in notes_on(setup, _selection(items), bool(config.stash[OF_TASKS]), judges_by_itself(setup.root)):
+        _write_line(config, note)
     if config.option.keyword:
         names = [" ".join([item.nodeid, *item.extra_keyword_matches]) for item in items]
         for note in misspelt_words(config.option.keyword, names, setup.project):
@@ -211,14 +219,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if setup is None:
         return
     selection = _selection(session.items)
-    with _usage_errors():
-        for note in setup.gates.check(
-            {s.id: s for s in [*selection.subjects, *(g.subject for g in selection.gates)]}.values()
-        ):
-            _write_line(config, note)
-    if config.option.collectonly or not selection:
+    if not selection:
         return
     with _usage_errors():
+        subjects = [*selection.subjects, *(gate.subject for gate in selection.gates)]
+        for note in setup.gates.check({subject.id: subject for subject in subjects}.values()):
+            _write_line(config, note)
+    if config.option.collectonly:
+        return
+    with _usage_errors():
+        config.stash[OUTPUTS].check_writable(setup.store)
         run = Run(setup)
         command = as_typed(config.invocation_params.args)
         record = config.stash[RECORD] = Record(run, config.stash[OUTPUTS], command)

@@ -71,8 +71,11 @@ def load_suites(root: Path) -> dict[str, Suite]:
 
 
 def suites_declared_in(module: ModuleType) -> list[Suite]:
-    """The suites of a file, without those that it imports from another."""
-    elsewhere = _imported_names(Path(str(module.__file__)))
+    """The suites of a file, with those that it imports, unless they are declared in another file of tests."""
+    tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    of_tests = [node for node in imports if (node.module or "").split(".")[-1].startswith("test_")]
+    elsewhere = {alias.asname or alias.name for node in of_tests for alias in node.names}
     return [value for name, value in vars(module).items() if isinstance(value, Suite) and name not in elsewhere]
 
 

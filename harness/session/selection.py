@@ -12,6 +12,7 @@ from typing import Any
 from harness.gates.gate import Gate
 from harness.project import REFERENCES, Project
 from harness.recipe import Subject
+from harness.session.setup import Setup
 from harness.suite import Suite
 
 
@@ -37,6 +38,25 @@ class Selection:
 
     def __bool__(self) -> bool:
         return bool(self.subjects or self.evaluations or self.gates)
+
+
+def notes_on(setup: Setup, collected: Selection, takes_task: bool, judges: bool) -> list[str]:
+    """Notes on what is asked for and no collected test does: to measure by the tasks of --tasks, and to judge claims about
+    suites that are measured by. `takes_task`: some test takes `task`; `judges`: a test of the project takes `verdict`.
+    """
+    notes = []
+    if setup.options.tasks and not takes_task and collected.subjects:
+        notes.append(
+            "note: --tasks: no test takes `task`, so none of them is measured; add one: harness add suite tasks"
+        )
+    asked = {suite.name for suite, _ in collected.evaluations}
+    judged = {gate.id for gate in collected.gates}
+    own = {subject.id: subject for subject in collected.subjects}.values()
+    left = [one for one in setup.gates.of_all(own) if one.suites[0] in asked and one.id not in judged]
+    if left and not judges:
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        notes.append(f"note: no test judges {left[0].id}{more}: declare the suite in the file of suites/ that asks it")
+    return notes
 
 
 def suites_named(function: Callable[..., Any], module: ModuleType) -> list[Suite]:

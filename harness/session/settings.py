@@ -31,16 +31,21 @@ def settings_of(root: Path) -> Settings:
     """
     said = _said(root)
     own = root / "data"
-    data_root = root / said["data_root"] if "data_root" in said else own if own.is_dir() else None
-    if "data_root" in said and not (root / said["data_root"]).is_dir():
+    data_root = _below(root, said["data_root"]) if "data_root" in said else own if own.is_dir() else None
+    if "data_root" in said and not _below(root, said["data_root"]).is_dir():
         raise HarnessError(f"{root / FILE}: [tool.harness] data_root = {said['data_root']!r}: no such folder.")
     store = said.get("store")
     return Settings(
-        store=root / ".bench" / "store" if store is None else store if "://" in store else root / store,
-        results=root / said.get("results", ".bench/results.duckdb"),
+        store=root / ".bench" / "store" if store is None else store if "://" in store else _below(root, store),
+        results=_below(root, said.get("results", ".bench/results.duckdb")),
         scale=said.get("scale"),
         data_root=data_root,
     )
+
+
+def _below(root: Path, path: str) -> Path:
+    """A path as written in the project's file: absolute, of the user's home (~), or relative to the project."""
+    return root / Path(path).expanduser()
 
 
 def _said(root: Path) -> dict[str, str]:
@@ -52,6 +57,8 @@ def _said(root: Path) -> dict[str, str]:
         section = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("harness", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HarnessError(f"{path} is not valid TOML: {error}") from None
+    if not isinstance(section, dict):
+        raise HarnessError(f"{path}: [tool.harness] is {section!r}, and has to be a table.")
     for name, value in section.items():
         if name not in KEYS:
             close = difflib.get_close_matches(name, KEYS, n=1)

@@ -106,17 +106,42 @@ def test_json_lines_are_read_under_any_name_and_compressed(tmp_path, name, conte
     assert [row for _, row in read_file(file)] == PASSAGES
 
 
-@pytest.mark.parametrize("form", ["parquet", "arrow"])
+@pytest.mark.parametrize("form", ["parquet", "arrow", "stream"])
 def test_tables_are_rows(tmp_path, form):
     table = pyarrow.Table.from_pylist([{**row, "at": datetime.date(2026, 1, 2)} for row in PASSAGES])
     path = tmp_path / "rows.data"
     if form == "parquet":
         parquet.write_table(table, path)
     else:
-        with pyarrow.OSFile(str(path), "wb") as sink, ipc.new_file(sink, table.schema) as writer:
+        new = ipc.new_file if form == "arrow" else ipc.new_stream  # the second is what datasets writes
+        with pyarrow.OSFile(str(path), "wb") as sink, new(sink, table.schema) as writer:
             writer.write_table(table)
     found = list(read_file(path))
     assert found == [(f"rows.data[{i}]", {**row, "at": "2026-01-02"}) for i, row in enumerate(PASSAGES)]
+
+
+def test_bytes_in_a_table_are_text_or_a_bad_row(tmp_path):
+    texts = pyarrow.array(["caf\u00e9".encode(), b"caf\xe9"], pyarrow.binary())
+    parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "rows.parquet")
+    left_out = []
+    assert [row for _, row in read_file(tmp_path / "rows.parquet", None, True, left_out)] == [{"text": "caf\u00e9"}]
+    assert left_out == ["rows.parquet[1]: holds bytes that are not UTF-8"]
+
+
+@pytest.mark.parametrize("name", ["list", "list.txt", "list.json"])
+def test_a_json_list_is_one_under_any_name(tmp_path, name):
+    file = write(tmp_path / name, json.dumps(PASSAGES, indent=1))
+    assert [row for _, row in read_file(file)] == PASSAGES
+
+
+def test_a_text_that_begins_with_a_bracket_is_text(tmp_path):
+    file = write(tmp_path / "rows.txt", "[1] A note.\n\n{not json}\n")
+    assert [row["text"] for _, row in read_file(file)] == ["[1] A note.", "{not json}"]
+
+
+def test_a_damaged_first_line_is_a_bad_row_not_text(tmp_path):
+    with pytest.raises(DataError, match="rows.txt:1: not JSON"):
+        list(read_file(write(tmp_path / "rows.txt", '{"text": "on\n{"text": "two"}\n')))
 
 
 def test_csv_is_a_table_of_texts(tmp_path):
@@ -176,3 +201,9 @@ def test_no_row_vanishes_behind_another_of_the_same_id(tmp_path):
     assert {"7", "7#2", "7#3"} < {row["id"] for row in found}
     assert [row["id"] for row in load(mix, Access("mini", tmp_path)).rows] == [row["id"] for row in found]
     assert "None" not in {row["id"] for row in found}
+
+
+def test_many_rows_of_one_id_are_told_apart_in_one_pass(tmp_path):
+    write(tmp_path / "a.jsonl", [{"id": "train", "text": f"text {number}"} for number in range(20_000)])
+    found = load(dataset("a.jsonl"), Access("mini", tmp_path)).rows
+    assert len({row["id"] for row in found}) == 20_000

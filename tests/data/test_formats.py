@@ -112,3 +112,22 @@ def test_a_turn_of_weight_0_keeps_its_weight():
     turns = [USER, {**ASSISTANT, "weight": 0}, {"role": "user", "content": "Again?"}, {**ASSISTANT, "weight": 1}]
     read = training_row({"messages": turns}, Source())["messages"]
     assert [turn.get("weight") for turn in read] == [None, 0, None, None]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": HELLO},
+        {"conversations": HELLO},
+        {"prompt": "Hello?", "completion": "Hi."},
+        {"prompt": [USER], "completion": [ASSISTANT]},
+        {"instruction": "Hello?", "output": "Hi."},
+    ],
+)
+def test_a_system_prompt_beside_the_turns_leads_them(row):
+    assert training_row({**row, "system": "Be brief."}, Source())["messages"] == [SYSTEM, *HELLO]
+
+
+@pytest.mark.parametrize("nothing", [None, "", False, [], "null", "[]"])
+def test_a_field_that_says_that_there_is_nothing_loses_nothing(nothing):
+    assert training_row({"messages": HELLO, "tools": nothing, "thinking": nothing}, Source())["messages"] == HELLO

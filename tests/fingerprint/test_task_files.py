@@ -73,3 +73,25 @@ def test_files_that_name_each_other_end(tmp_path):
     (tmp_path / "one.yaml").write_text("include: two.yaml\n")
     (tmp_path / "two.yaml").write_text("include: one.yaml\n")
     assert set(files_reached(tmp_path / "one.yaml")) == {"one.yaml", "two.yaml"}
+
+
+def test_a_template_without_a_suffix_is_followed_and_a_folder_of_data_counts(tmp_path):
+    (tmp_path / "mydata").mkdir()
+    (tmp_path / "mydata" / "test.jsonl").write_text("{}\n")
+    (tmp_path / "utils.py").write_text("def process_docs(docs):\n    return docs\n")
+    template = "process_docs: !function utils.process_docs\ndataset_path: mydata\n"
+    (tmp_path / "_default_template_yaml").write_text(template)
+    (tmp_path / "mytask.yaml").write_text("include: _default_template_yaml\ntask: mine\n")
+    assert set(files_reached(tmp_path / "mytask.yaml")) == {
+        "mytask.yaml", "_default_template_yaml", "utils.py", "mydata/test.jsonl",
+    }  # fmt: skip
+
+
+def test_powers_and_stars_are_no_globs(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "all.duckdb").write_text("")
+    (tmp_path / "utils.py").write_text("def square(x):\n    return x ** 2 or open('*')\n")
+    (tmp_path / "mine.yaml").write_text(
+        "doc_to_text: !function utils.square\ndescription: '** be brief **'\nother: '/*'\n"
+    )
+    assert set(files_reached(tmp_path / "mine.yaml")) == {"mine.yaml", "utils.py"}

@@ -51,9 +51,28 @@ def test_a_file_without_claims_about_its_suites_has_no_further_test(project):
         ("def helper(verdict):\n    return verdict\n", False),
         ('"""A suite whose verdict is known."""\n', False),
         ("def test_mine(verdict:\n", False),
+        ("@pytest.mark.parametrize('verdict', [1])\ndef test_mine(verdict):\n    assert verdict\n", False),
+        ("@pytest.fixture\ndef verdict():\n    return 1\n\n\ndef test_mine(verdict):\n    assert verdict\n", False),
     ],
 )
 def test_a_test_that_takes_a_verdict_decides_for_the_whole_project(tmp_path, text, itself):
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "test_mine.py").write_text(text)
     assert judges_by_itself(tmp_path) == itself
+
+
+def test_a_suite_that_is_declared_beside_the_tests_is_judged_where_it_is_asked(project):
+    text = (project / "suites" / "test_look.py").read_text()
+    cut = text.index("def test_look")
+    (project / "suites" / "shared.py").write_text(text[:cut])
+    asks = "from suites.shared import LOOK\n\n\ndef test_gate():\n    assert LOOK\n\n\n"
+    (project / "suites" / "test_look.py").write_text(asks + text[cut:])
+    (project / "suites" / "test_again.py").unlink()
+    assert [name.split("::")[1] for name in gates(project)] == [
+        "test_gate_of_claims[plain-mini-look-words]", "test_gate_of_claims[plain-mini-look-nonempty]",
+    ]  # fmt: skip
+
+
+def test_tasks_that_no_test_measures_by_are_told(project):
+    _, output = run_session(project, "--collect-only", "-q", "--tasks", "arc_easy")
+    assert "note: --tasks: no test takes `task`, so none of them is measured" in output

@@ -29,6 +29,18 @@ def test_paths_are_relative_to_the_project(tmp_path):
     assert settings_of(project(tmp_path, 'store = "s3://bucket/store"')).store == "s3://bucket/store"
 
 
+def test_a_path_of_the_users_home_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    said = settings_of(project(tmp_path, 'store = "~/store"', 'results = "~/r.duckdb"'))
+    assert (said.store, said.results) == (tmp_path / "me" / "store", tmp_path / "me" / "r.duckdb")
+
+
+def test_a_section_that_is_no_table_is_named(tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool]\nharness = "x"\n')
+    with pytest.raises(HarnessError, match="is 'x', and has to be a table"):
+        settings_of(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -98,12 +98,12 @@ def _delimited(path: Path, delimiter: str) -> Iterator[Entry]:
 def _table(path: Path, form: str) -> Iterator[Entry]:
     """Each row of a Parquet or Arrow file. Values that JSON does not know, such as dates, are given as text."""
     import pyarrow
-    from pyarrow import ipc, parquet
+    from pyarrow import parquet
 
     try:
         with opened(path) as file:
             source = pyarrow.BufferReader(file.read())
-        table: Any = parquet.read_table(source) if form == "parquet" else ipc.open_file(source).read_all()
+        table: Any = parquet.read_table(source) if form == "parquet" else _arrow(source)
         batches = table.to_batches(max_chunksize=1_000)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path.name} cannot be read as {form.capitalize()}: {str(error).splitlines()[0]}.") from None
@@ -112,8 +112,26 @@ def _table(path: Path, form: str) -> Iterator[Entry]:
     number = 0
     for batch in batches:
         for row in batch.to_pylist():
-            yield Entry(f"{path.name}[{number}]", json.loads(json.dumps(row, default=str)))
+            origin = f"{path.name}[{number}]"
+            try:
+                yield Entry(origin, json.loads(json.dumps(row, default=_as_json)))
+            except UnicodeDecodeError:
+                yield Entry(origin, {}, "holds bytes that are not UTF-8")
             number += 1
+
+
+def _arrow(source: Any) -> Any:
+    """The table of an Arrow file, or of an Arrow stream, as datasets writes it."""
+    from pyarrow import ipc
+
+    is_file = source.read(6) == b"ARROW1"
+    source.seek(0)
+    return (ipc.open_file(source) if is_file else ipc.open_stream(source)).read_all()
+
+
+def _as_json(value: Any) -> str:
+    """A value that JSON does not know as text: bytes decoded, dates and decimals as they are written."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def _text_of(path: Path) -> str:

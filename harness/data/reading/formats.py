@@ -39,21 +39,19 @@ def training_row(row: Mapping[str, Any], source: Source) -> Row:
         return {"text": _string(row, source.text)}
     _nothing_lost(row)
     if "messages" in row:
-        return {"messages": checked(row["messages"], "messages")}
+        return {"messages": checked(_with_system(row, row["messages"]), "messages")}
     if "conversations" in row:
-        turns = row["conversations"]
-        if row.get("system") and isinstance(turns, list):
-            turns = [{"role": "system", "content": row["system"]}, *turns]
-        return {"messages": checked(turns, "conversations")}
+        return {"messages": checked(_with_system(row, row["conversations"]), "conversations")}
     if "instruction" in row:
         extra = _string(row, "input") if row.get("input") else ""
         instruction = _string(row, "instruction") + (f"\n\n{extra}" if extra else "")
         system = _string(row, "system") if row.get("system") else ""
         return _turns(instruction, _string(row, "output"), system, _history(row))
     if isinstance(row.get("prompt"), list) and isinstance(row.get("completion"), list):
-        return {"messages": checked([*row["prompt"], *row["completion"]], "prompt")}
+        return {"messages": checked(_with_system(row, [*row["prompt"], *row["completion"]]), "prompt")}
     if "prompt" in row:
-        return _turns(_string(row, "prompt"), _string(row, "completion"))
+        system = _string(row, "system") if row.get("system") else ""
+        return _turns(_string(row, "prompt"), _string(row, "completion"), system)
     if "input" in row and "output" in row:
         return _turns(_string(row, "input"), kilt_answer(row["output"]))
     if "text" in row:
@@ -123,6 +121,13 @@ def checked(messages: Any, name: str) -> list[Message]:
     return cleaned
 
 
+def _with_system(row: Mapping[str, Any], turns: Any) -> Any:
+    """The turns after the system prompt that stands beside them, if there is one."""
+    if not row.get("system") or not isinstance(turns, list):
+        return turns
+    return [{"role": "system", "content": row["system"]}, *turns]
+
+
 def _chatml(text: str) -> list[Message]:
     """The turns of a text in ChatML; none if it is not. BadRow if some of its text belongs to no turn."""
     turns = [{"role": role, "content": content} for role, content in CHATML.findall(text)]
@@ -136,7 +141,7 @@ def _chatml(text: str) -> list[Message]:
 
 def _nothing_lost(fields: Mapping[str, Any]) -> None:
     """BadRow if a row or message holds what would change its meaning, and is not trained on."""
-    lost = next((name for name in LOST if fields.get(name) not in (None, "", "[]", "{}", [], {})), None)
+    lost = next((name for name in LOST if fields.get(name) not in (None, "", "[]", "{}", "null", False, [], {})), None)
     if lost is not None:
         raise BadRow(f'"{lost}" is not trained on, and the row would mean something else without it')
 

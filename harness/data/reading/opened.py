@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal
@@ -11,13 +12,13 @@ from harness.errors import DataError
 
 Form = Literal["lines", "list", "csv", "tsv", "parquet", "arrow", "text"]
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
-TABLES: dict[bytes, Form] = {b"PAR1": "parquet", b"ARROW1": "arrow"}
+TABLES: dict[bytes, Form] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 NO_ROWS = {
     b"PK\x03\x04": "a zip archive or office document", b"%PDF": "a PDF", b"SQLite format 3": "an SQLite database",
     b"\x80\x02": "a pickle", b"\x80\x03": "a pickle", b"\x80\x04": "a pickle", b"\x80\x05": "a pickle",
     b"\x89HDF": "an HDF5 file", b"\x7fELF": "a program", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image",
 }  # fmt: skip
-LINES = (".jsonl", ".ndjson", ".jl")
+LINES = (".jsonl", ".ndjson", ".jsonlines", ".jl")
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -47,14 +48,18 @@ def is_compressed(path: Path) -> bool:
 def form_of(path: Path) -> Form:
     """What the file holds: JSON lines, a JSON list, a table, or plain text, which is what is none of the others.
 
-    Parquet and Arrow files and JSON lines are known by what they begin with, CSV by its suffix. Raises DataError for a
-    file of a kind that holds no rows.
+    Parquet, Arrow and JSON are known by what they begin with, CSV by its suffix alone. Raises DataError for a file of a
+    kind that holds no rows.
     """
     try:
-        with opened(path) as file:
-            head = file.read(16)
+        return _form_of(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}.") from None
+
+
+def _form_of(path: Path) -> Form:
+    with opened(path) as file:
+        head = file.read(64)
     kind = next((kind for magic, kind in NO_ROWS.items() if head.startswith(magic)), None)
     if kind is not None:
         raise DataError(
@@ -72,7 +77,10 @@ def form_of(path: Path) -> Form:
         return "lines"
     if last == ".json":
         return "lines" if _objects(path) == 2 else "list"
-    return "lines" if _objects(path) else "text"
+    begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if re.match(rb"\[\s*\{\s*\"", begin):
+        return "list"
+    return "lines" if re.match(rb"\{\s*\"", begin) else "text"
 
 
 def _objects(path: Path) -> int:

@@ -89,11 +89,13 @@ def _tell_apart(rows: list[Row]) -> None:
     them. Rows are in the order of their texts' hashes, so it is the same on every machine.
     """
     seen: set[str] = set()
+    last: dict[str, int] = {}  # the number that was given last, by id
     for row in rows:
-        own, number = row["id"], 1
+        own, number = row["id"], last.get(row["id"], 1)
         while row["id"] in seen:
             number += 1
             row["id"] = f"{own}#{number}"
+        last[own] = number
         seen.add(row["id"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,10 @@ def add_suites(root: Path, names: Sequence[str]) -> Begun:
 
 def new_recipe(root: Path, name: str) -> Begun:
     """Write a recipe to fill in, on the model that the project's recipes/models.py declares first, else on SmolLM2."""
+    declared = re.compile(rf"""name=["\']{re.escape(name)}["\']""")
+    for path in (root / "recipes").glob("[!.]*.py"):
+        if declared.search(path.read_text("utf-8", errors="replace")):
+            raise HarnessError(f"{path} declares something called {name!r} already.", "Choose another name.")
     models = root / "recipes" / "models.py"
     text = models.read_text("utf-8") if models.exists() else ""
     there = next((one for one in ("MODEL", "SMOLLM2") if f"\n{one} = " in text), None)

@@ -51,12 +51,13 @@ class Shipped:
 
 @cache
 def shipped() -> Shipped:
-    """Of a checkout, or where pip has put them: below the environment's `share/`, or that of `pip install --target`."""
-    places = (
-        ABOVE,
-        Path(sysconfig.get_path("data"), "share", "harness"),
-        ABOVE / "share" / "harness",
-    )
+    """Of a checkout, or where pip has put them: in `share/` of the environment, of the user, or of `--target`."""
+    schemes = [
+        sysconfig.get_path("data"),
+        sysconfig.get_path("data", sysconfig.get_preferred_scheme("user")),
+        str(ABOVE),
+    ]
+    places = [ABOVE, *(Path(scheme, "share", "harness") for scheme in schemes)]
     for place in places:
         if (place / "recipes" / "datasets.py").exists() and (place / "suites" / "test_tone.py").exists():
             return Shipped(place)

@@ -101,3 +101,9 @@ def test_a_name_that_python_does_not_take_is_refused(tmp_path, name):
     for new in (new_recipe, new_suite):
         with pytest.raises(HarnessError, match="cannot be a name"):
             new(tmp_path, name)
+
+
+def test_a_recipe_that_there_is_is_refused(tmp_path):
+    begin(tmp_path)
+    with pytest.raises(HarnessError, match="models.py declares something called 'tiny' already"):
+        new_recipe(tmp_path, "tiny")

@@ -117,6 +117,10 @@ def test_tests_of_other_projects_in_that_environment_run_as_before(installed, tm
     )
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "soup.py").write_text("raise RuntimeError('not to be imported')\n")
+    (tmp_path / "recipes" / ".#soup.py").symlink_to("nowhere")
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "__init__.py").write_text("MINE = True\n")
+    (tmp_path / "test_package.py").write_text("from harness import MINE\n\n\ndef test_mine():\n    assert MINE\n")
     done = run(installed, tmp_path, "pytest --scale 3")
     assert done.returncode == 0, done.stdout
     done = run(installed, tmp_path, "pytest -p no:cacheprovider --data-root x")
