@@ -102,25 +102,33 @@ class DeclaredGates:
         return [gate for subject in first for gate in self.of(subject)]
 
     def check(self, subjects: Iterable[Subject]) -> list[str]:
-        """A note on each claim about a metric that its suite does not declare and that looks misspelt.
-
-        Raises RecipeError for a claim about a suite that does not exist.
+        """Notes on claims that no session can judge as they are: about a suite that the project does not have, or a metric
+        that its suite does not declare and that looks misspelt. RecipeError for a suite's name that looks misspelt.
         """
         notes, known = [], self.project.suites
         for gate in self.of_all(subjects):
             for name in gate.suites:
                 if name not in known:
-                    close = difflib.get_close_matches(name, known, n=1)
-                    raise RecipeError(
-                        f"{gate.subject.recipe.name}: a claim is about the suite {name!r}, which does not exist.",
-                        (f"Did you mean {close[0]!r}? " if close else f"Suites: {', '.join(known)}. ")
-                        + f"A task of lm-eval is named beside it: --tasks {name}",
-                    )
+                    notes.append(self._without_suite(gate, name))
+                    continue
                 declared = [metric.name for metric in known[name].metrics]
                 close = difflib.get_close_matches(gate.claim.metric, declared, n=1)
                 if close and gate.claim.metric not in declared:
                     notes.append(f"note: {gate.id}: suite {name} declares no {gate.claim.metric!r}; {close[0]!r}?")
         return notes
+
+    def _without_suite(self, gate: Gate, name: str) -> str:
+        close = difflib.get_close_matches(name, self.project.suites, n=1)
+        if close:
+            raise RecipeError(
+                f"{gate.subject.recipe.name}: a claim is about the suite {name!r}, which does not exist.",
+                f"Did you mean {close[0]!r}? A task of lm-eval is named beside it: --tasks {name}",
+            )
+        there = f"it has {', '.join(self.project.suites)}" if self.project.suites else "it has none"
+        return (
+            f"note: {gate.id} cannot be judged: the project has no suite {name!r} ({there}); a task of lm-eval is named "
+            f"beside it: --tasks {name}"
+        )
 
     def family(self, gate: Gate) -> list[Gate]:
         """The gates that are adjusted for together: chance could make any of them pass."""

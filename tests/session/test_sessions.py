@@ -295,7 +295,7 @@ def test_a_claim_against_the_base_needs_no_recipe_of_that_name(tmp_path, project
     assert status in (0, 1), output
     assert "to train: nothing; to measure: 1 checkpoints" in output  # `ground` is trained, and measured now
     assert "judged-mine: " in output
-    assert "base-mini_ground_mini" in output
+    assert "ground-mini" in output
     assert "skipped" not in output
 
 
