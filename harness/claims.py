@@ -12,6 +12,10 @@ from harness.errors import RecipeError, SuiteError, check_types
 COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "equals", "below", "above")
 
 
+def _in_one_line(words: str | None) -> str | None:
+    return words and " ".join(words.split())
+
+
 @dataclass(frozen=True)
 class Claim:
     """What a recipe says of itself against another subject, or against a number.
@@ -37,7 +41,7 @@ class Claim:
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
-        object.__setattr__(self, "words", self.words and " ".join(self.words.split()))
+        object.__setattr__(self, "words", _in_one_line(self.words))
         who = f"Claim({self.suite!r}, {self.metric!r})"
         given = [word for word in COMPARISONS if getattr(self, word) is not None]
         if len(given) != 1:
@@ -97,7 +101,7 @@ class Target:
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
-        object.__setattr__(self, "words", self.words and " ".join(self.words.split()))
+        object.__setattr__(self, "words", _in_one_line(self.words))
         object.__setattr__(self, "above", tuple(self.above))
         object.__setattr__(self, "together_with", tuple(self.together_with))
         if (self.at_least is None) == (not self.above):

@@ -107,7 +107,11 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         return isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
     if origin in (tuple, Sequence):
-        return isinstance(value, tuple | list) and all(_fits(one, inner[0]) for one in value)
+        fixed = (
+            len(inner) if origin is tuple and inner[-1] is not Ellipsis else None
+        )  # how many, where that is declared
+        counted = isinstance(value, tuple | list) and fixed in (None, len(value))
+        return counted and all(_fits(one, inner[0]) for one in value)
     if origin is Mapping:
         return isinstance(value, Mapping)
     if origin is Callable:
@@ -122,7 +126,8 @@ def _in_words(hint: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
     if origin in (tuple, Sequence):
-        return f"a list, each of it {_in_words(inner[0])}"
+        count = f" of {len(inner)}" if origin is tuple and inner[-1] is not Ellipsis else ""
+        return f"a list{count}, each item {_in_words(inner[0])}"
     known = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
     if origin is Callable:
         return "a function"

@@ -86,8 +86,10 @@ class TrainingSettings:
         name = type(self).__name__
         for what in ("data", "held_out"):
             if isinstance(rows := getattr(self, what, None), Dataset | Rows):
-                raise RecipeError(f"{name}: {what} is the {type(rows).__name__} {_name_of(rows)!r}, and has to be a Mix.",
-                                  f"Write {what}=Mix(...) around it.")  # fmt: skip
+                given = f"the {type(rows).__name__} {_name_of(rows)!r}"
+                raise RecipeError(
+                    f"{name}: {what} is {given}, and has to be a Mix.", f"Write {what}=Mix(...) around it."
+                )
         check_types(self, RecipeError)
         for what in ("learning_rate", "epochs", "effective_batch_size", "max_grad_norm"):
             if not getattr(self, what) > 0:

@@ -191,6 +191,8 @@ def adapted_base(folder: Path) -> str | None:
             f"{config} names no base (base_model_name_or_path).", "Write the base's folder or hub id there."
         )
     beside = folder / base
+    if beside.resolve() == folder.resolve():
+        raise RecipeError(f"{config} names its own folder as its base.", "Write the base's folder or hub id there.")
     return str(beside.resolve()) if not Path(base).is_absolute() and base.startswith(".") and beside.is_dir() else base
 
 

@@ -51,7 +51,7 @@ class DataKeys:
                 raise
             return {"bytes": None, "rows": part.count[access.scale]}
         if path is not None:
-            found = {"bytes": self.files.of(path), **_read_as(path, source)}
+            found = {"bytes": self.files.of(path), **self._read_as(path, source)}
         else:
             assert isinstance(source, Hub)
             found = {
@@ -64,10 +64,10 @@ class DataKeys:
         taken = {"rows": part.count[access.scale], "skip": part.skip.get(access.scale, 0), "share": part.portion}
         return {**found, "reads": reads, **{k: v for k, v in taken.items() if v}}
 
-
-def _read_as(path: Path, source: Source) -> Json:
-    """What the file is read as, where that is not JSON lines: the same bytes may be a table under one name, text under
-    another.
-    """
-    form = "text" if isinstance(source, Files) and source.separator is not None else form_of(path)
-    return {} if form == "lines" else {"form": form}
+    def _read_as(self, path: Path, source: Source) -> Json:
+        """What the file is read as, where that is not JSON lines: the same bytes may be a table under one name, and text
+        under another.
+        """
+        separated = isinstance(source, Files) and source.separator is not None
+        form = "text" if separated else self.files.of(path, "form", form_of)
+        return {} if form == "lines" else {"form": form}

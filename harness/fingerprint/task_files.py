@@ -60,7 +60,8 @@ def _data_of(text: str, folders: set[Path], home: Path) -> list[Path]:
     found: list[Path] = []
     for folder in folders:
         for name in DATA.findall(text):
-            found += (folder / name).rglob("*") if (folder / name).is_dir() and (folder / name) != folder else []
+            inside = "*" if folder / name == folder else "**/*"  # of the folder itself, its files alone
+            found += (folder / name).glob(inside) if (folder / name).is_dir() else []
         for word in {next(filter(None, one)) for one in WORDS.findall(text)}:
             if glob.has_magic(word) and re.search(r"\w", word):
                 matches = [Path(match).resolve() for match in glob.glob(str(folder / word), recursive=True)]

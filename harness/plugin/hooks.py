@@ -159,12 +159,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("task", tasks, ids=[task.name for task in tasks])
             metafunc.config.stash[OF_TASKS].add(metafunc.definition.nodeid)
         if "verdict" in asked:
-            all_gates = metafunc.function is not test_gate
-            gates = (
-                setup.gates.of_all(setup.project.subjects())
-                if all_gates
-                else gates_of_file(setup.gates, metafunc.module)
-            )
+            of_file = metafunc.function is test_gate
+            every = setup.gates
+            gates = gates_of_file(every, metafunc.module) if of_file else every.of_all(setup.project.subjects())
             metafunc.parametrize("verdict", gates, ids=[gate.id for gate in gates], indirect=True)
         recipes = [name for name in metafunc.fixturenames if name in setup.project.names and name in asked]
         if recipes:

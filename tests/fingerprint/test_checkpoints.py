@@ -77,9 +77,10 @@ def test_of_an_adapters_folder_its_bytes_and_its_bases_count(tmp_path):
         file.write_text(file.read_text() + "\n")
         keys.append(key())
     assert len(set(keys)) == 3
-    config.write_text("{}")
-    with pytest.raises(RecipeError, match="adapter_config.json names no base"):
-        key()
+    for wrong, said in (("{}", "names no base"), ('{"base_model_name_or_path": "."}', "names its own folder")):
+        config.write_text(wrong)
+        with pytest.raises(RecipeError, match=f"adapter_config.json {said}"):
+            key()
 
 
 def test_a_hidden_file_of_a_local_base_model_does_not_count(tmp_path):

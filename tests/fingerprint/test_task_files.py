@@ -95,3 +95,11 @@ def test_powers_and_stars_are_no_globs(tmp_path):
         "doc_to_text: !function utils.square\ndescription: '** be brief **'\nother: '/*'\n"
     )
     assert set(files_reached(tmp_path / "mine.yaml")) == {"mine.yaml", "utils.py"}
+
+
+def test_data_in_the_task_files_own_folder_count(tmp_path):
+    for name in ("test.jsonl", "sub/other.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}\n")
+    (tmp_path / "mine.yaml").write_text("dataset_kwargs:\n  data_dir: .\n")
+    assert set(files_reached(tmp_path / "mine.yaml")) == {"mine.yaml", "test.jsonl"}

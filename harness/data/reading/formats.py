@@ -16,9 +16,9 @@ from harness.data.sources import Row, Source
 Message = dict[str, Any]  # role, content; and weight, where it is 0
 
 SHAREGPT_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+# Fields that say what a row or turn means, and that are not trained on.
 LOST = ("tools", "functions", "tool_calls", "function_call", "reasoning_content", "reasoning", "thinking")
 CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", re.DOTALL)
-
 CONTROL = re.compile(r"<\|\w+\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>")  # control tokens of chat templates, as text
 
 

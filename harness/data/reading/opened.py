@@ -1,4 +1,4 @@
-"""A data file -> its bytes, decompressed, and what it holds as its content says: no suffix is believed alone."""
+"""A data file -> its bytes, decompressed, and what it holds, which its content says wherever it can."""
 
 from __future__ import annotations
 

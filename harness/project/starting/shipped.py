@@ -84,9 +84,8 @@ def with_declarations(suite: str, declarations: str) -> str:
         if node in of_recipes[-1:]:
             new = ["", *(_segment(declarations, declared) for declared in nodes)]
         lines[node.lineno - 1 : node.end_lineno] = new
-    text = "\n".join(lines).replace(
-        "import pytest\n\nfrom harness", "import pytest\nfrom harness"
-    )  # both installed there
+    text = "\n".join(lines)
+    text = text.replace("import pytest\n\nfrom harness", "import pytest\nfrom harness")  # both are installed there
     return re.sub(r"\n{4,}", "\n\n\n", text) + "\n"
 
 

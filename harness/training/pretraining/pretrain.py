@@ -12,6 +12,7 @@ from typing import Any
 from harness.data.sources import Row
 from harness.errors import RecipeError
 from harness.files import Json, read_json_lines
+from harness.models.loading.vocabulary import check_ids
 from harness.recipe import PretrainSettings
 from harness.training.pretraining.blocks import cut_documents, packed_blocks
 from harness.training.pretraining.fresh import fresh_like, fresh_model
@@ -36,8 +37,11 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
         blocks, truncated = packed_blocks(texts, tokenizer, length), 0
     else:
         blocks, truncated = cut_documents(texts, tokenizer, length)
+    watched = _held_out(read_json_lines(folder / HELD_OUT), tokenizer, length)
+    for what, ids in [*(("block", ids) for ids in blocks), *(("held-out row", row["input_ids"]) for row in watched)]:
+        check_ids(ids, model, f"{task.name}: a {what}", tokenizer)
     trainer = _trainer(folder, task, model, tokenizer, blocks)
-    trainer.watch(folder, task, _held_out(read_json_lines(folder / HELD_OUT), tokenizer, length))
+    trainer.watch(folder, task, watched)
     return Prepared(trainer, tokenizer, rows=rows, training_rows=len(blocks), truncated_rows=truncated)
 
 
@@ -69,13 +73,11 @@ def _block_length(task: TrainingTask, settings: PretrainSettings, context: int) 
 def _trainer(folder: Path, task: TrainingTask, model: Any, tokenizer: Any, blocks: list[list[int]]) -> Any:
     from datasets import Dataset
 
-    from harness.models.loading.vocabulary import check_ids, padding
+    from harness.models.loading.vocabulary import padding
     from harness.training.shared.arguments import arguments
     from harness.training.shared.packing import Packing
     from harness.training.shared.trainers import FiniteTrainer
 
-    for number, block in enumerate(blocks):
-        check_ids(block, model, f"{task.name}: block {number}", tokenizer)
     return FiniteTrainer(
         model=model,
         args=arguments(folder, task, model, blocks),
