@@ -33,6 +33,7 @@ from harness.claims import Claim, Guard, Target
 from harness.data.sources import Dataset, Embedded, Files, Hub, Mix
 from harness.recipe import (
     Architecture,
+    Endpoint,
     Finetune,
     Fresh,
     Gguf,
@@ -65,6 +66,7 @@ __all__ = [
     "Claim",
     "Dataset",
     "Embedded",
+    "Endpoint",
     "Files",
     "Finetune",
     "Fresh",

@@ -57,6 +57,18 @@ class EvaluationMissing(HarnessError):
     """An evaluation that would have to be run, in a session that must not run it."""
 
 
+class EndpointError(HarnessError):
+    """A server that does not answer, or not as it should; `status` is what it answered, where it did."""
+
+    def __init__(self, problem: str, remedy: str = "", status: int | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.status = status
+
+
+class NotOffered(HarnessError):
+    """What a suite asks of a server that does not offer it."""
+
+
 class WorkerFailed(HarnessError):
     """A training or model worker that ended without its result."""
 

@@ -37,14 +37,23 @@ class Architecture:
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
-    """Low-rank adaptation of all linear layers (Hu et al. 2021, arXiv:2106.09685)."""
+    """Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685) of all linear layers but the head, or of those named."""
 
     rank: int
     alpha: int | None = None  # default: 2 x rank
     dropout: float = 0.0
+    target_modules: tuple[str, ...] | None = None  # names of linear layers, such as "q_proj"; None: all of them
+    use_rslora: bool = False  # scaled by alpha / sqrt(rank) (Kalajdzievski 2023, arXiv:2312.03732)
+    use_dora: bool = False  # magnitudes trained apart from directions (Liu et al. 2024, arXiv:2402.09353)
+    modules_to_save: tuple[str, ...] = ()  # modules that are trained whole beside it, such as "lm_head"
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
+        if self.target_modules is not None:
+            object.__setattr__(self, "target_modules", tuple(self.target_modules))
+        object.__setattr__(self, "modules_to_save", tuple(self.modules_to_save))
+        if self.target_modules == ():
+            raise RecipeError("Lora: target_modules names no layer.", "Leave it out for all linear layers.")
         if self.rank < 1:
             raise RecipeError(f"Lora: rank {self.rank} is not positive.", "Use 8, 16 or 32.")
         if not 0 <= self.dropout < 1:
@@ -227,6 +236,27 @@ class Gguf:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """A model behind a server with OpenAI's interface: vLLM, `harness serve`, a vendor. It is measured as it is.
+
+    `url` is the address that such clients take, `http://localhost:8000/v1`; a key is read from OPENAI_API_KEY.
+    """
+
+    model: str
+    url: str = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_types(self, RecipeError)
+        if not re.match(r"https?://[^/]", self.url):
+            raise RecipeError(f"Endpoint {self.model}: {self.url!r} is no address.", "Write http://HOST:PORT/v1.")
+        if not self.model:
+            raise RecipeError(f"Endpoint at {self.url}: no model is named.", f"{self.url}/models lists them.")
+
+    def __str__(self) -> str:
+        return f"{self.model} at {self.url}"
+
+
+@dataclass(frozen=True)
 class Fresh:
     """The same architecture and tokenizer as another model, with fresh weights: the untrained subject."""
 
@@ -240,12 +270,12 @@ class Fresh:
 class Variant:
     """One size of a recipe: which base, at which scale of the data.
 
-    The base is a hub id, a local directory or a `.gguf` file, another recipe's subject, an architecture to build, or
-    fresh weights.
+    The base is a hub id, a local directory or a `.gguf` file, another recipe's subject, an architecture to build,
+    fresh weights, or a server's model, which cannot be trained.
     """
 
     name: str
-    base: str | Subject | Architecture | Fresh | Gguf = field(kw_only=True)
+    base: str | Subject | Architecture | Fresh | Gguf | Endpoint = field(kw_only=True)
     scale: Scale = field(kw_only=True)
     micro_batch_size: int | None = field(default=None, kw_only=True)  # rows per forward pass; default: all
     stages: tuple[Stage, ...] | None = field(default=None, kw_only=True)  # in place of the recipe's
@@ -352,6 +382,11 @@ class Subject:
                     f"micro_batch_size {micro}.",
                     f"Use {', '.join(map(str, fits[:-1]))} or {fits[-1]}." if len(fits) > 1 else "Use 1.",
                 )
+        if self.stages and isinstance(self.variant.base, Endpoint):
+            raise RecipeError(
+                f"{self.id}: {self.variant.base} is a server's model, and cannot be trained.",
+                "Start from a hub id, a folder or a file.",
+            )
         pretrains = [i for i, stage in enumerate(self.stages) if isinstance(stage, Pretrain)]
         if pretrains not in ([], [0]):
             raise RecipeError(f"{self.id}: Pretrain is stage {pretrains[-1] + 1}; only the first stage can pretrain.")

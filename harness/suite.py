@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,24 +11,54 @@ from typing import Any, get_args
 from harness.claims import Guard
 from harness.data.sources import Dataset, Mix, Row, Rows
 from harness.errors import SuiteError, check_types
-from harness.recipe import Subject
+from harness.recipe import Endpoint, Subject
+
+Turn = Mapping[str, str]  # of a conversation: its role, and its content
+Asked = str | Sequence[Turn]  # a prompt, which is a user's only turn, or a conversation
+ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One question to a model. Samples of one suite have unique ids, equal for every subject."""
+    """One question to a model: a prompt, or a conversation that ends with the user's turn.
+
+    Samples of one suite have unique ids, equal for every subject.
+    """
 
     id: str
-    prompt: str = ""
+    prompt: str = ""  # of a conversation, its turns written one below the other
+    messages: tuple[Turn, ...] = ()  # {"role": "system", "user" or "assistant", "content": ...}
     target: Any = None  # the reference, as the scorer wants it
     choices: tuple[str, ...] = ()  # of a multiple-choice question; target is then the index of the right one
     cluster: str | None = None  # samples that belong together (one passage, one fact)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "choices", tuple(self.choices))
+        object.__setattr__(self, "messages", tuple(self.messages))
+        if self.messages:
+            self._check_messages()
+            written = "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in self.messages)
+            if self.prompt not in ("", written):
+                raise SuiteError(f"sample {self.id}: it has a prompt and messages.", "Give one: the prompt is a turn.")
+            object.__setattr__(self, "prompt", written)
         if self.choices and not (isinstance(self.target, int) and 0 <= self.target < len(self.choices)):
             raise SuiteError(
                 f"sample {self.id}: target {self.target!r} is no index of its {len(self.choices)} choices."
+            )
+
+    def _check_messages(self) -> None:
+        """Turns that a chat template can render, and that an answer can follow."""
+        for number, turn in enumerate(self.messages, start=1):
+            wrong = not isinstance(turn, Mapping) or not isinstance(turn.get("content"), str)
+            if wrong or turn.get("role") not in ROLES:
+                raise SuiteError(
+                    f"sample {self.id}: turn {number} of its messages is {turn!r:.80}.",
+                    f'Write {{"role": ..., "content": "..."}}, with a role of {", ".join(ROLES)}.',
+                )
+        if self.messages[-1]["role"] != "user":
+            raise SuiteError(
+                f"sample {self.id}: its messages end with a turn of the {self.messages[-1]['role']}.",
+                "The model answers a user's turn; what it should answer is the target.",
             )
 
     @property
@@ -41,6 +72,15 @@ class Sample:
     def whole(self) -> str:
         """What training rows must not contain: the question with its answer, or the reference alone."""
         return f"{self.prompt} {self.answer}" if self.choices else self.answer
+
+
+def drawn_order(names: Sequence[str]) -> list[int]:
+    """Positions of the names, sorted by their digest: a draw that is the same on every machine and for every subject."""
+
+    def drawn(i: int) -> tuple[str, int]:
+        return hashlib.sha256(names[i].encode("utf-8", "surrogatepass")).hexdigest(), i
+
+    return sorted(range(len(names)), key=drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +118,13 @@ class LmEval:
 class LmEvalTask:
     """Ask through a task of lm-evaluation-harness on that task's own data, from the hub or its local files.
 
-    `task` is a name, or the path of a task file (.yaml).
+    `task` is a name, or the path of a task file (.yaml), in which data files are relative to the file.
     """
 
     task: str
+    num_fewshot: int | None = None  # examples before each question; None: as many as the task says
+    apply_chat_template: bool = False  # each question as a user's turn, examples as turns before it
+    gen_kwargs: Mapping[str, Any] = field(default_factory=dict)  # over the task's own, such as max_gen_toks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +232,11 @@ class Suite:
         return ()
 
     def concerns(self, subject: Subject) -> bool:
-        """Whether the subject has what is asked for: a training record, or training rows of its own."""
+        """Whether the subject has what is asked for: weights, a training record, training rows of its own."""
         for ask in self.asks:
+            if isinstance(subject.variant.base, Endpoint) and ask != Perplexity(chat=True):
+                if not isinstance(ask, Generate | Choices):
+                    return False
             if isinstance(ask, TrainingRecord) and (not subject.stages or subject.stages[-1].held_out is None):
                 return False
             if isinstance(ask, Overlap) and not subject.stages:

@@ -1,5 +1,6 @@
 """Suites as values: what can be declared, and what cannot."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -51,6 +52,29 @@ def test_the_answer_to_a_choice_is_the_right_one_and_the_whole_is_question_and_a
     sample = Sample(id="a", prompt="Two and two?", choices=["3", "4"], target=1)
     assert (sample.answer, sample.whole) == ("4", "Two and two? 4")
     assert (Sample(id="b", prompt="?", target="four").answer, Sample(id="c", target=["x"]).answer) == ("four", "")
+
+
+TURN = {"role": "user", "content": "Name a bird."}
+
+
+@pytest.mark.parametrize(
+    ("messages", "message"),
+    [
+        ([TURN, {"role": "assistant", "content": "An owl."}], "its messages end with a turn of the assistant"),
+        ([{"role": "tool", "content": "x"}, TURN], "turn 1 of its messages is {'role': 'tool'"),
+        ([TURN, {"role": "user", "content": None}], "turn 2 of its messages is"),
+        (["Name a bird."], "turn 1 of its messages is 'Name a bird.'"),
+    ],
+)
+def test_a_conversation_that_no_answer_can_follow_is_an_error(messages, message):
+    with pytest.raises(SuiteError, match=message):
+        Sample(id="a", messages=messages)
+
+
+def test_a_prompt_beside_messages_is_an_error_and_a_copy_is_none():
+    with pytest.raises(SuiteError, match="sample a: it has a prompt and messages"):
+        Sample(id="a", prompt="Name a tree.", messages=[TURN])
+    assert replace(Sample(id="a", messages=[TURN]), id="b").prompt == "user: Name a bird."
 
 
 @pytest.mark.parametrize("target", [2, -1, "4", None])

@@ -244,9 +244,11 @@ def _quantized(folder: str, device: str) -> Any:
 def estimate(size: Size) -> int:
     """What `harness plan` says of it, in bytes."""
     from harness.jobs.published import PUBLISHED
+    from harness.recipe import Lora
     from harness.worker.sizes import training_memory
 
-    return training_memory(PUBLISHED[size.base], size.micro * LENGTH, rank=size.rank, nf4=size.nf4).total
+    adapter = Lora(rank=size.rank) if size.rank else None
+    return training_memory(PUBLISHED[size.base], size.micro * LENGTH, adapter=adapter, nf4=size.nf4).total
 
 
 def _clock(times: list[float]) -> Any:

@@ -107,7 +107,7 @@ def gate(
     if not errors and not any(v.verdict != "skipped" for v in verdicts):
         raise HarnessError(
             "no claim can be judged: nothing they need is measured.",
-            f"Run: pytest suites/ --scale {setup.options.scale}",
+            f"Run: pytest suites/ --scale {setup.options.scale}{setup.options.typed}",
         )
     if as_json:
         print_json([asdict(v) for v in verdicts])
@@ -240,7 +240,7 @@ def baseline_set(
     if blessed is None:
         raise EvaluationMissing(
             f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.",
-            f"Run: pytest suites/ --scale {setup.options.scale}",
+            f"Run: pytest suites/ --scale {setup.options.scale}{setup.options.typed}",
         )
     _show_baselines([blessed], as_json)
 
@@ -252,8 +252,8 @@ def baseline_show(
     as_json: AsJson = False,
 ) -> None:
     """Which evaluations a baseline holds."""
-    root = opened_store(store).root
-    found = [baselines.read(root, name)] if name else baselines.all_of(root)
+    there = opened_store(store)
+    found = [baselines.read(there, name)] if name else baselines.all_of(there)
     if not found and not as_json:
         return print("no baseline is set; harness baseline set NAME blesses what is measured now")
     _show_baselines(found, as_json)

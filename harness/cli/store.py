@@ -10,12 +10,13 @@ import typer
 
 from harness.cli.shared import AsJson, DataRoot, StoreDir, opened, opened_store, print_json, show
 from harness.errors import DataError, StoreError
-from harness.files import short
+from harness.files import Json, short
 from harness.fingerprint.checkpoints import outdated
 from harness.jobs.status import interrupted
 from harness.session.setup import Setup
 from harness.store import KINDS, Artifact, Store
-from harness.store.baselines import all_of
+from harness.store.baselines import blessed_by_anyone
+from harness.store.sessions import used_by_others
 
 store_app = typer.Typer(no_args_is_help=True, help="Checkpoints, answers and evaluations, by content.")
 
@@ -101,6 +102,15 @@ def store_prune(
         raise stale.unknown
 
 
+def _led_to_by_others(store: Store, specs: dict[str, Json]) -> set[str]:
+    """The checkpoints that sessions of other projects used, with those that they were made from."""
+    found, left = set(), used_by_others(store) & specs.keys()
+    while left:
+        found |= left
+        left = {key for one in left if (key := specs[one]["base"].get("checkpoint")) is not None} & specs.keys()
+    return found
+
+
 def _remove_damaged(store: Store, beginning: str) -> None:
     matching = [(kind, key) for kind in KINDS for key in store.keys(kind) if key.startswith(beginning)]
     if len(matching) != 1:
@@ -135,7 +145,9 @@ def _stale(setup: Setup) -> _Stale:
     except DataError as error:
         note = "The other checkpoints stay: whether a recipe leads to them is not known without that data."
         problem = DataError(error.problem, f"{error.remedy}\n    {note}" if error.remedy else note)
-    blessed = {key for baseline in all_of(setup.store.root) for key in baseline.keys}
+    unused -= _led_to_by_others(setup.store, specs)
+    own = {key: task for key, task in begun.items() if task is None or task.project in (None, setup.store.project)}
+    blessed = blessed_by_anyone(setup.store)
     stale = [artifact for artifact in checkpoints if artifact.key in unused]
     for kind in ("answers", "evaluations"):
         stale += [
@@ -143,5 +155,5 @@ def _stale(setup: Setup) -> _Stale:
             for artifact in setup.store.all(kind)  # type: ignore[arg-type]
             if artifact.spec["checkpoint"] in unused and artifact.key not in blessed
         ]
-    names = {key: task.name if task else "of another version" for key, task in begun.items() if key in unused}
+    names = {key: task.name if task else "of another version" for key, task in own.items() if key in unused}
     return _Stale(stale, names, problem)

@@ -49,9 +49,14 @@ class ScoredSample:
     sample_id: str
     cluster: str | None
     scores: Scores
-    prompt: str | None = None
-    target: str | None = None
+    prompt: str | None = None  # as the suite has it
+    target: str | None = None  # the reference answer as text
     completion: str | None = None
+    target_json: str | None = None  # the target as the scorer got it
+    rendered_prompt: str | None = None  # as the model was asked: in the chat template, with the system prompt
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None  # "end", "stop" (a stop string), or "length": cut at max_new_tokens
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Evaluation:
 
     @property
     def scored(self) -> int:
-        """Number of samples that are done: scored, or spared by --adaptive once the suite's gates were decided."""
+        """Number of samples that are done: scored, or spared by --limit, or by --adaptive once gates were decided."""
         return int(self.record["samples"]) + self.spared
 
     @property
@@ -100,8 +105,18 @@ class Evaluation:
 
     @property
     def spared(self) -> int:
-        """Number of samples that were not asked, because --adaptive stopped early."""
+        """Number of samples that were not asked, beyond --limit or because --adaptive stopped early."""
         return self.available - int(self.record["samples"])
+
+    @property
+    def limit(self) -> int | None:
+        """How many samples --limit allowed; None where the whole suite was asked."""
+        return self.spec.get("limit")
+
+    @property
+    def finish_reasons(self) -> dict[str, int]:
+        """Why completions ended, "end", "stop" or "length", and how many so; empty where there are none."""
+        return dict(self.record.get("finish_reasons", {}))
 
     @property
     def largest_cluster(self) -> int:

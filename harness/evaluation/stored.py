@@ -23,11 +23,14 @@ class StoredResults:
     """Checkpoints and evaluations of one store under one set of keys.
 
     `rule` is given under --adaptive. `judging_only` says that nothing may be measured (--no-train). Then an evaluation
-    that was stopped early, by any rule, is used where there is none of the whole suite.
+    that was stopped early, by any rule, is used where there is none of the whole suite. `typed` are the options that a
+    suggested command repeats.
     """
 
-    def __init__(self, store: Store, keys: Keys, rule: Rule | None = None, judging_only: bool = False) -> None:
-        self.store, self.keys = store, keys
+    def __init__(
+        self, store: Store, keys: Keys, rule: Rule | None = None, judging_only: bool = False, typed: str = ""
+    ) -> None:
+        self.store, self.keys, self.typed = store, keys, typed
         self.rule, self.judging_only = rule, judging_only
         self._chosen: dict[tuple[str, str], PlannedEvaluation] = {}  # by the whole suite's key, and subject
 
@@ -111,7 +114,7 @@ class StoredResults:
         return EvaluationMissing(
             f"{subject.id} has no evaluation {short(planned.key)} by suite {planned.suite.name}"
             + (" and --no-train is set." if self.judging_only else "."),
-            f"Add it: pytest suites/ -k {subject.recipe.name} --scale {subject.scale}",
+            f"Add it: pytest suites/ -k {subject.recipe.name} --scale {subject.scale}{self.typed}",
         )
 
     @cached_property

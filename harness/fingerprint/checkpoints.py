@@ -18,7 +18,7 @@ from harness.files import Json, short
 from harness.fingerprint.code import WEIGHTS, CodeDigests
 from harness.fingerprint.data import DataKeys
 from harness.fingerprint.values import digest, fields_of, plain
-from harness.recipe import Architecture, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
+from harness.recipe import Architecture, Endpoint, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
 
 Kind = Literal["pretrain", "finetune", "fresh", "import", "base"]
 
@@ -59,6 +59,11 @@ class PlannedStage:
         return self.kind != "base"
 
     @property
+    def is_served(self) -> bool:
+        """Whether it is a server's model, of which no weights are at hand."""
+        return "served" in self.spec["base"]
+
+    @property
     def is_adapter(self) -> bool:
         """Whether its artifact is an adapter over its parent."""
         return isinstance(self.stage, Finetune) and self.stage.adapter is not None and self.kind == "finetune"
@@ -96,7 +101,7 @@ class StageKeys:
             yield parent
             start = {"checkpoint": parent.key}
         else:
-            start = self._model(base)
+            start = {"served": base.model, "url": base.url} if isinstance(base, Endpoint) else self._model(base)
             parent = PlannedStage("base", subject, None, {"stage": "base", "base": start}, None)
             yield parent
         for stage in subject.stages:

@@ -14,12 +14,12 @@ from pathlib import Path
 from harness.environment import computes_bfloat16, version_of
 from harness.files import FileDigests, Json
 from harness.fingerprint.checkpoints import PlannedStage
-from harness.fingerprint.code import ANSWERS, ITEMS, SCORES, CodeDigests, function_digest
+from harness.fingerprint.code import ANSWERS, ITEMS, SCORES, SERVED, CodeDigests, function_digest
 from harness.fingerprint.data import DataKeys
 from harness.fingerprint.task_files import files_reached
 from harness.fingerprint.values import digest, plain
 from harness.recipe import Subject
-from harness.suite import LmEval, LmEvalTask, Overlap, Suite
+from harness.suite import LmEval, LmEvalTask, Overlap, Suite, drawn_order
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class PlannedEvaluation:
         return f"{self.subject.id} {self.suite.name}"
 
     @property
+    def limit(self) -> int | None:
+        """Samples at most, by --limit; None where all are asked."""
+        return self.spec.get("limit")
+
+    @property
     def rule(self) -> Json | None:
         """The rule by which --adaptive may stop it early; None where all samples are asked."""
         return self.spec.get("adaptive")
@@ -63,7 +68,7 @@ class EvaluationKeys:
     """Evaluations of suites on subjects; each is worked out once.
 
     `suites` gives all suites of the project, `last_lm_eval` the version of lm-eval that measured what is stored, where
-    none is installed to measure with.
+    none is installed to measure with. `limit` is how many samples of each suite a model is asked at most.
     """
 
     def __init__(
@@ -73,9 +78,10 @@ class EvaluationKeys:
         code: CodeDigests,
         suites: Callable[[], dict[str, Suite]],
         last_lm_eval: Callable[[], str | None],
+        limit: int | None,
     ) -> None:
         self.root, self.data, self.code = root, data, code
-        self.suites, self.last_lm_eval = suites, last_lm_eval
+        self.suites, self.last_lm_eval, self.limit = suites, last_lm_eval, limit
         self._suites: dict[int, tuple[Suite, Json]] = {}  # by id of what it holds
         self._known: dict[tuple[int, str, str], PlannedEvaluation] = {}
 
@@ -91,20 +97,23 @@ class EvaluationKeys:
             self._suites[id(suite)] = suite, suite_spec(suite)
         own = {**self._suites[id(suite)][1], "data": self._data(suite, checkpoint)}
         asks_lm_eval = any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks)
-        answers = {
+        answers: Json = {
             "checkpoint": checkpoint.key,
             "questions": {name: own[name] for name in ("to_sample", "asks", "system_prompt", "data")},
-            "code": self._answers_code,
-            "dtype": dtype,
+            "code": self._served_code if checkpoint.is_served else self._answers_code,
+            "dtype": None if checkpoint.is_served else dtype,
             "lm_eval": self._lm_eval if asks_lm_eval else None,
         }
-        spec = {
+        spec: Json = {
             "checkpoint": checkpoint.key,
             "suite": own,
             "answers": digest(answers),
             "code": self._scores_code,
             "lm_eval": answers["lm_eval"],
         }
+        if self.limit is not None and suite.needs_model:
+            answers |= {"limit": self.limit, "drawn": function_digest(drawn_order)}
+            spec |= {"answers": digest(answers), "limit": self.limit}
         return PlannedEvaluation(suite, subject, checkpoint, answers, spec)
 
     def _data(self, suite: Suite, checkpoint: PlannedStage) -> list[Json]:
@@ -144,6 +153,10 @@ class EvaluationKeys:
     @cached_property
     def _answers_code(self) -> str:
         return self.code.of(*ANSWERS)
+
+    @cached_property
+    def _served_code(self) -> str:
+        return self.code.of(*SERVED)
 
     @cached_property
     def _scores_code(self) -> str:

@@ -35,6 +35,7 @@ class Keys:
     pin: bool = False  # see DataKeys
     without_data: bool = False
     last_lm_eval: Callable[[], str | None] = _none
+    limit: int | None = None  # samples of a suite that a model is asked, at most
 
     @cached_property
     def code(self) -> CodeDigests:
@@ -52,7 +53,7 @@ class Keys:
 
     @cached_property
     def _evaluations(self) -> EvaluationKeys:
-        return EvaluationKeys(self.root, self.data, self.code, self.suites, self.last_lm_eval)
+        return EvaluationKeys(self.root, self.data, self.code, self.suites, self.last_lm_eval, self.limit)
 
     def chain(self, subject: Subject) -> tuple[PlannedStage, ...]:
         """The stages that lead to a subject, first to last."""

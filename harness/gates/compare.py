@@ -94,7 +94,7 @@ def compare_subjects(
         what = "".join(f" {one}" for one in asked if one)
         raise EvaluationMissing(
             f"no suite has measured both {candidate.id} and {baseline.id}{f' by{what}' if what else ''}.",
-            f"Add it: {command(candidate, baseline)}",
+            f"Add it: {command(candidate, baseline, typed=results.typed)}",
         )
     return rows
 

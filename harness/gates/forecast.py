@@ -10,6 +10,7 @@ from typing import Any
 from harness.claims import Regression
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation
+from harness.evaluation.asking.batches import first_drawn
 from harness.evaluation.asking.rows import SuiteRows
 from harness.gates.evidence import ALPHA
 from harness.gates.evidence.pairing import paired_samples
@@ -17,7 +18,7 @@ from harness.gates.gate import Gate
 from harness.gates.judge import Judge
 from harness.recipe import Subject
 from harness.scoring.metrics import Mean
-from harness.suite import Suite
+from harness.suite import Sample, Suite
 
 WORST = "worst case for scores in [0, 1]"
 
@@ -75,7 +76,10 @@ class Forecast:
             kept = gate.subject.stages[-1].held_out if gate.subject.stages else None
             count = self.count(kept) if kept is not None else 0
             return count, count
-        found = [sample for suite in suites for sample in self.rows.samples(suite)]
+        found: list[Sample] = []
+        for suite in suites:
+            samples = self.rows.samples(suite)
+            found += [samples[i] for i in first_drawn(samples, self.judge.results.keys.limit)]
         return len(found), len({sample.cluster or sample.id for sample in found})
 
     def _spread(self, gate: Gate) -> Spread | None:

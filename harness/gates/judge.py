@@ -107,14 +107,14 @@ class Judge:
         for subject in seeds:
             for name in gate.suites:
                 if not self._will_be_there(name, subject, coming):
-                    return Missing(f"{subject.id} is not measured by {name}", command(subject, seeds=len(seeds)))
+                    return Missing(f"{subject.id} is not measured by {name}", self._command(subject, seeds=len(seeds)))
             for name in gate.references:
                 other = self._reference(subject, name)
                 if isinstance(other, Missing):
                     return other
                 if not self._will_be_there(gate.claim.suite, other, coming):
                     reason = f"{other.id} is not measured by {gate.claim.suite}"
-                    return Missing(reason, command(subject, other, seeds=len(seeds)))
+                    return Missing(reason, self._command(subject, other, seeds=len(seeds)))
         return None
 
     def _will_be_there(self, suite: str, subject: Subject, coming: Container[str]) -> bool:
@@ -142,7 +142,7 @@ class Judge:
         for name in gate.suites:
             one = self.results.evaluation(self.gates.project.suite(name), subject)
             if one is None:
-                return Missing(f"{subject.id} is not measured by {name}", command(subject, seeds=seeds))
+                return Missing(f"{subject.id} is not measured by {name}", self._command(subject, seeds=seeds))
             found.append(one)
         return found
 
@@ -154,7 +154,7 @@ class Judge:
         suite = self.gates.project.suite(gate.claim.suite)
         found = self.results.evaluation(suite, other)
         if found is None:
-            return Missing(f"{other.id} is not measured by {suite.name}", command(subject, other, seeds=seeds))
+            return Missing(f"{other.id} is not measured by {suite.name}", self._command(subject, other, seeds=seeds))
         return found
 
     def _reference(self, subject: Subject, name: str) -> Subject | Missing:
@@ -219,6 +219,9 @@ class Judge:
         needed: int | None = known[key]
         return needed
 
+    def _command(self, *subjects: Subject, seeds: int) -> str:
+        return command(*subjects, seeds=seeds, typed=self.results.typed)
+
     def _side(self, gate: Gate, name: str | None) -> str | None:
         """The other side as results name it: a subject's id, or the floor as it is."""
         other = self.gates.project.other_side(gate.subject, name) if name in gate.references and name else None
@@ -255,9 +258,9 @@ def samples_needed(found: Evidence, alpha: float) -> int | None:
     return needed if needed <= MOST_NEEDED else None
 
 
-def command(*subjects: Subject, seeds: int = 1) -> str:
-    """What a user types to have these subjects trained and measured."""
+def command(*subjects: Subject, seeds: int = 1, typed: str = "") -> str:
+    """What a user types to have these subjects trained and measured, with the options in force."""
     names = list(dict.fromkeys(subject.recipe.name for subject in subjects))
     chosen = names[0] if len(names) == 1 else f'"{" or ".join(names)}"'
     more = f" --seeds {seeds}" if seeds > 1 else ""
-    return f"pytest suites/ -k {chosen} --scale {subjects[0].scale}{more}"
+    return f"pytest suites/ -k {chosen} --scale {subjects[0].scale}{more}{typed}"

@@ -18,6 +18,10 @@ def paragraph(judged: Verdict, found: Evidence) -> str:
         sentences.append(f"The two sides were not asked the same tokens: their {found.asked_otherwise} differ.")
     if found.computed_otherwise:
         sentences.append(f"The two sides were not computed on the same hardware: {found.computed_otherwise}.")
+    if found.cut and found.wanted != "equal":
+        sentences.append(f"Completions cut at max_new_tokens: {found.cut}.")
+    if found.limit is not None:
+        sentences.append(f"Only {found.limit:,} samples of a suite were asked (--limit).")
     sentences.append(_conclusion(judged, found))
     if found.loudest:
         sentences.append(f"Loudest samples: {', '.join(_loud(one) for one in found.loudest)}.")
@@ -72,7 +76,9 @@ def _undecided(judged: Verdict, found: Evidence) -> str:
         if judged.samples_needed
         else "no feasible number of samples would decide"
     )
-    return f"That cannot be decided with {found.n:,} samples; {need} a difference of this size."
+    alone = found.low > found.edge or found.high < found.edge
+    why = f"The interval alone would decide, but not after Holm over {judged.family} claims. " if alone else ""
+    return f"{why}That cannot be decided with {found.n:,} samples; {need} a difference of this size."
 
 
 def _loud(one: Loud) -> str:

@@ -15,9 +15,9 @@ from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.jobs.events import Listener, Note
 from harness.jobs.fetch import cached
 from harness.jobs.pool import WorkerPool
-from harness.recipe import Fresh, Gguf
+from harness.recipe import Endpoint, Fresh, Gguf
 from harness.store import Store
-from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published, whole_base
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published, Served, whole_base
 
 # Whether --adaptive has seen enough of an evaluation's samples. The session decides, because it knows the gates.
 Decided = Callable[[PlannedEvaluation, Evaluation], bool]
@@ -59,6 +59,8 @@ def model_place(planned: PlannedStage, root: Path) -> Place:
     base, declared = planned.spec["base"], planned.subject.variant.base
     fresh = isinstance(declared, Fresh)
     declared = declared.like if isinstance(declared, Fresh) else declared
+    if isinstance(declared, Endpoint):
+        return Served(declared.model, declared.url)
     if isinstance(declared, Gguf):
         return GgufFile(str(cached(declared) if declared.wheel else declared.below(root)), base["gguf"])
     found = _place(base, str(declared), root)

@@ -12,7 +12,7 @@ from harness.errors import DataError
 from harness.evaluation import StoredResults
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.jobs.published import PUBLISHED
-from harness.recipe import Architecture, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
+from harness.recipe import Architecture, Endpoint, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
 from harness.worker.sizes import parameters, training_memory
 
 LENGTH_GUESS = 512  # tokens of a row in a memory estimate, where max_length allows more
@@ -132,6 +132,8 @@ def architecture_of(subject: Subject) -> Architecture | None:
         return architecture_of(base)
     if isinstance(base, Architecture):
         return base
+    if isinstance(base, Endpoint):
+        return None
     return PUBLISHED.get((base.sha256 or "") if isinstance(base, Gguf) else base)
 
 
@@ -140,7 +142,7 @@ def _weights(architecture: Architecture | None, stage: Stage | None) -> tuple[in
     if architecture is None:
         return None, None
     adapter = stage.adapter if isinstance(stage, Finetune) else None
-    return parameters(architecture, adapter.rank if adapter else None)
+    return parameters(architecture, adapter)
 
 
 def _memory(subject: Subject, stage: Stage, architecture: Architecture | None) -> int | None:
@@ -148,12 +150,14 @@ def _memory(subject: Subject, stage: Stage, architecture: Architecture | None) -
     if architecture is None:
         return None
     finetune = stage if isinstance(stage, Finetune) else None
-    rank = finetune.adapter.rank if finetune and finetune.adapter else None
+    adapter = finetune.adapter if finetune else None
     longest = stage.max_length if isinstance(stage, Finetune) else stage.block_length or architecture.context_length
     tokens = subject.micro_batch_size(stage) * min(longest, architecture.context_length, LENGTH_GUESS)
     nf4 = finetune is not None and finetune.quantization is not None
     narrow = stage.precision != "float32"
-    return training_memory(architecture, tokens, rank=rank, nf4=nf4, narrow=narrow, optimizer=stage.optimizer).total
+    return training_memory(
+        architecture, tokens, adapter=adapter, nf4=nf4, narrow=narrow, optimizer=stage.optimizer
+    ).total
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -30,6 +30,7 @@ from harness.jobs.context import JobContext, place_of
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly
 from harness.jobs.job import Job, Progress, clock
+from harness.jobs.pool import ENDPOINT_WORKER
 from harness.jobs.process import Worker
 from harness.recipe import Subject
 from harness.store import Artifact
@@ -56,10 +57,12 @@ class Asked:
     planned: PlannedEvaluation
     samples: Sequence[Sample]
     questions: Sequence[Question]
+    everything: Sequence[Sample]  # all samples of the suite, more than are asked under --limit
 
     def only(self, positions: Sequence[int]) -> Asked:
         """The same over some of its samples, in that order."""
-        return Asked(self.planned, [self.samples[i] for i in positions], [self.questions[i] for i in positions])
+        samples = [self.samples[i] for i in positions]
+        return Asked(self.planned, samples, [self.questions[i] for i in positions], self.everything)
 
 
 @dataclass
@@ -125,11 +128,12 @@ class MeasuringJob:
 
     def _to_ask(self, planned: PlannedEvaluation) -> Asked | None:
         """The evaluation with its samples; None where the store holds the answers, and they are scored now."""
-        asked = questions(planned.suite, self.context.rows.rows(planned.suite))
-        samples = [sample for sample, _ in asked]
-        known = stored_answers(self.context.store, planned, samples)
+        rows = self.context.rows.rows(planned.suite)
+        everything = [sample for sample, _ in questions(planned.suite, rows)]
+        known = stored_answers(self.context.store, planned, everything)
         if known is None:
-            return Asked(planned, samples, [question for _, question in asked])
+            asked = questions(planned.suite, rows, planned.limit)
+            return Asked(planned, [sample for sample, _ in asked], [question for _, question in asked], everything)
         with self._failures_of(planned):
             self._publish(planned, known)
         return None
@@ -147,7 +151,7 @@ class MeasuringJob:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._write_request(self.folder, asked, job, device)
             self.asking = self.folder
-            worker = self.context.pool.ask_model(self.folder, device, self.name)
+            worker = self._worker(self.folder, device)
             left = self._collect(asked, worker)
             worker.wait()
             if len(left) == len(asked):
@@ -156,15 +160,22 @@ class MeasuringJob:
                 )
             asked = left
 
+    def _worker(self, folder: Path, device: str) -> Worker:
+        """The worker that answers the folder's request: one that loads the model, or one that asks its server."""
+        if self.planned.is_served:
+            return self.context.pool.run(ENDPOINT_WORKER, folder, "cpu", self.name)
+        return self.context.pool.ask_model(folder, device, self.name)
+
     def _write_request(self, folder: Path, asked: Sequence[Asked], job: Job, device: str) -> None:
         """What the worker reads: the model, and each suite's questions; suites that ask the same are asked once."""
         suites: dict[str, AskedSuite] = {}
         for one in asked:
             suite, key = one.planned.suite, one.planned.answers_key
             write_questions(folder / f"{key}.questions.jsonl", list(one.questions))
-            suites.setdefault(
-                key, AskedSuite(key=key, name=suite.name, asks=suite.asks, system_prompt=suite.system_prompt)
+            asked_suite = AskedSuite(
+                key=key, name=suite.name, asks=suite.asks, system_prompt=suite.system_prompt, limit=one.planned.limit
             )
+            suites.setdefault(key, asked_suite)
         request = MeasureRequest(
             measures=self.planned.key,
             model=place_of(self.planned, self.context.results.keys.root),
@@ -198,7 +209,7 @@ class MeasuringJob:
         with self._failures_of(one.planned):
             if isinstance(answers, WorkerError):
                 raise answers.raised_for(one.planned.name)
-            self._publish(one.planned, Answered.all_of(one.samples, answers))
+            self._publish(one.planned, Answered.of(one.samples, answers, one.everything))
 
     # ---- until decided ----------------------------------------------------------------------------
 
@@ -242,7 +253,7 @@ class MeasuringJob:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._write_request(folder, [asked], job, device)
             self.asking = folder
-            self.context.pool.ask_model(folder, device, self.name).wait()
+            self._worker(folder, device).wait()
         answers = read_answers(file)
         if isinstance(answers, WorkerError):
             file.unlink()
@@ -299,7 +310,7 @@ class MeasuringJob:
                 Note(f"{planned.subject.id}: {dtype} does not fit the device; {planned.suite.name} leaves it out")
             )
         spared = len(answered.everything) - len(answered.samples)
-        if spared:
+        if spared and planned.rule:
             context.report(StoppedEarly(planned.name, spared, len(answered.everything)))
         context.report(Measured(planned.key, planned.name))
 

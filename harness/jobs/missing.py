@@ -61,8 +61,16 @@ def missing_jobs(wanted: Wanted, context: JobContext, suites: Sequence[Suite]) -
     return _Graph(wanted, context, suites).made()
 
 
-def check_installed() -> None:
-    """HarnessError where what jobs need is not installed."""
+def check_installed(jobs: Iterable[Job]) -> None:
+    """HarnessError where what the jobs need is not installed."""
+    jobs = list(jobs)
+    if find_spec("openai") is None and not all(job.loads_model for job in jobs):
+        raise HarnessError(
+            "to measure a server's model, openai must be installed.",
+            "Install the harness with its extra `endpoint`: pip install 'PATH[endpoint]', PATH being its folder or wheel.",
+        )
+    if not any(job.loads_model for job in jobs):
+        return
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise HarnessError(
@@ -145,8 +153,9 @@ class _Graph:
         parent = self.found.of_checkpoint(first.checkpoint.key)
         key = f"measure {first.checkpoint.key}"
         self.found.jobs[key] = Job(
-            key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress
-        )
+            key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress,
+            loads_model=not first.checkpoint.is_served,
+        )  # fmt: skip
 
     def _after_references(self, evaluations: list[PlannedEvaluation]) -> None:
         """Let what --adaptive may stop early wait for what its claims compare it with."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.jobs.process import FolderRequest, WarmWorker, Worker
 
-MODEL_WORKER = "harness.models"
+MODEL_WORKER, ENDPOINT_WORKER = "harness.models", "harness.models.endpoint"
 
 
 class WorkerPool:

@@ -121,6 +121,7 @@ class TrainingJob:
             threads=earlier.threads if earlier else job.threads,
             held_out=kept,
             track=self.context.track,
+            project=self.context.store.project,
         )
         send(folder / TASK, task)
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, NotOffered
 from harness.evaluation import Checkpoint, Evaluation
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
 from harness.plugin import is_project
+from harness.plugin.command_line import ONE_SESSION, pytest_addoption, pytest_cmdline_main  # noqa: F401  (hooks)
 from harness.plugin.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
 from harness.recipe import Subject
 from harness.session import github
@@ -46,37 +47,7 @@ RECORD = pytest.StashKey[Record]()
 OF_TASKS = pytest.StashKey[set[str]]()  # node ids of tests that ask for the tasks of --tasks
 
 
-# ---- options ------------------------------------------------------------------------------------------
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("harness", "fine-tuning experiments")
-    group.addoption("--gpu", metavar="0[,1,...]", help="CUDA devices to train and measure on (default: the CPU)")
-    group.addoption(
-        "--scale", metavar="tiny|mini|small|full", help="which variants (default: full with --gpu, else mini)"
-    )
-    group.addoption("--data-root", metavar="DIR", help="where real data files lie")
-    group.addoption("--skip-bad-rows", action="store_true", help="list and leave out rows that cannot be read")
-    group.addoption("--store", metavar="DIR", help="where checkpoints and evaluations are kept (default: .bench/store)")
-    group.addoption("--results", metavar="FILE", help="the DuckDB file (default: .bench/results.duckdb)")
-    group.addoption("--no-train", action="store_true", help="judge what is stored; train and measure nothing")
-    group.addoption("--retrain", action="store_true", help="train the selected recipes again")
-    group.addoption("--reevaluate", action="store_true", help="measure the selected suites again")
-    group.addoption("--seeds", type=int, default=1, metavar="N", help="train each recipe with N seeds")
-    group.addoption("--baseline", metavar="NAME", help="judge guarded metrics against that baseline: no worse")
-    group.addoption("--strict-gates", action="store_true", help="an inconclusive gate fails")
-    group.addoption("--adaptive", action="store_true", help="stop a suite once its gates are decided")
-    group.addoption(
-        "--model",
-        action="append",
-        default=[],
-        metavar="PATH|HUB_ID",
-        help="measure an existing model: a folder, a .gguf file or a hub id; repeatable",
-    )
-    group.addoption(
-        "--tasks", metavar="a,b", help="measure by these tasks of lm-eval too: names, or task files (.yaml)"
-    )
-    group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
+# ---- before collection --------------------------------------------------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -113,7 +84,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         else "no --gpu, no --scale"
     )  # fmt: skip
     devices = ", ".join(setup.options.devices)
-    return [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.root}"]
+    limit = f", at most {setup.options.limit} samples of a suite (--limit)" if setup.options.limit else ""
+    lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.root}{limit}"]
+    return lines + ([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])
 
 
 # ---- collection ---------------------------------------------------------------------------------------
@@ -303,8 +276,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if setup is not None:
             setup.store.digests.remember()
         return
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        if not session.shouldfail and not session.shouldstop:  # floors have no test of their own that waits for them
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    record.interrupted = not ended or bool(session.shouldfail or session.shouldstop)
+    if ended:
+        if not record.interrupted:  # floors have no test of their own that waits for them
             _wait_until(session.config, record.run, record.run.has_ended)
         record.note_failures()
     record.run.stop()
@@ -352,7 +327,10 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Suite, Checkpoint], Ev
 
     def evaluate(suite: Suite, checkpoint: Checkpoint) -> Evaluation:
         _wait_until(request.config, run, partial(run.is_measured, suite, checkpoint.subject))
-        return run.evaluation(suite, checkpoint.subject)
+        try:
+            return run.evaluation(suite, checkpoint.subject)
+        except NotOffered as error:  # by a server, of all that a suite may ask
+            pytest.skip(error.problem)
 
     return evaluate
 

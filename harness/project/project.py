@@ -114,12 +114,17 @@ class Project:
 
 
 def open_project(
-    root: Path, scale: Scale, seeds: int = 1, models: Sequence[str] = (), tasks: Sequence[str] = ()
+    root: Path,
+    scale: Scale,
+    seeds: int = 1,
+    models: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    endpoint: str | None = None,
 ) -> Project:
     """The project at `root`, with the models and tasks that the command line adds."""
     recipes = load_recipes(root)
     for model in models:
-        recipe = model_recipe(model, scale)
+        recipe = model_recipe(model, scale, endpoint)
         if recipe.name in recipes:
             raise RecipeError(f"--model {model}: its name {recipe.name!r} is a recipe's already.")
         recipes[recipe.name] = recipe

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeGuard
 
-from harness.recipe import Architecture, Fresh, Gguf, Recipe, Subject, Variant
+from harness.recipe import Architecture, Endpoint, Fresh, Gguf, Recipe, Subject, Variant
 
 Start = str | Subject | Fresh | Gguf
 
@@ -99,7 +99,7 @@ def _base_of(one: Subject, subject: Subject) -> bool:
 
 def _base(subject: Subject) -> Start | None:
     base = subject.variant.base
-    return None if isinstance(base, Architecture | Fresh) or not subject.stages else base
+    return None if isinstance(base, Architecture | Fresh | Endpoint) or not subject.stages else base
 
 
 def _fresh(subject: Subject) -> Start | None:
@@ -109,13 +109,15 @@ def _fresh(subject: Subject) -> Start | None:
     base = first.variant.base
     if isinstance(base, Fresh):
         return base
+    if isinstance(base, Endpoint):  # its architecture is not known
+        return None
     return Fresh(first if isinstance(base, Architecture) else base)
 
 
-def _like(subject: Subject) -> str | Architecture | Gguf:
+def _like(subject: Subject) -> str | Architecture | Gguf | Endpoint:
     """The model or shape that the subject, or the one it is trained from, starts from."""
     base = subject.variant.base
-    while not isinstance(base, str | Architecture | Gguf):
+    while not isinstance(base, str | Architecture | Gguf | Endpoint):
         base = base.like if isinstance(base, Fresh) else base.variant.base
     return base
 

@@ -18,6 +18,8 @@ class Run:
     commit_id: str | None
     trained: int | None
     evaluated: int | None
+    sample_limit: int | None  # samples of each suite at most (--limit)
+    interrupted: bool | None  # ended before all that was asked had been done
     environment: dict
 
 
@@ -106,6 +108,8 @@ class Evaluation:
     system_prompt: str | None
     sample_count: int  # scored; `samples` may hold fewer
     samples_available: int  # of the suite: more than were scored where --adaptive stopped early
+    completions: int  # of which it is known how they ended
+    cut: int  # of those, the ones cut at max_new_tokens
     seconds: float | None
     tokens: int | None
     peak_memory_bytes: int | None

@@ -95,7 +95,9 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 
 def spared(content: Content) -> list[Spared]:
-    """Evaluations that ended before all samples were asked."""
+    """Evaluations that --adaptive ended before all samples were asked."""
+    if content.run.sample_limit is not None:
+        return []
     return [
         Spared(e.subject, e.suite, e.sample_count, e.samples_available)
         for e in sorted(content.evaluations, key=lambda e: (e.suite, e.subject))

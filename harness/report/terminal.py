@@ -26,11 +26,13 @@ def print_terminal(
     content: Content, console: Console, report: Report = DEFAULT, found: Mapping[str, Queried] | None = None
 ) -> None:
     """Print the report's first sentence, then of its sections those that a terminal can show, and its run line."""
-    console.print(Text(words.verdict_line(content.gates), style="bold"))
+    console.print(Text(words.headline(content), style="bold"))
     if report.has(Verdicts):
         _print_claims(content.gates, console)
     if report.has(Matrix):
         _print_matrix(content, console)
+        if words.cut_line(content):
+            console.print(_text(words.cut_line(content), style="dim"))
     titled = [
         ("cost", _costs(content, console.width) if report.has(Cost) else None),
         ("seeds", _seeds(content) if report.has(Seeds) else None),
@@ -126,7 +128,10 @@ def _metrics(content: Content, rows: dict[str, list[tables.MatrixRow]], first: i
     for suite, metrics in rows.items():
         table.add_row(Text(suite, style="bold"))
         for row in metrics:
-            table.add_row(f"  {row.metric}", *(_cell(cell) for cell in row.cells[first : first + fitting]))
+            table.add_row(
+                f"  {row.metric} {words.arrow(row.metric)}".rstrip(),
+                *(_cell(cell) for cell in row.cells[first : first + fitting]),
+            )
     return table
 
 

@@ -10,6 +10,7 @@ from harness.report.content import Content, Gate, Metric, Run
 from harness.statistics.interval import LEAST_SHOWN
 
 MISSING = "–"
+MANY_CUT = 0.1  # share of a suite's completions above which it is said that they were cut
 VERDICTS = {  # verdict -> symbol and word; colour is never the only sign
     "pass": ("✓", "holds"),
     "fail": ("✕", "fails"),
@@ -167,8 +168,14 @@ def short(fingerprint: str | None) -> str:
     return fingerprint[:8] if fingerprint else MISSING
 
 
+def headline(content: Content) -> str:
+    """The report's first sentence, which says where the session did not come to its end."""
+    line = verdict_line(content.gates)
+    return f"Interrupted before its end. {line}" if content.run.interrupted else line
+
+
 def verdict_line(gates: tuple[Gate, ...]) -> str:
-    """The report's first sentence: '3 claims hold, 1 fails, 1 cannot be decided; 2 were skipped.'"""
+    """The claims' verdicts in one sentence: '3 claims hold, 1 fails, 1 cannot be decided; 2 were skipped.'"""
     if not gates:
         return "No claims were judged."
     counts = {verdict: sum(gate.verdict == verdict for gate in gates) for verdict in VERDICTS}
@@ -207,6 +214,9 @@ def run_line(runs: tuple[Run, ...]) -> str:
     else:
         parts = [f"{day(newest.started_at)}, {newest.started_at:%H:%M} UTC"]
     parts += [f"{listed(each)} scale" for each in [_distinct(run.scale for run in runs)] if each]
+    limits = {run.sample_limit for run in runs if run.sample_limit is not None}
+    if limits:
+        parts.append(f"at most {min(limits):,} samples of a suite")
     parts += [f"on {listed(each)}" for each in [_distinct(run.devices for run in runs)] if each]
     seconds = [run.seconds for run in runs if run.seconds is not None]
     if seconds:
@@ -217,6 +227,17 @@ def run_line(runs: tuple[Run, ...]) -> str:
     elif commits:
         parts.append(f"{len(commits):,} commits, {commits[0]} the newest")
     return " · ".join(parts)
+
+
+def cut_line(content: Content) -> str:
+    """The suites of which many completions were cut, and how many of each subject's; empty where there are none."""
+    found = []
+    for suite in content.suites:
+        shares = sorted(e.cut / e.completions for e in content.of_suite(suite).values() if e.completions)
+        if shares and shares[-1] > MANY_CUT:
+            span = dict.fromkeys(f"{100 * share:.0f}" for share in (shares[0], shares[-1]))
+            found.append(f"{suite} {' to '.join(span)} %")
+    return f"Completions cut at max_new_tokens, by subject: {', '.join(found)}." if found else ""
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:
@@ -248,6 +269,13 @@ def adjusted(gate: Gate) -> str:
 def p_value(value: float) -> str:
     """'= 0.0012', or '< 1e-10' where more digits mean nothing."""
     return f"= {number(value)}" if value >= LEAST_SHOWN else f"< {LEAST_SHOWN:g}"
+
+
+def arrow(metric: str) -> str:
+    """Where a metric gets better, "↓" or "↑"; empty where neither is better, or it is not known."""
+    if metric in LOWER_IS_BETTER:
+        return "↓"
+    return "↑" if metric in METRICS and metric not in NEITHER_IS_BETTER else ""
 
 
 def floor_name(floor: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.errors import HarnessError, RecipeError
 from harness.jobs.devices import parse
 from harness.session.settings import Settings
 
+REPEATED = ("--gpu", "--data-root", "--store", "--results", "--limit", "--tasks", "--endpoint", "--model")
 TRACKERS = ("wandb", "tensorboard", "mlflow")
 
 
@@ -34,6 +36,9 @@ class Options:
     track: str | None = None
     models: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    limit: int | None = None
+    endpoint: str | None = None
+    typed: str = ""  # those that a suggested command repeats: " --gpu 0 --store /data/store"
 
 
 def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
@@ -42,6 +47,8 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
     Raises the error of the first that is wrong.
     """
     gpu, scale, track = (given(name) for name in ("--gpu", "--scale", "--track"))
+    if given("--endpoint") and not any(model.startswith("openai:") for model in given("--model")):
+        raise HarnessError(f"--endpoint {given('--endpoint')}: no model of it is named.", "Add --model openai:NAME.")
     if given("--seeds") < 1:
         raise HarnessError(f"--seeds {given('--seeds')}: at least one seed is needed.")
     if track not in (None, *TRACKERS):
@@ -62,8 +69,52 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
         adaptive=given("--adaptive"),
         track=track,
         models=tuple(given("--model")),
-        tasks=tuple(dict.fromkeys(part.strip() for part in (given("--tasks") or "").split(",") if part.strip())),
+        tasks=tuple(dict.fromkeys(split_tasks(given("--tasks") or ""))),
+        endpoint=given("--endpoint"),
+        typed=as_typed({name: given(name) for name in REPEATED}),
+        limit=checked_limit(given("--limit"), given("--baseline"), given("--adaptive")),
     )
+
+
+def as_typed(given: Mapping[str, Any]) -> str:
+    """Options as a user types them, each after a blank; those that were not given are left out."""
+    words = []
+    for name, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [] if one is None else [name, shlex.quote(str(one))]
+    return "".join(f" {word}" for word in words)
+
+
+def split_tasks(text: str) -> list[str]:
+    """The tasks in `a,b:fewshot=5,chat=true,c`: what sets something goes on from the task before it."""
+    tasks: list[str] = []
+    for part in [part.strip() for part in text.split(",") if part.strip()]:
+        goes_on = "=" in part and ":" not in part.split("=")[0]
+        if goes_on and not tasks:
+            raise HarnessError(f"--tasks {text}: {part!r} is no task.", "Name the task first: name:fewshot=5,chat=true")
+        if goes_on:
+            tasks[-1] += f",{part}"
+        else:
+            tasks.append(part)
+    return tasks
+
+
+def checked_limit(limit: int | None, baseline: str | None, adaptive: bool) -> int | None:
+    """The most samples of a suite; HarnessError where it is none, or where whole suites are to be compared."""
+    if limit is None:
+        return None
+    if limit < 1:
+        raise HarnessError(f"--limit {limit}: at least one sample is needed.")
+    if baseline is not None:
+        raise HarnessError(
+            f"--limit {limit} --baseline {baseline}: a baseline holds whole suites, and parts do not compare with them.",
+            "Leave out one of the two.",
+        )
+    if adaptive:
+        raise HarnessError(
+            f"--limit {limit} --adaptive: both say how many samples are asked.", "Leave out one of the two."
+        )
+    return limit
 
 
 def checked_scale(scale: str) -> Scale:

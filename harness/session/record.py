@@ -78,6 +78,7 @@ class Record:
     paths: list[Path] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     broken: int = 0  # failed tests that are not gates
+    interrupted: bool = False  # ended before all tests had run
     begun: float = field(default_factory=time.time)
 
     # ---- before anything runs ---------------------------------------------------------------------
@@ -169,8 +170,9 @@ class Record:
                 {s.id: self.run.keys.fingerprint(s) for s in self.subjects.values()},
                 [plain(self.verdicts[gate]) for gate in sorted(self.verdicts)],  # judged in the order they became ready
                 str(self.outputs.results.resolve()),
-                [[baseline.name, baseline.set_at] for baseline in all_of(self.run.setup.store.root)],
+                [[baseline.name, baseline.set_at] for baseline in all_of(self.run.setup.store)],
                 [plain(report) for report in self.run.setup.reports],
+                self.interrupted,
             ]
         )
 
@@ -183,7 +185,7 @@ class Record:
         session = self._rows()
         try:
             with disk_errors_explained("writing the session's results"):
-                write_session(self.run.setup.store.root, session)
+                write_session(self.run.setup.store, session)
                 self._report_from(self.outputs.results, session.run_id)
         except HarnessError as error:
             with suppress(HarnessError, OSError), TemporaryDirectory() as folder:
@@ -222,6 +224,7 @@ class Record:
     def _run_row(self) -> Json:
         started, options = datetime.fromtimestamp(self.begun, UTC), self.run.setup.options
         return {
+            "project": self.run.setup.store.project,
             "run_id": f"{started:%Y%m%dT%H%M%S}-{os.urandom(3).hex()}",
             "started_at": started.replace(tzinfo=None).isoformat(timespec="milliseconds"),
             "seconds": round(time.time() - self.begun, 3),
@@ -231,6 +234,8 @@ class Record:
             "commit_id": commit_of(self.run.setup.root),
             "trained": len(self.run.log.trained),
             "evaluated": len(self.run.log.measured),
+            "sample_limit": options.limit,
+            "interrupted": self.interrupted,
             "environment": json.dumps(environment(threads())),
         }
 

@@ -71,7 +71,7 @@ class Run:
         self.setup, self.gates, self.log = setup, setup.gates, Log()
         self.keys = setup.keys.pinned() if options.train else setup.keys
         rule = StoppingRules(self.gates, self.keys) if options.adaptive else None
-        self.results = StoredResults(setup.store, self.keys, rule, judging_only=not options.train)
+        self.results = StoredResults(setup.store, self.keys, rule, judging_only=not options.train, typed=options.typed)
         self.judge = Judge(self.gates, self.results)
         self.pool, self.jobs, self.leases = WorkerPool(), Jobs(), Leases()
         self.rows = SuiteRows(setup.keys.access, partial(note_left_out, setup.store.root, self.log.add))
@@ -143,7 +143,7 @@ class Run:
         jobs = self.jobs.in_order
         if not jobs:
             return
-        check_installed()
+        check_installed(jobs)
         self.setup.store.discard(self.jobs.discarded)
         devices = self.setup.options.devices
         for job in jobs:

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.gates.gate import Gate
 from harness.project import REFERENCES, Project
-from harness.recipe import Subject
+from harness.recipe import Endpoint, Subject
 from harness.session.setup import Setup
 from harness.suite import Suite
 
@@ -34,10 +34,16 @@ class Selection:
         if subjects:
             suites += named()
         self.subjects += subjects
-        self.evaluations += [(suite, subject) for suite in suites for subject in subjects]
+        concerned = [(suite, subject) for suite in suites for subject in subjects]
+        self.evaluations += [(suite, subject) for suite, subject in concerned if not _beyond(suite, subject)]
 
     def __bool__(self) -> bool:
         return bool(self.subjects or self.evaluations or self.gates)
+
+
+def _beyond(suite: Suite, subject: Subject) -> bool:
+    """Whether a suite needs weights, and the subject is a server's model."""
+    return isinstance(subject.variant.base, Endpoint) and not suite.concerns(subject)
 
 
 def notes_on(setup: Setup, collected: Selection, takes_task: bool, judges: bool) -> list[str]:

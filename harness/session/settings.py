@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.files import Json
 
 FILE = "pyproject.toml"
-KEYS = ("scale", "data_root", "store", "results")
+KEYS = ("scale", "data_root", "store", "results", "project")
 
 
 @dataclass(frozen=True)
@@ -21,15 +23,20 @@ class Settings:
     results: Path  # the DuckDB file; reports go to a folder beside it
     scale: str | None = None  # None: full with --gpu, else mini
     data_root: Path | None = None  # where real data files lie
+    project: str | None = None  # whose runs and baselines they are, in a store that several projects share
 
 
 def settings_of(root: Path) -> Settings:
     """The project's settings; paths in them are relative to its folder.
 
-    Without one of its own, its data lie in `data/`, if there is such a folder, and its state in `.bench/`.
+    Without one of its own, its data lie in `data/`, if there is such a folder, its state in `.bench/`, and its name is
+    the one in its pyproject.toml, or its folder's. A folder without recipes is no project and has no name.
     Raises HarnessError for a setting that does not exist, is no text, or names a data folder that is not there.
     """
-    said = _said(root)
+    whole = _whole(root)
+    said = _said(root, whole)
+    named = whole.get("project", {})
+    name = named.get("name") if isinstance(named, dict) else None
     own = root / "data"
     data_root = _below(root, said["data_root"]) if "data_root" in said else own if own.is_dir() else None
     if "data_root" in said and not _below(root, said["data_root"]).is_dir():
@@ -40,7 +47,19 @@ def settings_of(root: Path) -> Settings:
         results=_below(root, said.get("results", ".bench/results.duckdb")),
         scale=said.get("scale"),
         data_root=data_root,
+        project=_project(root, said.get("project"), name or root.resolve().name),
     )
+
+
+def _project(root: Path, said: str | None, default: str) -> str | None:
+    """The project's name, which is also a folder's in the store."""
+    if said is not None and not re.fullmatch(r"[\w.-]+", said):
+        raise HarnessError(
+            f"{root / FILE}: [tool.harness] project = {said!r}: a name has letters, digits, dots, _ and - only."
+        )
+    if not (root / "recipes").is_dir():
+        return None
+    return said or re.sub(r"[^\w.-]+", "_", str(default)).strip("_.") or "project"
 
 
 def _below(root: Path, path: str) -> Path:
@@ -48,15 +67,21 @@ def _below(root: Path, path: str) -> Path:
     return root / Path(path).expanduser()
 
 
-def _said(root: Path) -> dict[str, str]:
-    """The section as written, its names and types checked."""
+def _whole(root: Path) -> Json:
+    """All of the project's file; {} where there is none."""
     path = root / FILE
     if not path.exists():
         return {}
     try:
-        section = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("harness", {})
+        return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HarnessError(f"{path} is not valid TOML: {error}") from None
+
+
+def _said(root: Path, whole: Json) -> dict[str, str]:
+    """The harness's section as written, its names and types checked."""
+    path, tools = root / FILE, whole.get("tool", {})
+    section = tools.get("harness", {}) if isinstance(tools, dict) else {}
     if not isinstance(section, dict):
         raise HarnessError(f"{path}: [tool.harness] is {section!r}, and has to be a table.")
     for name, value in section.items():

@@ -52,12 +52,14 @@ class Setup:
     @property
     def results(self) -> StoredResults:
         """The stored results, for judging only."""
-        return StoredResults(self.store, self.keys, judging_only=True)
+        return StoredResults(self.store, self.keys, judging_only=True, typed=self.options.typed)
 
     @property
     def results_without_data(self) -> StoredResults:
         """The same without reading data: plans can be made, and evaluations that depend on missing data are missing."""
-        return StoredResults(self.store, replace(self.keys, without_data=True), judging_only=True)
+        return StoredResults(
+            self.store, replace(self.keys, without_data=True), judging_only=True, typed=self.options.typed
+        )
 
     @property
     def rows(self) -> SuiteRows:
@@ -85,17 +87,18 @@ class Setup:
     def bless(self, name: str, subjects: Iterable[Subject]) -> Baseline | None:
         """Record the stored evaluations of the subjects as a baseline; None where there are none."""
         measured = self.results.measured(subjects, self.project.suites.values())
-        return bless(self.store.root, name, measured, commit_of(self.root)) if measured else None
+        return bless(self.store, name, measured, commit_of(self.root)) if measured else None
 
 
 def store_of(root: Path, given: str | Path | None) -> Store:
     """The store that is named, or the project's own."""
-    return open_store(given or settings_of(root).store)
+    settings = settings_of(root)
+    return open_store(given or settings.store, settings.project)
 
 
 def open_setup(root: Path, store: Store, options: Options) -> Setup:
     """The project at `root` under these options."""
-    project = open_project(root, options.scale, options.seeds, options.models, options.tasks)
+    project = open_project(root, options.scale, options.seeds, options.models, options.tasks, options.endpoint)
     access = Access(options.scale, options.data_root, options.skip_bad_rows, root / LOCK_FILE)
     keys = Keys(
         root=root,
@@ -104,8 +107,9 @@ def open_setup(root: Path, store: Store, options: Options) -> Setup:
         suites=lambda: project.suites,
         device=options.devices[0],
         last_lm_eval=lambda: _last_lm_eval(store),
+        limit=options.limit,
     )
-    baseline = read(store.root, options.baseline) if options.baseline is not None else None
+    baseline = read(store, options.baseline) if options.baseline is not None else None
     setup = Setup(project, store, options, keys, baseline, tuple(load_reports(root, Report)))
     count_with(setup.count)
     return setup

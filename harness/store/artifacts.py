@@ -70,10 +70,13 @@ class Artifact:
 
 
 class Store:
-    """Artifacts below one folder, safe for concurrent sessions."""
+    """Artifacts below one folder, safe for concurrent sessions.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Several projects may share them. `project` says whose sessions and baselines are meant; None: everyone's.
+    """
+
+    def __init__(self, root: Path, project: str | None = None) -> None:
+        self.root, self.project = root, project
         self.digests = FileDigests(root / "digests.json")
         self._sound: dict[Path, tuple[int, Artifact]] = {}  # verified by this process, with the manifest's mtime
 
@@ -203,8 +206,8 @@ class Store:
                     shutil.rmtree(doomed)
 
 
-def open_store(folder: str | Path) -> Store:
-    """The store in a folder, which is made if missing; StoreError where it cannot be made."""
+def open_store(folder: str | Path, project: str | None = None) -> Store:
+    """The store in a folder, as that project sees it. The folder is made if missing; StoreError where it cannot be."""
     if "://" in str(folder):
         raise StoreError(f"--store {folder}: a store is a folder so far.", "Mount the bucket, or copy the folder.")
     path = Path(folder)
@@ -212,7 +215,7 @@ def open_store(folder: str | Path) -> Store:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"--store {folder}: {error.strerror}.", "Name a folder that can be written.") from None
-    return Store(path)
+    return Store(path, project)
 
 
 def _problem(artifact: Artifact, hash_file: Callable[[Path], str]) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, StoreError
 from harness.files import Json, write_whole
+from harness.store.artifacts import Store
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,15 @@ class Baseline:
         return {key for suites in self.evaluations.values() for key in suites.values()}
 
 
-def bless(store: Path, name: str, evaluations: dict[str, dict[str, str]], commit_id: str | None) -> Baseline:
+def bless(store: Store, name: str, evaluations: dict[str, dict[str, str]], commit_id: str | None) -> Baseline:
     """Record evaluations, subject -> suite -> key, under a name; its earlier entries for other suites stay.
 
     Raises HarnessError for a name that cannot be a file name.
     """
     if not re.fullmatch(r"[\w.-]+", name):
         raise HarnessError(f"baseline {name!r}: a name has letters, digits, dots, _ and - only.", "Try: main, v1.2")
-    path = _folder(store) / f"{name}.json"
-    kept = read(store, name).evaluations if path.exists() else {}
+    path = _own(store) / f"{name}.json"
+    kept = read(store, name).evaluations if _file(store, name).exists() else {}
     blessed = {subject: {**kept.get(subject, {}), **suites} for subject, suites in evaluations.items()}
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
     baseline = Baseline(name, now, commit_id, {**kept, **blessed})
@@ -45,26 +46,37 @@ def bless(store: Path, name: str, evaluations: dict[str, dict[str, str]], commit
     return baseline
 
 
-def read(store: Path, name: str) -> Baseline:
+def read(store: Store, name: str) -> Baseline:
     """The baseline of that name; StoreError, which lists the known names, where there is none."""
-    path = _folder(store) / f"{name}.json"
+    path = _file(store, name)
     try:
         return Baseline(**json.loads(path.read_text()))
     except FileNotFoundError:
         known = ", ".join(baseline.name for baseline in all_of(store)) or "none"
         raise StoreError(
-            f"there is no baseline {name!r} in {store} (there: {known}).", f"Set it: harness baseline set {name}"
+            f"there is no baseline {name!r} in {store.root} (there: {known}).", f"Set it: harness baseline set {name}"
         ) from None
     except (ValueError, TypeError):
         raise StoreError(f"{path} is not a baseline.", f"Set it anew: harness baseline set {name}") from None
 
 
-def all_of(store: Path) -> list[Baseline]:
-    """Every baseline of the store, by name."""
-    return [read(store, path.stem) for path in sorted(_folder(store).glob("*.json"))]
+def all_of(store: Store) -> list[Baseline]:
+    """The project's baselines, by name."""
+    folders = {_own(store), store.root / "baselines"}
+    names = {path.stem for folder in folders for path in folder.glob("*.json")}
+    return [read(store, name) for name in sorted(names)]
 
 
-def rows_of(store: Path) -> Iterator[Json]:
+def blessed_by_anyone(store: Store) -> set[str]:
+    """Keys of all evaluations that a baseline of some project holds."""
+    found: set[str] = set()
+    for path in (store.root / "baselines").rglob("*.json"):
+        suites = json.loads(path.read_text())["evaluations"].values()
+        found |= {key for keys in suites for key in keys.values()}
+    return found
+
+
+def rows_of(store: Store) -> Iterator[Json]:
     """Rows of the table `baselines`."""
     for baseline in all_of(store):
         for subject, suites in baseline.evaluations.items():
@@ -79,5 +91,13 @@ def rows_of(store: Path) -> Iterator[Json]:
                 }
 
 
-def _folder(store: Path) -> Path:
-    return store / "baselines"
+def _own(store: Store) -> Path:
+    """The folder of the project's own; without a project, of everyone's."""
+    shared = store.root / "baselines"
+    return shared / store.project if store.project is not None else shared
+
+
+def _file(store: Store, name: str) -> Path:
+    """The project's own of that name, or one that does not say whose it is."""
+    own = _own(store) / f"{name}.json"
+    return own if own.exists() else store.root / "baselines" / f"{name}.json"

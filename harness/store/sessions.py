@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from harness.files import Json, write_whole
+from harness.store.artifacts import Store
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,31 @@ class SessionRows:
         return str(self.run["run_id"])
 
 
-def write_session(root: Path, session: SessionRows) -> None:
+def write_session(store: Store, session: SessionRows) -> None:
     """Keep a session's own rows in the store, from which the warehouse takes them."""
-    folder = root / "sessions"
+    folder = store.root / "sessions"
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{session.run_id}.json", json.dumps(asdict(session)))
 
 
-def read_sessions(root: Path) -> list[SessionRows]:
-    """All sessions kept in the store, oldest first."""
-    found = [json.loads(path.read_text()) for path in sorted((root / "sessions").glob("*.json"))]
+def read_sessions(store: Store) -> list[SessionRows]:
+    """The project's sessions, oldest first; those that do not say whose they are count as everyone's."""
+    return [session for session in _all(store) if not _is_others(store, session)]
+
+
+def used_by_others(store: Store) -> set[str]:
+    """Keys of the checkpoints and evaluations that sessions of other projects used, and of no session of this one."""
+    used: dict[bool, set[str]] = {True: set(), False: set()}
+    for session in _all(store):
+        keys = used[_is_others(store, session)]
+        keys |= {row["fingerprint"] for row in session.subjects} | {row["evaluation"] for row in session.measured}
+    return used[True] - used[False]
+
+
+def _all(store: Store) -> list[SessionRows]:
+    found = [json.loads(path.read_text()) for path in sorted((store.root / "sessions").glob("*.json"))]
     return [SessionRows(**{"measured": [], **session}) for session in found]
+
+
+def _is_others(store: Store, session: SessionRows) -> bool:
+    return store.project is not None and session.run.get("project") not in (None, store.project)

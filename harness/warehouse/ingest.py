@@ -12,7 +12,7 @@ from harness.errors import StoreError, WarehouseError
 from harness.files import Json
 from harness.store import Artifact, Store
 from harness.store.baselines import rows_of
-from harness.store.sessions import SessionRows, read_sessions
+from harness.store.sessions import SessionRows, read_sessions, used_by_others
 from harness.warehouse.file import Foreign, Locked, connect, measured_by_older_sessions
 from harness.warehouse.rows import checkpoint_row, evaluation_row, floor_rows, log_rows, metric_rows, utc
 
@@ -20,11 +20,16 @@ SAMPLES = "samples.parquet"  # of an evaluation
 
 
 def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
-    """Everything in the store that the warehouse lacks, in one transaction; the number of things added."""
+    """What the store holds of its project and the warehouse lacks, in one transaction; the number of things added.
+
+    What other projects alone measured stays out: their suites may have the same names, and other questions.
+    """
     checkpoints = _unknown(connection, store.all("checkpoints"), "checkpoints", "fingerprint")
-    evaluations = _unknown(connection, store.all("evaluations"), "evaluations", "evaluation")
+    others = used_by_others(store)
+    own = (artifact for artifact in store.all("evaluations") if artifact.key not in others)
+    evaluations = _unknown(connection, own, "evaluations", "evaluation")
     runs = {row[0] for row in connection.execute("SELECT run_id FROM runs").fetchall()}
-    sessions = [session for session in read_sessions(store.root) if session.run_id not in runs]
+    sessions = [session for session in read_sessions(store) if session.run_id not in runs]
     for artifact in evaluations:
         if not (artifact.path / SAMPLES).is_file():
             raise StoreError(
@@ -36,7 +41,7 @@ def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
         _insert_evaluations(connection, evaluations)
         _insert_sessions(connection, sessions)
         connection.execute("DELETE FROM baselines")
-        _insert(connection, "baselines", list(rows_of(store.root)))
+        _insert(connection, "baselines", list(rows_of(store)))
         connection.execute("COMMIT")
     except BaseException:
         with suppress(duckdb.Error):  # a damaged file has ended the transaction itself
@@ -57,11 +62,18 @@ def _insert_evaluations(connection: duckdb.DuckDBPyConnection, evaluations: list
     _insert(connection, "metrics", [row for a in evaluations for row in metric_rows(a)])
     _insert(connection, "floors", [row for a in evaluations for row in floor_rows(a)], conflict="OR REPLACE")
     for artifact in evaluations:
-        connection.execute(
-            "INSERT INTO samples SELECT ?, file_row_number, sample_id, cluster, prompt, target, completion, scores "
-            "FROM read_parquet(?, file_row_number = true)",
-            [artifact.key, str(artifact.path / SAMPLES)],
-        )
+        _insert_samples(connection, artifact)
+
+
+def _insert_samples(connection: duckdb.DuckDBPyConnection, artifact: Artifact) -> None:
+    """The evaluation's samples; columns that an older one does not have are NULL."""
+    file = str(artifact.path / SAMPLES)
+    there = ", ".join(row[0] for row in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [file]).fetchall())
+    connection.execute(
+        f"INSERT INTO samples (evaluation, position, {there}) "
+        f"SELECT ?, file_row_number, {there} FROM read_parquet(?, file_row_number = true)",
+        [artifact.key, file],
+    )
 
 
 def _insert_sessions(connection: duckdb.DuckDBPyConnection, sessions: list[SessionRows]) -> None:

@@ -57,6 +57,7 @@ def evaluation_row(artifact: Artifact) -> Json:
         "spec": json.dumps(artifact.spec),
         **{name: record.get(name) for name in names},
         "samples_available": record.get("samples_available", record["samples"]),
+        "sample_limit": artifact.spec.get("limit"),
         "environment": json.dumps(record["environment"]),
         "created_at": utc(artifact),
     }

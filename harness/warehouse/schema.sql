@@ -8,6 +8,7 @@ CREATE TABLE warehouse (
 CREATE TABLE runs (
     run_id     VARCHAR PRIMARY KEY,  -- UTC start time and a random suffix, sorts by time
     started_at TIMESTAMP NOT NULL,   -- UTC
+    project    VARCHAR,              -- whose it is; NULL in sessions that did not say so
     seconds    DOUBLE,               -- wall-clock seconds of the whole session
     command    VARCHAR,              -- the pytest command line as typed
     scale      VARCHAR,              -- mini, small or full
@@ -15,6 +16,8 @@ CREATE TABLE runs (
     commit_id  VARCHAR,              -- git commit of the project, '+' appended when it had changes
     trained    INTEGER,              -- checkpoints trained in this session
     evaluated  INTEGER,              -- evaluations measured in this session
+    sample_limit INTEGER,            -- samples of each suite at most (--limit), NULL for whole suites
+    interrupted BOOLEAN,              -- whether it was ended before all that was asked had been done
     environment JSON                 -- library versions, python, processor, threads
 );
 
@@ -90,6 +93,7 @@ CREATE TABLE evaluations (
     prompt_digest VARCHAR,           -- SHA-256 of the rendered token ids: a change under an unchanged suite is drift
     samples     INTEGER,             -- samples scored
     samples_available INTEGER,       -- samples of the suite: more than were scored where --adaptive could stop early
+    sample_limit INTEGER,            -- samples at most (--limit), NULL for the whole suite
     seconds     DOUBLE,              -- wall-clock seconds in the model worker
     tokens      BIGINT,              -- tokens scored and generated
     peak_memory_bytes BIGINT,        -- of the device (CUDA) or the process (CPU)
@@ -107,7 +111,12 @@ CREATE TABLE samples (
     prompt     VARCHAR,              -- as asked, before the chat template
     target     VARCHAR,              -- the reference answer, or NULL
     completion VARCHAR,              -- what the model answered (the chosen option of a multiple choice)
-    scores     JSON                  -- metric -> this sample's score
+    scores     JSON,                 -- metric -> this sample's score
+    target_json JSON,                -- the target as the scorer got it: text, number, list, ...
+    rendered_prompt VARCHAR,         -- as the model was asked: in its chat template, with the system prompt
+    prompt_tokens INTEGER,           -- tokens of that
+    completion_tokens INTEGER,       -- tokens of the completion, without the one that ended it
+    finish_reason VARCHAR            -- 'end', 'stop' (a stop string), or 'length': cut at max_new_tokens
 );
 
 CREATE TABLE metrics (
@@ -158,7 +167,7 @@ CREATE TABLE gates (
     PRIMARY KEY (run_id, gate)
 );
 
--- The newest evaluation of every subject and suite.
+-- The newest evaluation of every subject and suite, of whole suites only.
 CREATE VIEW latest AS
 SELECT s.subject, s.recipe, s.variant, s.seed, e.*  EXCLUDE (subject)
 FROM (
@@ -166,6 +175,7 @@ FROM (
     FROM subjects ORDER BY subject, run_id DESC
 ) s
 JOIN evaluations e USING (fingerprint)
+WHERE e.sample_limit IS NULL
 QUALIFY row_number() OVER (PARTITION BY s.subject, e.suite, e.scale ORDER BY e.created_at DESC) = 1;
 
 -- Every metric of every latest evaluation, best known first within a metric.
@@ -173,6 +183,13 @@ CREATE VIEW leaderboard AS
 SELECT l.suite, m.metric, l.subject, m.estimate, m.low, m.high, m.n, m.method, l.evaluation, l.fingerprint
 FROM latest l JOIN metrics m USING (evaluation)
 ORDER BY l.suite, m.metric, m.estimate DESC;
+
+-- What was asked and answered, one row for each sample of every latest evaluation.
+CREATE VIEW answers AS
+SELECT l.subject, l.suite, x.position, x.sample_id AS sample, x.prompt, x.rendered_prompt, x.target, x.target_json,
+       x.completion, x.scores, x.finish_reason, x.prompt_tokens, x.completion_tokens, x.cluster, l.evaluation
+FROM latest l JOIN samples x USING (evaluation)
+ORDER BY l.subject, l.suite, x.position;
 
 -- The same sample answered by two subjects.
 CREATE VIEW paired_samples AS

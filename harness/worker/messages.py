@@ -17,8 +17,8 @@ from harness.errors import HarnessError, WorkerFailed
 from harness.files import Json, write_whole
 from harness.fingerprint.values import plain, rebuilt
 from harness.recipe import Architecture, FinetuneSettings, Lora, PretrainSettings, Quantization
-from harness.suite import ASKS, Ask
-from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published
+from harness.suite import ASKS, Ask, Asked, Turn
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published, Served
 
 TASK, ROWS, HELD_OUT = "spec.json", "rows.jsonl", "held_out.jsonl"  # in the folder of a training task
 RECORD = "record.json"  # beside the folder `made`, written after it is complete
@@ -44,6 +44,7 @@ class TrainingTask:
     eval_steps: int | None = None
     save_steps: int | None = None
     track: str | None = None
+    project: str | None = None  # whose training it is, in a store that several projects share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class AskedSuite:
     name: str
     asks: tuple[Ask, ...]
     system_prompt: str | None = None
+    limit: int | None = None  # documents at most, of a task of lm-eval that brings its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +76,16 @@ class Question:
 
     id: str
     prompt: str = ""
+    messages: tuple[Turn, ...] = ()  # the turns of a conversation, in place of the prompt
     target: str = ""
     choices: tuple[str, ...] = ()
     row: Json | None = None  # for lm-eval, which makes the prompt from the row
     copy: str | None = None  # the dtype or form of the model that is asked, if the suite compares several
+
+    @property
+    def asked(self) -> Asked:
+        """What goes into the chat template: the conversation, or the prompt as its only turn."""
+        return self.messages or self.prompt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +166,7 @@ KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         TrainingTask, MeasureRequest, AskedSuite, ExportRequest, ChatRequest, WorkerError,
-        HubModel, Directory, GgufFile, Published, Adapted, *ASKS,
+        HubModel, Directory, GgufFile, Served, Published, Adapted, *ASKS,
         Architecture, PretrainSettings, FinetuneSettings, Lora, Quantization,
     )
 }  # fmt: skip
@@ -192,7 +200,8 @@ def write_questions(path: Path, questions: list[Question]) -> None:
 def read_questions(path: Path) -> list[Question]:
     """The questions that `write_questions` wrote, in the same order."""
     stored = [json.loads(line) for line in path.read_text().splitlines()]
-    return [Question(**{**fields, "choices": tuple(fields["choices"])}) for fields in stored]
+    lists = ("choices", "messages")
+    return [Question(**{**fields, **{name: tuple(fields[name]) for name in lists}}) for fields in stored]
 
 
 def write_answers(path: Path, answers: Answers | WorkerError) -> None:

@@ -30,6 +30,14 @@ class GgufFile:
 
 
 @dataclass(frozen=True)
+class Served:
+    """A model that a server answers for, by OpenAI's interface."""
+
+    model: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Published:
     """A checkpoint in the store, by its fingerprint."""
 
@@ -44,7 +52,7 @@ class Adapted:
     base: Place
 
 
-Place = HubModel | Directory | GgufFile | Published | Adapted
+Place = HubModel | Directory | GgufFile | Served | Published | Adapted
 
 
 def store_of(folder: Path) -> Path:

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.recipe import Architecture
+from harness.recipe import Architecture, Lora
 
-Matrix = tuple[int, int]  # inputs, outputs
+Matrix = tuple[str, int, int]  # its name, inputs, outputs
+WIDE = ("embed_tokens", "wte", "lm_head")  # modules of a row for each token of the vocabulary
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a weight: 4 bits, and its share of doubly quantized scales
 
 
-def parameters(shape: Architecture, adapter_rank: int | None = None) -> tuple[int, int]:
+def parameters(shape: Architecture, adapter: Lora | None = None) -> tuple[int, int]:
     """(trainable, the model's own) weights.
 
-    An adapter of rank r is on all linear layers but the head, with two matrices on each, (r, in) and (out, r)
-    (Hu et al. 2021, arXiv:2106.09685).
+    An adapter of rank r has two matrices on each layer, (r, in) and (out, r) (Hu et al. 2021, arXiv:2106.09685); DoRA
+    has a magnitude for each output too. Of the modules trained whole beside it, embeddings and head are counted.
     """
     total = _in_blocks(shape) + _rest(shape)
-    if adapter_rank is None:
+    if adapter is None:
         return total, total
-    return shape.layers * sum(adapter_rank * (a + b) for a, b in _linear(shape)), total
+    named = adapter.target_modules
+    adapted = [one for one in _linear(shape) if named is None or one[0] in named]
+    in_block = sum(adapter.rank * (a + b) + (b if adapter.use_dora else 0) for _, a, b in adapted)
+    whole = sum(name in WIDE for name in adapter.modules_to_save) * shape.vocabulary_size * shape.hidden_size
+    return shape.layers * in_block + whole, total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +59,20 @@ def training_memory(
     shape: Architecture,
     tokens: int,
     *,
-    rank: int | None,
+    adapter: Lora | None,
     nf4: bool = False,
     narrow: bool = True,
     optimizer: str = "adamw",
 ) -> TrainingMemory:
     """The memory of training on micro-batches of so many tokens, all of them targets, without gradient checkpointing.
 
-    rank: of the adapter; None where all weights are trained. nf4: the base's matrices are NF4. narrow: computed in
+    adapter: None where all weights are trained. nf4: the base's matrices are NF4. narrow: computed in
     bfloat16, else in float32.
     """
-    trainable, total = parameters(shape, rank)
+    trainable, total = parameters(shape, adapter)
     matrices = _in_blocks(shape)
     head = shape.vocabulary_size * shape.hidden_size
-    if rank is None:
+    if adapter is None:
         weights, copied = 4.0 * total, matrices + head
     elif nf4:  # what is not in matrices is held in float32
         weights, copied = NF4_BYTES * matrices + 4 * (total - matrices + trainable), head
@@ -76,7 +81,7 @@ def training_memory(
     return TrainingMemory(
         weights=int(weights),
         trained=(4 + MOMENTS[optimizer]) * trainable,
-        activations=tokens * shape.layers * activation_bytes(shape, rank is not None, nf4, narrow)
+        activations=tokens * shape.layers * activation_bytes(shape, adapter is not None, nf4, narrow)
         + (2 * copied if narrow else 0),  # autocast's copies in bfloat16
         logits=12 * tokens * shape.vocabulary_size,  # log-probabilities, their gradient and the logits', in float32
         step=STEP[optimizer] * trainable,
@@ -104,19 +109,22 @@ def activation_bytes(shape: Architecture, adapter: bool, nf4: bool, narrow: bool
 
 def _in_blocks(shape: Architecture) -> int:
     """Weights of all linear layers but the head."""
-    return shape.layers * sum(a * b for a, b in _linear(shape))
+    return shape.layers * sum(a * b for _, a, b in _linear(shape))
 
 
 def _linear(shape: Architecture) -> list[Matrix]:
     """The linear layers of one block."""
     width, inner = shape.hidden_size, shape.intermediate_size
     if shape.family == "gpt2":  # queries, keys and values in one matrix
-        return [(width, 3 * width), (width, width), (width, inner), (inner, width)]
+        return [
+            *(("c_attn", width, 3 * width), ("c_proj", width, width)),
+            *(("c_fc", width, inner), ("c_proj", inner, width)),
+        ]
     head = shape.head_size or width // shape.heads
     queries, keys = shape.heads * head, shape.key_value_heads * head
     return [
-        *((width, queries), (width, keys), (width, keys), (queries, width)),  # q, k, v, o
-        *((width, inner), (width, inner), (inner, width)),  # gate, up, down
+        *(("q_proj", width, queries), ("k_proj", width, keys), ("v_proj", width, keys), ("o_proj", queries, width)),
+        *(("gate_proj", width, inner), ("up_proj", width, inner), ("down_proj", inner, width)),
     ]
 
 
@@ -125,6 +133,6 @@ def _rest(shape: Architecture) -> int:
     width = shape.hidden_size
     embeddings = shape.vocabulary_size * width * (1 if shape.tied_embeddings else 2)
     if shape.family == "gpt2":  # learned positions, biases, two norms a block and one at the end, each with a bias
-        biases = sum(outputs for _, outputs in _linear(shape))
+        biases = sum(outputs for *_, outputs in _linear(shape))
         return embeddings + shape.context_length * width + shape.layers * (biases + 4 * width) + 2 * width
     return embeddings + shape.layers * 2 * width + width

@@ -10,6 +10,7 @@ from harness.files import FileDigests
 from harness.fingerprint.code import WEIGHTS, CodeDigests
 from harness.store import Store
 from harness.store.baselines import bless
+from harness.store.sessions import SessionRows, write_session
 from harness.worker.messages import TASK, TrainingTask, send
 from tests.projects import environment, run_harness, write_project
 from tests.row_files import write
@@ -210,7 +211,7 @@ def test_what_no_recipe_leads_to_is_listed_first_and_removed_with_yes(root, stor
     checkpoint(store, stale)
     blessed = measured(store, stale, "q")
     measured(store, stale, "w")
-    bless(store.root, "main", {"gone-mini": {"look": blessed}}, None)
+    bless(store, "main", {"gone-mini": {"look": blessed}}, None)
     before = there(store)
     told = run(root, store, "prune")
     assert told.splitlines() == [
@@ -272,3 +273,21 @@ def test_with_the_data_at_hand_all_that_is_stale_is_known(far, store, tmp_path):
     write(tmp_path / "data" / "far.jsonl", [{"prompt": f"Question {i}?", "completion": "Yes."} for i in range(8)])
     told = run(far, store, "prune", "--data-root", str(tmp_path / "data"))
     assert [line.split()[3] for line in told.splitlines()[:-1]] == ["b" * 8, "c" * 8]
+
+
+def test_what_another_project_on_the_store_used_stays(root, store):
+    base, used, begun, stale = ("0123456789abcdef"[i:] + "0123456789abcdef" * 3 + "0" * i for i in range(4))
+    checkpoint(store, base, stage="pretrain")
+    checkpoint(store, used, base={"checkpoint": base})
+    checkpoint(store, stale)
+    theirs = measured(store, used, "t")
+    task = TrainingTask(makes=begun, name="theirs finetune", kind="finetune", project="kites")
+    send(store.work("checkpoints", begun) / TASK, task)
+    run_of_others = {"run_id": "20260301T120000-aaaaaa", "project": "kites"}
+    subject = {"subject": "theirs-mini", "fingerprint": used}
+    seen = {"subject": "theirs-mini", "suite": "look", "evaluation": theirs}
+    write_session(store, SessionRows(run_of_others, [subject], [], [seen]))
+    assert [line.split()[-3] for line in run(root, store, "prune", "--yes").splitlines()[:-1]] == [stale[:8]]
+    assert set(store.keys("checkpoints")) == {base, used}
+    assert there(store)["evaluations"] == "t"
+    assert store.begun("checkpoints") == [begun]

@@ -128,6 +128,21 @@ def test_which_samples_are_asked_until_decided_depends_on_their_scores():
     assert planned().adaptive(rule).answers_key != rescored.adaptive(rule).answers_key
 
 
+# ---- a part of a suite ----------------------------------------------------------------------------------
+
+
+def test_a_limit_is_part_of_both_keys_and_of_what_a_model_is_asked_alone():
+    whole, five, six = planned(), planned(limit=5), planned(limit=6)
+    assert len({found.key for found in (whole, five, six)}) == 3
+    assert len({found.answers_key for found in (whole, five, six)}) == 3
+    assert (whole.limit, five.limit) == (None, 5)
+    assert five.spec["answers"] == five.answers_key
+    record = Suite(name="training", asks=(TrainingRecord(),), scorer=score)
+    held_out = dataclasses.replace(FINETUNE, held_out=Mix(FACTS.rows(mini=20).held_out(5, mini=5)))
+    of = subject([held_out], base="org/model")
+    assert planned(record, of, limit=5).key == planned(record, of).key, "it costs nothing to read the whole record"
+
+
 # ---- what asks bring along ----------------------------------------------------------------------------
 
 

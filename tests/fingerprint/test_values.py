@@ -43,8 +43,10 @@ def test_a_set_has_one_order():
 
 
 def test_a_dataclass_is_told_apart_by_its_type_and_by_what_counts():
-    assert plain(Lora(rank=8)) == {"is": "Lora", "rank": 8, "alpha": 16, "dropout": 0.0}
-    assert fields_of(Lora(rank=8)) == {"rank": 8, "alpha": 16, "dropout": 0.0}
+    fields = {"rank": 8, "alpha": 16, "dropout": 0.0, "target_modules": None, "modules_to_save": []}
+    fields |= {"use_rslora": False, "use_dora": False}
+    assert plain(Lora(rank=8)) == {"is": "Lora", **fields}
+    assert fields_of(Lora(rank=8)) == fields
     one, other = Outer(Inner((1,)), about="this"), Outer(Inner((1,)), about="that")
     assert digest(one) == digest(other), "a field that is not compared is no part of the value"
 

@@ -144,7 +144,7 @@ def session(made, run_id, subjects):
     measured = [
         {"run_id": run_id, "subject": s.id, "suite": "tone", "evaluation": one.key} for s, one in subjects.items()
     ]
-    write_session(made.store.root, SessionRows(run, rows, [], measured))
+    write_session(made.store, SessionRows(run, rows, [], measured))
 
 
 @pytest.fixture

@@ -58,8 +58,8 @@ def test_both_sides_measured_before_tell_how_alike_they_are(made):
 def test_a_guarded_metric_says_which_margin_its_samples_allow(made):
     alpha = add(made, "alpha")
     measure(made, alpha, "share", acc=[1.0, 0.0] * 50, loss=[1.0, 2.0] * 50)
-    bless(made.store.root, "main", made.results.measured([alpha], made.suites.values()), None)
-    made.baseline = read(made.store.root, "main")
+    bless(made.store, "main", made.results.measured([alpha], made.suites.values()), None)
+    made.baseline = read(made.store, "main")
     found = told(made, add(made, "alpha", version="2"))
     assert found.startswith("could show that a fall stays below 0.1")
     assert "and must below 0.1 (by the spread of an earlier evaluation, both sides taken as independent)" in found
@@ -68,8 +68,8 @@ def test_a_guarded_metric_says_which_margin_its_samples_allow(made):
 def test_a_guarded_metric_is_foretold_one_sided(made):
     alpha = add(made, "alpha")
     measure(made, alpha, "share", acc=[1.0, 0.0] * 50, loss=[1.0, 2.0] * 50)
-    bless(made.store.root, "main", made.results.measured([alpha], made.suites.values()), None)
-    made.baseline = read(made.store.root, "main")
+    bless(made.store, "main", made.results.measured([alpha], made.suites.values()), None)
+    made.baseline = read(made.store, "main")
     # sd 0.5025; half width 1.984 * 0.05025 = 0.0997, read as 1.96 sd / sqrt(100): 0.5087, of two sides sqrt(2) as much;
     # (t(0.95) + t(0.8)) * 0.7194 / sqrt(260) = (1.6508 + 0.8431) * 0.04461
     assert "a rise stays below 0.111 with 260 samples, and must below 0.2" in told(made, alpha, index=1)

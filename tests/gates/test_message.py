@@ -118,7 +118,20 @@ def test_a_paragraph_says_where_the_two_sides_were_asked_otherwise():
     assert "not asked" not in told()
 
 
+def test_a_paragraph_says_whose_completions_were_cut_and_that_only_a_part_was_asked():
+    assert "Completions cut at max_new_tokens: 238 of its 260." in told(cut="238 of its 260")
+    assert "Only 20 samples of a suite were asked (--limit)." in told(limit=20)
+    assert "cut at" not in told()
+    assert "--limit" not in told()
+
+
 def test_a_paragraph_says_where_the_two_sides_were_computed_otherwise():
     said = "The two sides were not computed on the same hardware: a CPU and NVIDIA H100."
     assert said in told(computed_otherwise="a CPU and NVIDIA H100")
     assert "hardware" not in told()
+
+
+def test_an_interval_that_decides_alone_and_not_after_holm_says_so_in_the_same_breath():
+    words = told("inconclusive", family=3, p_adjusted=0.09, samples_needed=71_700)
+    assert "The interval alone would decide, but not after Holm over 3 claims. That cannot be decided with" in words
+    assert "alone would decide" not in told("inconclusive", low=-0.7, high=0.1, samples_needed=9)

@@ -17,8 +17,8 @@ def blessed(made, acc=RIGHT, loss=LOSS, record=None):
     """A baseline `main` of alpha, and alpha to be measured anew: with other weights under the same name."""
     before = add(made, "alpha")
     measure(made, before, "share", record=record, acc=acc, loss=loss)
-    bless(made.store.root, "main", made.results.measured([before], made.suites.values()), None)
-    made.baseline = read(made.store.root, "main")
+    bless(made.store, "main", made.results.measured([before], made.suites.values()), None)
+    made.baseline = read(made.store, "main")
     after = add(made, "alpha", version="2")
     return after
 
@@ -77,8 +77,8 @@ def test_failures_alone_are_adjusted_for_the_number_of_guarded_metrics(made):
 def test_the_very_same_evaluation_has_not_regressed_however_few_its_samples(made):
     alpha = add(made, "alpha")
     measure(made, alpha, "share", acc=[1.0, 0.0, 1.0], loss=[1.0, 2.0, 3.0])
-    bless(made.store.root, "main", made.results.measured([alpha], made.suites.values()), None)
-    made.baseline = read(made.store.root, "main")
+    bless(made.store, "main", made.results.measured([alpha], made.suites.values()), None)
+    made.baseline = read(made.store, "main")
     acc, loss = (made.judge.judge(gate) for gate in made.gates.of_all([alpha]))
     assert (acc.verdict, loss.verdict) == ("pass", "pass")
     assert "the very same evaluation" in acc.method

@@ -44,8 +44,8 @@ def planned(made, subject, suite="share"):
 
 def bless_all(made, subject):
     """Bless what is measured of the subject, and compare with it from now on."""
-    bless(made.store.root, "main", made.results.measured([subject], made.suites.values()), None)
-    made.baseline = read(made.store.root, "main")
+    bless(made.store, "main", made.results.measured([subject], made.suites.values()), None)
+    made.baseline = read(made.store, "main")
 
 
 # ---- which suites -------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_blessing_some_suites_keeps_what_was_blessed_of_the_others(made):
     made.store.discard([share.key])
     measure(made, alpha, "tone", x=[1.0, 0.0] * 10)
     bless_all(made, alpha)
-    assert set(read(made.store.root, "main").evaluations["alpha-mini"]) == {"share", "tone"}
+    assert set(read(made.store, "main").evaluations["alpha-mini"]) == {"share", "tone"}
 
 
 def test_a_whole_evaluation_is_preferred_and_reevaluated_as_such(adaptive):

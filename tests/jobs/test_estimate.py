@@ -225,12 +225,12 @@ def test_memory_is_counted_for_the_rows_the_adapter_and_the_optimizer_of_the_sta
     tokens = 4 * 64  # rows of a forward pass, each as long as the context, which is shorter than the guess
     assert SHAPE.context_length < LENGTH_GUESS
     for changed, counted in (
-        ({"adapter": None}, {"rank": None}),
-        ({}, {"rank": 2}),
-        ({"quantization": Quantization()}, {"rank": 2, "nf4": True}),
-        ({"adapter": None, "optimizer": "adamw_8bit"}, {"rank": None, "optimizer": "adamw_8bit"}),
+        ({"adapter": None}, {"adapter": None}),
+        ({}, {"adapter": TUNE.adapter}),
+        ({"quantization": Quantization()}, {"adapter": TUNE.adapter, "nf4": True}),
+        ({"adapter": None, "optimizer": "adamw_8bit"}, {"adapter": None, "optimizer": "adamw_8bit"}),
     ):
         [found] = planned_alone(tmp_path, subject([dataclasses.replace(TUNE, **changed)], base=ground))
         assert found.memory_bytes == training_memory(SHAPE, tokens, **counted).total, changed
     [alone] = planned_alone(tmp_path, subject([TUNE], base=ground, micro_batch_size=1))
-    assert alone.memory_bytes == training_memory(SHAPE, 64, rank=2).total
+    assert alone.memory_bytes == training_memory(SHAPE, 64, adapter=TUNE.adapter).total

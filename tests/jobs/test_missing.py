@@ -6,7 +6,7 @@ import pytest
 
 from harness import Claim, Dataset, Embedded, Files, Finetune, Mix, Pretrain, Recipe, Sample, Suite, Variant
 from harness.data.reading.rows import Access
-from harness.errors import DataError, SuiteError
+from harness.errors import DataError, HarnessError, SuiteError
 from harness.evaluation import StoredResults
 from harness.evaluation.asking.answers import store_answers
 from harness.evaluation.asking.rows import SuiteRows
@@ -14,7 +14,7 @@ from harness.fingerprint.keys import Keys
 from harness.jobs import missing
 from harness.jobs.context import JobContext
 from harness.jobs.events import Note
-from harness.jobs.job import waits_for
+from harness.jobs.job import Job, waits_for
 from harness.jobs.missing import Wanted, check_installed, missing_jobs
 from harness.jobs.pool import WorkerPool
 from tests.fingerprint.stages import SHAPE
@@ -277,7 +277,16 @@ def test_rows_that_were_left_out_are_reported_and_listed(made, tmp_path):
 
 def test_what_jobs_need_is_installed_where_these_tests_train():
     pytest.importorskip("torch")
-    check_installed()
+    check_installed([Job("k", "alpha-mini measuring", "measure", run=lambda job, device: None)])
+
+
+@pytest.mark.parametrize(("loads_model", "absent", "extra"), [(True, "trl", "train"), (False, "openai", "endpoint")])
+def test_only_what_the_jobs_need_must_be_installed(monkeypatch, loads_model, absent, extra):
+    job = Job("k", "alpha-mini measuring", "measure", run=lambda job, device: None, loads_model=loads_model)
+    monkeypatch.setattr("harness.jobs.missing.find_spec", lambda name: None)
+    with pytest.raises(HarnessError, match=f"{absent}.* must be installed") as error:
+        check_installed([job])
+    assert f"with its extra `{extra}`" in error.value.remedy
 
 
 def test_a_hub_model_that_this_user_may_not_have_is_refused_before_any_job(made, monkeypatch):

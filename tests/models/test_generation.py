@@ -76,9 +76,11 @@ def test_a_stop_string_ends_the_text_before_it(stop):
     generator = Generator(model, None, tokenizer(), "cpu", 512)
     [found] = generator.complete([Prompt("s", [0], len(ids), (stop,))], [])
     assert found.text == text.split(stop)[0]
-    assert found.ended
+    assert (found.finish_reason, found.ended) == ("stop", True)
     [whole] = generator.complete([Prompt("s", [0], len(ids), ("absent",))], [])
-    assert (whole.text, whole.ended) == (text, False)
+    assert (whole.text, whole.finish_reason, whole.ended) == (text, "length", False)
+    [turn] = generator.complete([Prompt("s", [0], len(ids), ("absent",))], [ids[-1]])
+    assert (turn.finish_reason, turn.ids) == ("end", ids[: ids.index(ids[-1])])
 
 
 def test_a_stop_string_is_not_looked_for_within_special_tokens_but_may_name_one():

@@ -46,3 +46,20 @@ def test_equal_texts_are_tokenized_once():
     first, again = prompts.ids(["How far?", "How far?"])
     assert first is again
     assert prompts.ids(["How far?"])[0] is first
+
+
+def test_a_conversation_is_rendered_turn_by_turn():
+    turns = [
+        {"role": "user", "content": "a bird?"},
+        {"role": "assistant", "content": "owl"},
+        {"role": "user", "content": "another?"},
+    ]
+    plain, chat = Prompts(sentencepiece_like()), trained()
+    assert plain.render(turns, "Name") == "Name\n\na bird?\nowl\nanother?\n"
+    assert plain.render(turns[:1], None) == plain.render("a bird?", None)
+    chat.chat_template = (
+        "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    rendered = Prompts(chat).render(turns, "Name")
+    assert rendered == "<system>Name<user>a bird?<assistant>owl<user>another?<assistant>"

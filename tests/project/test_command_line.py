@@ -51,3 +51,27 @@ def test_a_task_file_that_is_not_there_and_what_is_no_task_are_told(tmp_path):
         with pytest.raises(SuiteError, match="is no task's name") as error:
             task_suite(task)
         assert error.value.remedy == "`lm_eval ls tasks` lists them."
+
+
+def test_a_tasks_settings_follow_its_name_and_make_a_suite_of_their_own():
+    suite = task_suite("gsm8k:fewshot=5,chat=true,max_gen_toks=64,temperature=0.5")
+    settings = {"max_gen_toks": 64, "temperature": 0.5}
+    assert suite.asks == (LmEvalTask("gsm8k", num_fewshot=5, apply_chat_template=True, gen_kwargs=settings),)
+    assert suite.name == "gsm8k_5shot_chat_max_gen_toks_64_temperature_0_5"
+    assert task_suite("gsm8k:fewshot=0").name == "gsm8k_0shot"
+    assert task_suite("gsm8k:chat=false").asks == task_suite("gsm8k").asks
+
+
+@pytest.mark.parametrize(
+    ("task", "message", "remedy"),
+    [
+        ("gsm8k:shots=5", "a task has no setting 'shots'", "There are: fewshot, chat, "),
+        ("gsm8k:fewshot=few", "fewshot is a whole number, and 'few' is none", ""),
+        ("gsm8k:chat=yes", "chat is true or false, and 'yes' is none", ""),
+        ("gsm8k:fewshot", "fewshot is a whole number, and '' is none", ""),
+    ],
+)
+def test_a_setting_that_is_none_is_told(task, message, remedy):
+    with pytest.raises(SuiteError, match=message) as error:
+        task_suite(task)
+    assert error.value.remedy.startswith(remedy)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.report.words import duration, energy, interval, number, verdict_line, visible
+from harness.report.words import duration, energy, headline, interval, number, verdict_line, visible
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,10 @@ def test_control_and_direction_characters_are_made_visible():
 
 def test_energy_is_told_in_watt_hours():
     assert [energy(joules) for joules in (None, 80.5, 7200, 9e6)] == ["–", "0.022 Wh", "2.000 Wh", "2.500 kWh"]
+
+
+def test_an_interrupted_session_says_so_first():
+    gates = (SimpleNamespace(verdict="pass"),)
+    ended, cut = (SimpleNamespace(gates=gates, run=SimpleNamespace(interrupted=what)) for what in (False, True))
+    assert headline(ended) == "1 claim holds."
+    assert headline(cut) == "Interrupted before its end. 1 claim holds."

@@ -12,7 +12,7 @@ from harness.session.settings import Settings
 TYPED = {
     "--gpu": None, "--scale": None, "--track": None, "--data-root": None, "--skip-bad-rows": False, "--no-train": False,
     "--retrain": False, "--reevaluate": False, "--seeds": 1, "--strict-gates": False, "--baseline": None,
-    "--adaptive": False, "--model": [], "--tasks": None,
+    "--adaptive": False, "--model": [], "--tasks": None, "--limit": None, "--endpoint": None, "--store": None, "--results": None,
 }  # fmt: skip
 
 SILENT = Settings(Path("store"), Path("results.duckdb"))
@@ -46,6 +46,7 @@ def test_a_gpu_means_full_scale_unless_a_scale_is_given():
 
 def test_tasks_are_split_at_commas_and_named_once():
     assert read(tasks="arc_easy, my_task.yaml,,arc_easy").tasks == ("arc_easy", "my_task.yaml")
+    assert read(tasks="a:fewshot=5, chat=true,b").tasks == ("a:fewshot=5,chat=true", "b")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,10 @@ def test_tasks_are_split_at_commas_and_named_once():
         ({"track": "paper"}, "--track paper: there is no such tracker"),
         ({"data_root": "/no/such/folder"}, "--data-root /no/such/folder: no such folder"),
         ({"gpu": "one"}, "--gpu one"),
+        ({"limit": 0}, "--limit 0: at least one sample"),
+        ({"limit": 9, "baseline": "main"}, "--limit 9 --baseline main: a baseline holds whole suites"),
+        ({"limit": 9, "adaptive": True}, "--limit 9 --adaptive: both say how many samples are asked"),
+        ({"tasks": "fewshot=5"}, "--tasks fewshot=5: 'fewshot=5' is no task"),
     ],
 )
 def test_what_cannot_be_is_one_error_that_names_the_option(typed, message):

@@ -350,3 +350,80 @@ def test_retraining_a_base_takes_away_what_stands_on_it(tmp_path, project):
         ("checkpoints", "pretrain"),
         ("evaluations", None),
     ]
+
+
+# ---- a part of each suite, and a server's model ---------------------------------------------------------
+
+
+def evaluations(project):
+    folder = project / ".bench" / "store" / "evaluations"
+    return [json.loads(path.read_text()) for path in folder.glob("*/manifest.json")]
+
+
+def test_a_limited_session_stands_beside_the_whole_one(project):
+    whole = {manifest["key"] for manifest in evaluations(project)}
+    status, output = run_session(project, "-k", "(plain or other) and not gate", "--limit", "5")
+    assert status == 0, output
+    assert "at most 5 samples of a suite (--limit)" in output
+    assert "mini scale · at most 5 samples of a suite" in output
+    limited = [manifest for manifest in evaluations(project) if manifest["key"] not in whole]
+    assert {(one["record"]["samples"], one["record"]["samples_available"]) for one in limited} == {(5, 20)}
+    assert {one["spec"]["limit"] for one in limited} == {5}
+    failing = project / "suites" / "test_a_failing_one.py"
+    failing.write_text("def test_fails(plain):\n    raise AssertionError\n")
+    status, output = run_session(project, "-k", "plain or other", "--limit", "5", "-x")
+    failing.unlink()
+    assert (status, "Interrupted before its end." in output) == (1, True), output
+    status, output = run_session(project, "-k", "plain or other", "--limit", "5", "--no-train")
+    assert "Interrupted" not in output
+    assert "Only 5 samples of a suite were asked (--limit)." in output
+    status, output = run_session(project, "-k", "plain or other")
+    assert "to measure" not in output
+    assert "--limit" not in output
+    found = run_harness(project, "results", "query", "SELECT DISTINCT count(*) FROM answers GROUP BY subject", "--json")
+    assert json.loads(found.stdout) == [{"count_star()": 20}]
+
+
+def test_a_servers_model_is_measured_once_and_beside_the_others(project, tmp_path):
+    pytest.importorskip("openai")
+    from harness.models.answering.engine import Engine
+    from tests.served import serving
+    from tests.tiny_models import saved_llama
+
+    asked = ["-k", "tiny_talk and not gate", "--model", "openai:org/tiny-talk"]
+    with serving(Engine(saved_llama(tmp_path), "cpu", "float32")) as server:
+        status, output = run_session(project, *asked, "--endpoint", server.url)
+        assert (status, len(server.asked)) == (0, 20), output
+        assert "tiny_talk-mini" in output
+        status, again = run_session(project, *asked, "--endpoint", server.url)
+        assert (status, len(server.asked)) == (0, 20), again
+        assert (project / "loaded.txt").read_text() == ""
+    [found] = [one for one in evaluations(project) if one["record"]["engine"] == "endpoint"]
+    assert (found["record"]["device"], found["record"]["samples"]) == (server.url, 20)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--model", "openai:x"], "--model openai:x: where is its server?"),
+        (["--endpoint", "http://localhost:1/v1"], "--endpoint http://localhost:1/v1: no model of it is named."),
+        (["--model", "openai:x", "--endpoint", "localhost:8000"], "'localhost:8000' is no address."),
+        (["--model", "openai:", "--endpoint", "http://localhost:1/v1"], "no model is named."),
+        (["--limit", "3", "--baseline", "main"], "a baseline holds whole suites"),
+        (["--tasks", "gsm8k:shots=3"], "a task has no setting 'shots'"),
+    ],
+)
+def test_what_cannot_be_asked_ends_before_anything_runs(project, given, told):
+    status, output = run_session(project, *given)
+    assert status == 4, output
+    assert told in output
+
+
+def test_with_xdist_a_session_over_suites_stays_one(project):
+    pytest.importorskip("xdist")
+    runs = len(sessions(project))
+    status, output = run_session(project, "-k", "plain or other", "-n", "2")
+    assert "harness: -n is not used: one session shares the devices among its jobs" in output
+    assert "workers" not in output
+    assert status in (0, 1)
+    assert len(sessions(project)) <= runs + 1

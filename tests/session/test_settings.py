@@ -45,7 +45,8 @@ def test_a_section_that_is_no_table_is_named(tmp_path):
     ("line", "said"),
     [
         ('scal = "tiny"', "has no setting 'scal'. Did you mean 'scale'"),
-        ('gpu = "0"', "has no setting 'gpu'. It has: scale, data_root, store, results."),
+        ('gpu = "0"', "has no setting 'gpu'. It has: scale, data_root, store, results, project."),
+        ('project = "a/b"', "project = 'a/b': a name has letters, digits, dots, _ and - only."),
         ("scale = 1", "scale = 1: it has to be a text in quotes"),
         ('data_root = "rows"', "data_root = 'rows': no such folder"),
         ("scale = ", "is not valid TOML"),
@@ -56,3 +57,15 @@ def test_a_mistake_is_named_with_the_file(tmp_path, line, said):
         settings_of(project(tmp_path, line))
     assert said in " ".join(error.value.message.split())
     assert error.value.problem.startswith(str(tmp_path / "pyproject.toml"))
+
+
+def test_a_project_is_called_as_it_says_or_its_package_or_its_folder(tmp_path):
+    root = tmp_path / "My Owls"
+    root.mkdir()
+    assert settings_of(root).project is None, "a folder without recipes is no project"
+    (root / "recipes").mkdir()
+    assert settings_of(root).project == "My_Owls"
+    (root / "pyproject.toml").write_text('[project]\nname = "owls"\n')
+    assert settings_of(root).project == "owls"
+    (root / "pyproject.toml").write_text('[project]\nname = "owls"\n[tool.harness]\nproject = "night-owls"\n')
+    assert settings_of(root).project == "night-owls"

@@ -59,7 +59,7 @@ def test_activations_are_recomputed_where_the_counted_memory_does_not_fit(on_cpu
     from harness.worker.sizes import training_memory
 
     model = tiny("llama")
-    counted = training_memory(module.shape_of(model.config), 2 * 600, rank=None, narrow=False).beside_weights
+    counted = training_memory(module.shape_of(model.config), 2 * 600, adapter=None, narrow=False).beside_weights
     monkeypatch.setattr(module, "free_memory_bytes", lambda device: int(free * counted / module.MAY_FILL))
     task = replace(on_cpu, device="cuda:0", settings=replace(SETTINGS, precision="float32"))
     assert must_recompute(model, [[1] * 500, [1] * 600, [1] * 600], task) is recomputes

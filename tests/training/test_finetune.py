@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 from safetensors.torch import load_file
 
-from harness import Quantization
+from harness import Lora, Quantization
 from harness.worker.child import ERROR
 from harness.worker.messages import receive
 from harness.worker.places import Adapted, Directory, Published
@@ -54,6 +54,36 @@ def test_whole_weights_are_trained_where_no_adapter_is_asked_for(base_at, tmp_pa
     assert list(weights(folder)) == ["model.safetensors"]
     record = json.loads((folder / "record.json").read_text())
     assert record["trainable_parameters"] == record["total_parameters"]
+
+
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        Lora(rank=4, use_dora=True),
+        Lora(rank=4, use_rslora=True, target_modules=["q_proj", "up_proj"]),
+        Lora(rank=4, modules_to_save=["lm_head"]),
+    ],
+    ids=["dora", "rslora", "head"],
+)
+def test_every_kind_of_adapter_is_trained_and_measured_as_it_was_trained(base_at, tmp_path, adapter):
+    """Merged into its base, as on a CPU, it gives the logits that it gives beside it, and not the base's."""
+    from harness.models.answering.measured import load_to_measure
+    from harness.models.loading.load import load_model
+
+    folder = write_task(tmp_path, "kind", replace(ADAPTED, adapter=adapter, epochs=1), base_at)
+    assert finish(folder) == 0, log_of(folder)
+    at = Adapted(Directory(str(folder / "made")), base_at)
+    ids = torch.arange(5, 25)[None]
+    with torch.inference_mode():
+        [plain, beside, merged] = [
+            model(ids).logits
+            for model in (
+                load_model(base_at, device="cpu", dtype="float32"), load_model(at, device="cpu", dtype="float32"),
+                load_to_measure(at, device="cpu", dtype="float32"),
+            )
+        ]  # fmt: skip
+    assert (beside - plain).abs().max() > 1e-3
+    assert (merged - beside).abs().max() < 1e-4
 
 
 def test_an_adapter_takes_no_adapter_of_its_own(base_at, tmp_path):

@@ -73,7 +73,7 @@ def add_session(store, run_id="20260301T120000-aaaaaa", checkpoint=CHECKPOINT):
     gate = {"run_id": run_id, "gate": "alpha-mini-quiz-acc", "subject": "alpha-mini", "reference": None, "suite": "quiz",
             "metric": "acc", "claim": "quiz acc is above 0.5", "verdict": "inconclusive", "candidate": 0.75}  # fmt: skip
     measured = {"run_id": run_id, "subject": "alpha-mini", "suite": "quiz", "evaluation": planned(checkpoint).key}
-    write_session(store.root, SessionRows(run, [subject], [gate], [measured]))
+    write_session(store, SessionRows(run, [subject], [gate], [measured]))
 
 
 def filled(path, store):

@@ -2,9 +2,11 @@
 
 import json
 
+import pyarrow.parquet
 import pytest
 
 from harness.errors import StoreError, WarehouseError
+from harness.store import Store
 from harness.warehouse import Locked, connect, ingest, rebuild
 from tests.warehouse.alpha import OTHER_CHECKPOINT, add_session, counts, dump, filled, planned
 
@@ -105,3 +107,44 @@ def test_a_byte_damaged_anywhere_is_told_in_our_words_or_does_no_harm(tmp_path, 
         except WarehouseError:
             told += 1
     assert told > 0
+
+
+def test_an_evaluation_of_an_older_harness_has_no_more_than_it_wrote(tmp_path, store):
+    [first, *_] = [artifact for artifact in store.all("evaluations") if artifact.key == planned().key]
+    file = first.path / "samples.parquet"
+    older = pyarrow.parquet.read_table(file).select(
+        ["sample_id", "cluster", "prompt", "target", "completion", "scores"]
+    )
+    pyarrow.parquet.write_table(older, file)
+    with connect(filled(tmp_path / "r.duckdb", store)) as connection:
+        found = connection.execute(
+            "SELECT sample_id, target, target_json, finish_reason FROM samples "
+            f"WHERE evaluation = '{first.key}' ORDER BY position"
+        ).fetchall()
+    assert found == [(f"q{i}", "bb", None, None) for i in range(4)]
+
+
+def test_the_answers_are_those_of_whole_suites(tmp_path, store):
+    add_session(store, "20260302T120000-bbbbbb")
+    with connect(filled(tmp_path / "r.duckdb", store)) as connection:
+        ask = lambda sql: connection.execute(sql).fetchall()
+        shown = ask("SELECT subject, suite, sample, target, target_json, completion, scores->>'acc' FROM answers")
+        assert shown[1] == ("alpha-mini", "quiz", "q1", "bb", "1", "a", "0.0")
+        assert len(shown) == 4
+        connection.execute("UPDATE evaluations SET sample_limit = 4")
+        assert ask("FROM answers") == ask("FROM latest") == []
+
+
+def test_of_a_store_that_projects_share_each_takes_its_own_runs(tmp_path, store):
+    """The other's evaluation is of the same checkpoint and of a suite of the same name, with other questions."""
+    add_session(store, "20260303T120000-cccccc", OTHER_CHECKPOINT)
+    path = store.root / "sessions" / "20260303T120000-cccccc.json"
+    session = json.loads(path.read_text())
+    session["run"]["project"] = "kites"
+    path.write_text(json.dumps(session))
+    runs = {}
+    for project in ("owls", "kites", None):
+        with connect(tmp_path / f"{project}.duckdb") as connection:
+            ingest(connection, Store(store.root, project))
+            runs[project] = counts(connection)["runs"], counts(connection)["evaluations"]
+    assert runs == {"owls": (1, 1), "kites": (2, 2), None: (2, 2)}  # the first does not say whose it is

@@ -44,7 +44,7 @@ from harness.worker.messages import (
     write_answers,
     write_questions,
 )
-from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Published
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Published, Served
 
 BASE = Adapted(Directory("/own"), HubModel("org/model", None))
 PRETRAINING = TrainingTask(
@@ -64,11 +64,11 @@ UNTRAINED = TrainingTask(makes="c2", name="untrained-mini fresh", kind="fresh", 
 IMPORTED = TrainingTask(makes="c3", name="own-mini import", kind="import", base=GgufFile("own.gguf", "a" * 64))
 ASKS = (
     Generate(max_new_tokens=4, temperature=0.5), Perplexity(chat=True), Choices(), LmEval("arc", ("acc",)),
-    LmEvalTask("own.yaml"), Probe(dtypes=("float32",)), Parity(forms=("int8",)), TrainingRecord(), Overlap(n=5),
+    LmEvalTask("own.yaml", num_fewshot=2, apply_chat_template=True, gen_kwargs={"max_gen_toks": 3}), Probe(dtypes=("float32",)), Parity(forms=("int8",)), TrainingRecord(), Overlap(n=5),
 )  # fmt: skip
 MEASURING = MeasureRequest(
     measures="c0", model=Adapted(Published("c1"), Published("c0")), device="cpu", dtype="float32", threads=2,
-    suites=(AskedSuite(key="a", name="all", asks=ASKS, system_prompt="Be brief."), AskedSuite(key="b", name="b", asks=())),
+    suites=(AskedSuite(key="a", name="all", asks=ASKS, system_prompt="Be brief."), AskedSuite(key="b", name="b", asks=(), limit=5)),
 )  # fmt: skip
 MESSAGES = [
     PRETRAINING,
@@ -76,6 +76,10 @@ MESSAGES = [
     UNTRAINED,
     IMPORTED,
     MEASURING,
+    MeasureRequest(
+        measures="c5", model=Served("org/model", "http://localhost:8000/v1"), device="cpu", dtype="float32", threads=1,
+        suites=(),
+    ),
     ExportRequest(
         name="n", model=Published("c0"), device="cpu", threads=1, dtype="bfloat16", merge=True, quantize="4bit"
     ),
@@ -113,7 +117,10 @@ def test_the_messages_above_are_of_every_kind_there_is():
 def test_a_message_is_plain_json_that_names_its_kind():
     found = json.loads(encoded(FINETUNING))
     assert found["is"] == "TrainingTask"
-    assert found["settings"]["adapter"] == {"is": "Lora", "rank": 4, "alpha": 8, "dropout": 0.1}
+    adapter = found["settings"]["adapter"]
+    assert {name: adapter[name] for name in ("is", "rank", "alpha", "dropout")} == {
+        "is": "Lora", "rank": 4, "alpha": 8, "dropout": 0.1,
+    }  # fmt: skip
 
 
 def test_a_kind_that_no_worker_knows_is_an_error():

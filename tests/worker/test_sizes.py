@@ -9,7 +9,7 @@ pytest.importorskip("transformers")
 
 from transformers.pytorch_utils import Conv1D
 
-from harness import Architecture
+from harness import Architecture, Lora
 from harness.jobs.published import PUBLISHED
 from harness.training.pretraining.fresh import fresh_model
 from harness.worker.sizes import activation_bytes, parameters, training_memory
@@ -65,18 +65,29 @@ def test_an_adapter_has_two_thin_matrices_on_every_linear_layer_but_the_head(nam
     model = built(SHAPES[name])
     found = layers(model)
     assert found
-    trainable, total = parameters(SHAPES[name], rank)
+    trainable, total = parameters(SHAPES[name], Lora(rank=rank))
     assert trainable == sum(rank * (inputs + outputs) for inputs, outputs in found)
     assert total == sum(weight.numel() for weight in model.parameters())
 
 
-@pytest.mark.parametrize("name", ["llama with its own head", "gpt2"])
-def test_peft_trains_as_many_weights(name):
-    peft = pytest.importorskip("peft")
-    settings = peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
-    adapted = peft.get_peft_model(fresh_model(SHAPES[name], Ids), settings)
-    trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
-    assert parameters(SHAPES[name], 4)[0] == trained
+@pytest.mark.parametrize(
+    ("name", "adapter"),
+    [
+        ("llama with its own head", Lora(rank=4)),
+        ("gpt2", Lora(rank=4)),
+        ("llama with its own head", Lora(rank=4, use_dora=True)),
+        ("llama with its own head", Lora(rank=4, target_modules=["q_proj", "down_proj"], use_rslora=True)),
+        ("llama with its own head", Lora(rank=4, modules_to_save=["lm_head", "embed_tokens"])),
+    ],
+)
+def test_peft_trains_as_many_weights(name, adapter):
+    pytest.importorskip("peft")
+    from harness.training.finetuning.base import adapted
+
+    model = adapted("test", fresh_model(SHAPES[name], Ids), adapter)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    assert parameters(SHAPES[name], adapter)[0] == sum(weight.numel() for weight in trained)
+    assert {str(weight.dtype) for weight in trained} == {"torch.float32"}
 
 
 def test_a_published_model_has_the_weights_in_its_name():
@@ -178,12 +189,14 @@ MEASURED = {  # on an H100: published training -> its base, tokens of a micro-ba
 
 @pytest.mark.parametrize(("base", "tokens", "rank", "nf4", "gib"), MEASURED.values(), ids=MEASURED)
 def test_the_published_trainings_take_what_was_measured_on_a_gpu(base, tokens, rank, nf4, gib):
-    assert training_memory(PUBLISHED[base], tokens, rank=rank, nf4=nf4).total == pytest.approx(gib * 2**30, rel=0.06)
+    assert training_memory(
+        PUBLISHED[base], tokens, adapter=Lora(rank=rank) if rank else None, nf4=nf4
+    ).total == pytest.approx(gib * 2**30, rel=0.06)
 
 
 def test_an_optimizer_of_8_bits_holds_a_quarter_of_the_moments():
     whole, fused, narrow = (
-        training_memory(LLAMA, 64, rank=None, optimizer=name) for name in ("adamw", "adamw_fused", "adamw_8bit")
+        training_memory(LLAMA, 64, adapter=None, optimizer=name) for name in ("adamw", "adamw_fused", "adamw_8bit")
     )
     trained, _ = parameters(LLAMA)
     assert (whole.trained, narrow.trained) == (12 * trained, 6 * trained)

@@ -25,10 +25,10 @@ class Answered:
     everything: Sequence[Sample]
 
     @classmethod
-    def all_of(cls, samples: Sequence[Sample], answers: Answers) -> Answered:
-        """The answers to all samples; to those that a task of lm-eval brought, if it did."""
-        asked = [Sample(**sample) for sample in answers.samples] or list(samples)
-        return cls(asked, answers.answers, answers.record, asked)
+    def of(cls, samples: Sequence[Sample], answers: Answers, everything: Sequence[Sample]) -> Answered:
+        """The answers to the samples; to those that a task of lm-eval brought, if it did."""
+        brought = [Sample(**sample) for sample in answers.samples]
+        return cls(brought or list(samples), answers.answers, answers.record, brought or everything)
 
 
 def store_answers(store: Store, planned: PlannedEvaluation, answered: Answered) -> None:

@@ -1,25 +1,24 @@
-"""--adaptive: the order in which a suite's samples are asked, and the batches after which results are looked at."""
+"""Which samples are asked first: those of --limit, and the batches after which --adaptive looks at the results."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 
-from harness.suite import Sample
+from harness.suite import Sample, drawn_order
 
 LOOKS = 10  # at most, in a whole suite
 LEAST_BATCH = 16  # samples; with fewer the model would compute inefficiently
 
 
 def in_drawn_order(samples: Sequence[Sample]) -> list[int]:
-    """Positions of the samples, sorted by the digest of cluster or id: the same for all subjects, clusters together."""
+    """Positions of the samples, drawn by cluster or id: the same for all subjects, clusters together."""
+    return drawn_order([sample.cluster or sample.id for sample in samples])
 
-    def drawn(i: int) -> tuple[str, int]:
-        name = samples[i].cluster or samples[i].id
-        return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest(), i
 
-    return sorted(range(len(samples)), key=drawn)
+def first_drawn(samples: Sequence[Sample], limit: int | None) -> list[int]:
+    """Positions of as many samples as the limit allows, the first of the draw, in the suite's order."""
+    return sorted(in_drawn_order(samples)[:limit])
 
 
 def batches(samples: Sequence[Sample]) -> list[range]:

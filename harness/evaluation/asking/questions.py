@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.data.sources import Row
+from harness.evaluation.asking.batches import first_drawn
 from harness.evaluation.asking.samples import samples_of
 from harness.suite import Choices, LmEval, Sample, Suite
 from harness.worker.messages import Question
@@ -13,9 +14,10 @@ from harness.worker.messages import Question
 PLACES = ("source", "origin")  # fields of a row that say where it is from; they are not part of the question
 
 
-def questions(suite: Suite, rows: Sequence[Row]) -> list[tuple[Sample, Question]]:
-    """Each sample with its question. If a suite compares copies of the model, each sample is there once for each copy.
+def questions(suite: Suite, rows: Sequence[Row], limit: int | None = None) -> list[tuple[Sample, Question]]:
+    """Each sample with its question, or as many samples as the limit allows.
 
+    If a suite compares copies of the model, each sample is there once for each copy.
     Empty if the suite has no dataset, because what it asks brings its own samples.
     """
     if suite.dataset is None:
@@ -23,10 +25,12 @@ def questions(suite: Suite, rows: Sequence[Row]) -> list[tuple[Sample, Question]
     asked = []
     wants_row = any(isinstance(ask, LmEval) for ask in suite.asks)
     wants_choices = any(isinstance(ask, Choices) for ask in suite.asks)
-    for row, sample in zip(rows, samples_of(suite, rows), strict=True):
+    samples = samples_of(suite, rows)
+    for row, sample in [(rows[i], samples[i]) for i in first_drawn(samples, limit)]:
         question = Question(
             id=sample.id,
-            prompt=sample.prompt,
+            prompt="" if sample.messages else sample.prompt,
+            messages=sample.messages,
             target=sample.answer,
             choices=sample.choices if wants_choices else (),
             row={name: value for name, value in row.items() if name not in PLACES} if wants_row else None,

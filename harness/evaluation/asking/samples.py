@@ -28,6 +28,12 @@ def samples_of(suite: Suite, rows: Sequence[Row]) -> list[Sample]:
                 f"suite {suite.name}: id {sample.id!r} occurs twice, at {seen[sample.id]} and {row.get('origin')}.",
                 "Samples are paired across subjects by id; make it unique.",
             )
+        if suite.system_prompt and sample.messages and sample.messages[0]["role"] == "system":
+            raise SuiteError(
+                f"suite {suite.name}: {row.get('origin')}: sample {sample.id} begins with a system turn, and the suite "
+                "has a system_prompt.",
+                "Keep one of them.",
+            )
         seen[sample.id] = row.get("origin")
         samples.append(sample)
     return samples

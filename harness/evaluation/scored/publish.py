@@ -13,7 +13,11 @@ from harness.files import Json
 from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.store import Store
 
-COLUMNS = ("sample_id", "cluster", "prompt", "target", "completion", "scores")
+TEXTS = (
+    "sample_id", "cluster", "prompt", "target", "completion", "scores", "target_json", "rendered_prompt",
+    "finish_reason",
+)  # fmt: skip
+COUNTS = ("prompt_tokens", "completion_tokens")
 
 
 def publish(store: Store, planned: PlannedEvaluation, answered: Answered) -> Evaluation:
@@ -29,8 +33,9 @@ def publish(store: Store, planned: PlannedEvaluation, answered: Answered) -> Eva
     folder = store.work("evaluations", planned.key) / "made"
     folder.mkdir(exist_ok=True)
     columns = [{**asdict(row), "scores": json.dumps(row.scores)} for row in rows]
-    texts = pyarrow.schema([(name, pyarrow.string()) for name in COLUMNS])
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(columns, texts), folder / SAMPLES, compression="zstd")
+    kinds = {**dict.fromkeys(TEXTS, pyarrow.string()), **dict.fromkeys(COUNTS, pyarrow.int64())}
+    table = pyarrow.Table.from_pylist(columns, pyarrow.schema(kinds))
+    pyarrow.parquet.write_table(table, folder / SAMPLES, compression="zstd")
     return Evaluation.stored(store.publish("evaluations", planned.key, folder, planned.spec, record))
 
 

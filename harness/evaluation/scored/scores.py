@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import numbers
 from collections import Counter
@@ -32,17 +33,22 @@ def scored(suite: Suite, samples: Sequence[Sample], answers: Sequence[Output]) -
                 f"suite {suite.name}: id {sample.id!r} occurs twice.", "Samples are paired by id; make it unique."
             )
         seen.add(sample.id)
-        rows.append(
-            ScoredSample(
-                sample_id=sample.id,
-                cluster=sample.cluster,
-                scores=scores,
-                prompt=sample.prompt,
-                target=sample.answer or None,
-                completion=_completion(sample, answer),
-            )
-        )
+        rows.append(_row(sample, answer, scores))
     return rows
+
+
+def _row(sample: Sample, answer: Output, scores: Scores) -> ScoredSample:
+    told = ("rendered_prompt", "prompt_tokens", "completion_tokens", "finish_reason")
+    return ScoredSample(
+        sample_id=sample.id,
+        cluster=sample.cluster,
+        scores=scores,
+        prompt=sample.prompt,
+        target=sample.answer or None,
+        completion=_completion(sample, answer),
+        target_json=None if sample.target is None else json.dumps(sample.target, ensure_ascii=False, default=str),
+        **{name: answer.get(name) for name in told},
+    )
 
 
 def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:
@@ -103,6 +109,7 @@ def summary(suite: Suite, rows: Sequence[ScoredSample], everything: Sequence[Sam
     return {
         "samples": len(rows),
         "samples_available": len(everything),
+        "finish_reasons": dict(Counter(row.finish_reason for row in rows if row.finish_reason)),
         "largest_cluster": max(sizes.values(), default=1),
         "metrics": intervals,
         "computed": plain(metrics),

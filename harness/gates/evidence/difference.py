@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Wanted = Literal["below", "above", "equal"]  # where a claim wants its estimate
 LOUDEST = 3  # samples named with a verdict
+MANY_CUT = 0.1  # share of completions above which it is said that they were cut
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Evidence:
     seeds: int = 1  # trainings that the interval counts
     asked_otherwise: str = ""  # what made the prompts of both sides differ; empty if they were the same tokens
     computed_otherwise: str = ""  # both sides' hardware, where it differs
+    cut: str = ""  # whose completions were cut at max_new_tokens, and how many, where they are many
+    limit: int | None = None  # samples of a suite that --limit allowed
 
     @property
     def edge(self) -> float:
@@ -77,6 +81,25 @@ Others = Mapping[str, Sequence[Evaluation]]
 
 def evidence(claim: Claim | Target | Regression, candidates: Candidates, others: Others) -> Evidence:
     """The difference that decides the claim; `others` are the references by name, or the blessed evaluation."""
+    found = _difference(claim, candidates, others)
+    sides = {"its": [one for own in candidates for one in own]}
+    sides |= {f"{name}'s": list(evaluations) for name, evaluations in others.items()}
+    return replace(found, cut=cut_in_words(sides), limit=candidates[0][0].limit)
+
+
+def cut_in_words(sides: Mapping[str, Sequence[Evaluation]]) -> str:
+    """Of each side that has many, how many completions were cut: "238 of its 260 and 51 of base's 260"; else empty."""
+    words = []
+    for whose, evaluations in sides.items():
+        reasons = sum((Counter(one.finish_reasons) for one in evaluations), Counter[str]())
+        cut, completions = reasons["length"], reasons.total()
+        if cut > MANY_CUT * completions:
+            words.append(f"{cut:,} of {whose} {completions:,}")
+    return " and ".join(words)
+
+
+def _difference(claim: Claim | Target | Regression, candidates: Candidates, others: Others) -> Evidence:
+    """The difference, by the kind of claim."""
     if isinstance(claim, Regression):
         return _against_blessed(claim, candidates[0][0], others[claim.baseline][0])
     if isinstance(claim, Target):

@@ -51,6 +51,8 @@ class Conditions:
 def computed_on(record: Json) -> str | None:
     """What computed the answers: the GPU's name, or "a CPU"; None where neither was recorded."""
     gpu = record.get("environment", {}).get("gpu")
+    if record.get("engine") == "endpoint":
+        return f"the server {record['device']}"
     return gpu or ("a CPU" if record.get("device") == "cpu" else None)
 
 

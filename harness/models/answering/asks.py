@@ -76,7 +76,7 @@ class SuiteWorker:
             engine.watch(progress)
             before, engine.rendered = engine.tokens, hashlib.sha256()
             if isinstance(ask, LmEvalTask):
-                samples, answers = run_own_task(engine, ask.task)
+                samples, answers = run_own_task(engine, ask, suite.limit)
             else:
                 for answer, more in zip(answers, self._one_ask(engine, ask, suite, questions), strict=True):
                     answer.update(more)
@@ -114,12 +114,20 @@ class SuiteWorker:
 
     def _answers(self, engine: Engine, ask: Ask, questions: Sequence[Question], system: str | None) -> list[Answer]:
         """Per question the answer to one ask."""
-        names, prompts = [question.id for question in questions], [question.prompt for question in questions]
+        names, prompts = [question.id for question in questions], [question.asked for question in questions]
+        if ask == Perplexity():  # of documents, without a prompt
+            return engine.document_loglikelihoods(names, [q.target for q in questions])
+        answers = self._after_prompts(engine, ask, questions, system)
+        return [{**engine.asked(prompt, system), **answer} for prompt, answer in zip(prompts, answers, strict=True)]
+
+    def _after_prompts(
+        self, engine: Engine, ask: Ask, questions: Sequence[Question], system: str | None
+    ) -> list[Answer]:
+        """Per question the answer to an ask that goes on from its prompt."""
+        names, prompts = [question.id for question in questions], [question.asked for question in questions]
         match ask:
-            case Perplexity(chat=True):
-                return engine.answer_loglikelihoods(names, prompts, [q.target for q in questions], system)
             case Perplexity():
-                return engine.document_loglikelihoods(names, [q.target for q in questions])
+                return engine.answer_loglikelihoods(names, prompts, [q.target for q in questions], system)
             case Choices():
                 return engine.choice_loglikelihoods(names, prompts, [q.choices for q in questions], system)
         ids = [engine.prompt_ids(prompt, system) for prompt in prompts]

@@ -18,7 +18,7 @@ from harness.models.loading.vocabulary import padding
 from harness.models.prefixes.trie import Request
 from harness.models.tools.memory import give_back_memory
 from harness.models.tools.progress import Watch, unwatched
-from harness.suite import Answer
+from harness.suite import Answer, Asked
 from harness.worker.places import Place
 
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>")
@@ -53,11 +53,17 @@ class Engine:
         """From now on tell this how far each call is; see `harness.models.tools.progress`."""
         self.watched = self.scorer.watch = self.generator.watch = watch
 
-    def prompt_ids(self, prompt: str, system_prompt: str | None = None) -> list[int]:
-        """Token ids of the prompt in the chat template, ready for the assistant's answer."""
-        [ids] = self.prompts.ids([self.prompts.render(prompt, system_prompt)])
+    def prompt_ids(self, asked: Asked, system_prompt: str | None = None) -> list[int]:
+        """Token ids of a prompt, or of turns, in the chat template, ready for the assistant's answer."""
+        [ids] = self.prompts.ids([self.prompts.render(asked, system_prompt)])
         self._note(ids)
         return list(ids)
+
+    def asked(self, asked: Asked, system_prompt: str | None = None) -> Answer:
+        """What each answer holds of its question: the `rendered_prompt`, and its number of `prompt_tokens`."""
+        text = self.prompts.render(asked, system_prompt)
+        [ids] = self.prompts.ids([text])
+        return {"rendered_prompt": text, "prompt_tokens": len(ids)}
 
     def release(self) -> None:
         """Free the memory of the weights; the tokenizer and the counts stay."""
@@ -83,13 +89,18 @@ class Engine:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[Answer]:
-        """Per prompt its `completion`, its length in `completion_tokens`, and whether the model `ended` it.
+        """Per prompt its `completion`, its length in `completion_tokens`, and its `finish_reason`.
 
-        `ended` is False for a completion that reached max_new_tokens. Greedy at temperature 0. Raises SuiteError with
+        That is "end", or "length" for a completion that reached max_new_tokens, which the model has not `ended`. Greedy at temperature 0. Raises SuiteError with
         the name of a prompt that leaves no room for max_new_tokens in the context.
         """
         return [
-            {"completion": new.text.strip(), "completion_tokens": len(new.ids), "ended": new.ended}
+            {
+                "completion": new.text.strip(),
+                "completion_tokens": len(new.ids),
+                "finish_reason": new.finish_reason,
+                "ended": new.ended,
+            }
             for new in self.complete(names, prompts, max_new_tokens, temperature, seed)
         ]
 
@@ -108,7 +119,11 @@ class Engine:
         return completions
 
     def choice_loglikelihoods(
-        self, names: Sequence[str], prompts: Sequence[str], choices: Sequence[Sequence[str]], system: str | None = None
+        self,
+        names: Sequence[str],
+        prompts: Sequence[Asked],
+        choices: Sequence[Sequence[str]],
+        system: str | None = None,
     ) -> list[Answer]:
         """Per sample its `loglikelihoods`, of each choice after the prompt in nats, summed over the choice's tokens.
 
@@ -131,7 +146,7 @@ class Engine:
         return scored
 
     def answer_loglikelihoods(
-        self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None = None
+        self, names: Sequence[str], prompts: Sequence[Asked], answers: Sequence[str], system: str | None = None
     ) -> list[Answer]:
         """Per sample the negative log-likelihood of its answer: `nll` in nats, and its `tokens`, `words`, `bytes`."""
         return [
@@ -164,7 +179,7 @@ class Engine:
         return int(self.tokenizer.eos_token_id if bos is None else bos)
 
     def _answers(
-        self, names: Sequence[str], prompts: Sequence[str], answers: Sequence[str], system: str | None
+        self, names: Sequence[str], prompts: Sequence[Asked], answers: Sequence[str], system: str | None
     ) -> list[Answer]:
         """Per answer its log-likelihood after its prompt (`total`, in nats) and its number of `tokens`."""
         rendered = [self.prompts.render(prompt, system) for prompt in prompts]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -29,6 +29,8 @@ CPU_CACHE = 2**30  # bytes of keys and values held on a CPU
 GPU_CACHE = 0.4  # share of a GPU's free memory for them
 SLOTS = {"cpu": 96, "cuda": 512}  # sequences at most
 PREFILL_TOKENS = {"cpu": 1024, "cuda": 2**15}  # prompt tokens of one forward pass
+
+FinishReason = Literal["end", "stop", "length"]  # by a token that ends the turn, a stop string, or max_new_tokens
 
 
 class NotFinite(SuiteError):
@@ -54,7 +56,12 @@ class Completion:
 
     ids: list[int]  # without the stop token
     text: str  # up to a stop string
-    ended: bool  # by a stop token or string; False at max_new_tokens
+    finish_reason: FinishReason
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model ended it; False where it was cut at max_new_tokens."""
+        return self.finish_reason != "length"
 
 
 @dataclass(eq=False)
@@ -117,7 +124,7 @@ class Generator:
                 sequence.random = torch.Generator().manual_seed(seed * 1_000_003 + sequence.number)
         ended: dict[int, Completion] = {}
         for sequence in [one for one in waiting if one.prompt.max_new_tokens < 1]:
-            ended[sequence.number] = Completion([], "", False)
+            ended[sequence.number] = Completion([], "", "length")
             waiting.remove(sequence)
         waiting.sort(key=lambda one: -_room(one))
         asked = _Asked(waiting, ended, frozenset(stop_ids), temperature, len(prompts))
@@ -258,8 +265,10 @@ class Generator:
 
         Stop strings are looked for in the last few tokens first, since decoding the whole text at every step is slow.
         """
-        if one.new[-1] in stops or self.special.get(one.new[-1]) in one.prompt.stop_strings:
-            return self._completion(one, one.new[:-1], True)
+        if one.new[-1] in stops:
+            return self._completion(one, one.new[:-1], "end")
+        if self.special.get(one.new[-1]) in one.prompt.stop_strings:
+            return self._completion(one, one.new[:-1], "stop")
         if one.prompt.stop_strings:
             # A token holds at least one byte, and a character at most four: enough tokens to hold any stop string.
             last = max(len(stop.encode()) for stop in one.prompt.stop_strings) + 4
@@ -267,16 +276,16 @@ class Generator:
             if any(stop in end for stop in one.prompt.stop_strings):
                 whole = self.tokenizer.decode(one.new, skip_special_tokens=True)
                 if any(stop in whole for stop in one.prompt.stop_strings):
-                    return self._completion(one, one.new, True)
+                    return self._completion(one, one.new, "stop")
         if len(one.new) >= one.prompt.max_new_tokens:
-            return self._completion(one, one.new, False)
+            return self._completion(one, one.new, "length")
         return None
 
-    def _completion(self, one: _Sequence, ids: list[int], ended: bool) -> Completion:
+    def _completion(self, one: _Sequence, ids: list[int], finish_reason: FinishReason) -> Completion:
         text = self.tokenizer.decode(ids, skip_special_tokens=True)
         for stop in one.prompt.stop_strings:
             text = text.split(stop)[0]
-        return Completion(list(ids), text, ended)
+        return Completion(list(ids), text, finish_reason)
 
     def _without_slots(self, asked: _Asked) -> None:
         """By the model's own `generate`, for models that take no mask. Prompts of equal length go together, unpadded."""

@@ -10,8 +10,9 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
 from harness.errors import SuiteError
-from harness.models.answering.generation import Generator, Prompt
+from harness.models.answering.generation import Completion, Generator, Prompt
 from harness.models.answering.likelihood import LikelihoodScorer
+from harness.models.loading.template import applied
 from harness.models.loading.vocabulary import padding
 from harness.models.prefixes.trie import Request
 
@@ -40,6 +41,7 @@ class HarnessLM(HFLM):
         pad = padding(self.tokenizer, self.model)
         self.scorer = LikelihoodScorer(self.model, self.device, self.max_length, pad=pad, rows_at_once=rows)
         self.generator = Generator(self.model, self.scorer.tree, self.tokenizer, self.device, self.max_length)
+        self.completions: dict[str, Completion] = {}  # by the context that they follow
         if rows is not None:
             self.generator.slots = min(self.generator.slots, rows)
 
@@ -87,6 +89,7 @@ class HarnessLM(HFLM):
             mine.append((number, Prompt(_named(number, (context,)), ids, int(settings["max_gen_toks"]), stops)))
         completions = self.generator.complete([prompt for _, prompt in mine], self._ends())
         for (number, prompt), completion in zip(mine, completions, strict=True):
+            self.completions[requests[number].args[0]] = completion
             texts[number] = postprocess_generated_text(completion.text, list(prompt.stop_strings), None)
             self.cache_hook.add_partial("generate_until", requests[number].args, texts[number])
         if others:
@@ -103,6 +106,25 @@ class HarnessLM(HFLM):
     def _ends(self) -> list[int]:
         eos = self.model.generation_config.eos_token_id
         return eos if isinstance(eos, list) else [] if eos is None else [eos]
+
+
+class CheckpointLM(HarnessLM):
+    """A loaded checkpoint, asked in its chat template as suites ask: on the frozen day, and no turn is left out."""
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """The turns as text, ready for the assistant's next turn or in the middle of its last.
+
+        Raises DataError if the template refuses the turns, where HFLM would leave out the system's.
+        """
+        return str(
+            applied(
+                chat_history,
+                self.tokenizer,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=not add_generation_prompt,
+            )
+        )
 
 
 def _named(number: int, strings: Sequence[str] | None) -> str:

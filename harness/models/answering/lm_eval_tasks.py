@@ -10,7 +10,7 @@ from harness.data.sources import Row
 from harness.errors import SuiteError
 from harness.files import Json, write_json_lines
 from harness.models.answering.engine import Engine
-from harness.suite import Answer, LmEval
+from harness.suite import Answer, LmEval, LmEvalTask, drawn_order
 
 LONGEST_COMPLETION = 2_000  # characters kept of a task's own answer
 
@@ -28,7 +28,7 @@ def run_task(engine: Engine, ask: LmEval, rows: Sequence[Row], folder: Path) -> 
     data = folder / f"{ask.task}.rows.jsonl"
     write_json_lines(data, ({k: v for k, v in row.items() if k != "origin"} for row in rows))
     # Without the default tasks, because indexing them takes seconds.
-    samples = _samples_of(engine, _on_rows(ask, data), _task_manager(include_defaults=False))
+    samples = _samples_of(engine, _loaded(_on_rows(ask, data), _task_manager(include_defaults=False)))
     if len(samples) != len(rows):
         raise SuiteError(f"lm-eval task {ask.task} scored {len(samples)} of {len(rows)} rows.")
     answers = []
@@ -39,6 +39,7 @@ def run_task(engine: Engine, ask: LmEval, rows: Sequence[Row], folder: Path) -> 
         normed = [value / len(choice) for value, choice in zip(loglikelihoods, choices, strict=True)]
         answers.append(
             {
+                **_asked(engine, sample),
                 **{name: float(sample[name]) for name in ask.metrics},
                 "loglikelihoods": loglikelihoods,
                 "chosen": max(range(len(choices)), key=normed.__getitem__),
@@ -72,26 +73,16 @@ def _on_rows(ask: LmEval, data: Path) -> Json:
 # ---- on the task's own data ---------------------------------------------------------------------------
 
 
-def run_own_task(engine: Engine, task: str) -> tuple[list[Answer], list[Answer]]:
+def run_own_task(engine: Engine, ask: LmEvalTask, limit: int | None = None) -> tuple[list[Answer], list[Answer]]:
     """The samples of a task of lm-eval on its own data (`id`, `prompt`, `target`), and the answers to them.
 
-    Each answer has `scores`, the task's metrics, and `completion`. `task` is a name that lm-eval knows, or the path of
-    a task file, in which data files are relative to the file. If a task filters answers in several ways, its metrics
-    have lm-eval's names with the filter: `exact_match,strict-match`.
+    Each answer has `scores`, the task's metrics, and `completion`. If a task filters answers in several ways, its
+    metrics have lm-eval's names with the filter: `exact_match,strict-match`. With `limit`, as many documents are asked.
     """
-    own_file = Path(task).is_file()
-    manager = _task_manager(include_defaults=not own_file)
-    if not own_file and task not in manager.all_subtasks:
-        raise SuiteError(
-            f"lm-eval has no single task {task!r}.", "`lm_eval ls tasks` lists them; a group is given by its tasks."
-        )
-    try:
-        logged = _samples_of(engine, _with_own_files(Path(task)) if own_file else task, manager)
-    except (OSError, ValueError) as error:
-        raise SuiteError(
-            f"lm-eval task {task}: its data cannot be loaded: {str(error).splitlines()[0]}",
-            "Run once with the network, or write a task file with local data_files.",
-        ) from error
+    task = ask.task
+    loaded = _own_task(ask)
+    numbers = sorted(drawn_order([str(number) for number in range(len(loaded.eval_docs))])[:limit])
+    logged = _samples_of(engine, loaded, numbers if limit else None, ask)
     several = len({sample["filter"] for sample in logged}) > 1
     samples: dict[int, Answer] = {}
     answers: dict[int, Answer] = {}
@@ -102,11 +93,36 @@ def run_own_task(engine: Engine, task: str) -> tuple[list[Answer], list[Answer]]
             prompt, target = str(sample["arguments"][0][0]), str(sample["target"])
             samples[number] = {"id": str(number), "prompt": prompt, "target": target}
             completion = str(sample["filtered_resps"][0])[:LONGEST_COMPLETION]
-            answers[number] = {"scores": {}, "completion": completion}
+            answers[number] = {"scores": {}, "completion": completion, **_asked(engine, sample)}
         for metric in sample["metrics"]:
             name = f"{metric},{sample['filter']}" if several else metric
             answers[number]["scores"][name] = _number(task, metric, sample[metric])
     return list(samples.values()), list(answers.values())
+
+
+def _own_task(ask: LmEvalTask) -> Any:
+    """lm-eval's task of that name or file, with the settings of the ask."""
+    own_file = Path(ask.task).is_file()
+    manager = _task_manager(include_defaults=not own_file)
+    if not own_file and ask.task not in manager.all_subtasks:
+        raise SuiteError(
+            f"lm-eval has no single task {ask.task!r}.", "`lm_eval ls tasks` lists them; a group is given by its tasks."
+        )
+    try:
+        task = _loaded(_with_own_files(Path(ask.task)) if own_file else ask.task, manager)
+    except (OSError, ValueError) as error:
+        raise SuiteError(
+            f"lm-eval task {ask.task}: its data cannot be loaded: {str(error).splitlines()[0]}",
+            "Run once with the network, or write a task file with local data_files.",
+        ) from error
+    if ask.num_fewshot is not None:  # simple_evaluate would keep a 0 that the task file says, without a word
+        task.set_config(key="num_fewshot", value=ask.num_fewshot)
+    if ask.gen_kwargs and task.OUTPUT_TYPE != "generate_until":
+        raise SuiteError(
+            f"lm-eval task {ask.task}: it is {task.OUTPUT_TYPE}, which generates nothing.",
+            f"Leave out {', '.join(ask.gen_kwargs)}.",
+        )
+    return task
 
 
 def _with_own_files(file: Path) -> Json:
@@ -148,25 +164,50 @@ def _task_manager(include_defaults: bool) -> Any:
     return TaskManager(include_defaults=include_defaults)
 
 
-def _samples_of(engine: Engine, task: str | Json, manager: Any) -> list[Json]:
-    """lm-eval's log of each sample of one task, in the order of the task's documents."""
+def _loaded(task: str | Json, manager: Any) -> Any:
+    """The one task of that name or with those settings, as lm-eval's own object."""
+    [only] = manager.load([task])["tasks"].values()
+    return only
+
+
+def _samples_of(
+    engine: Engine, task: Any, numbers: Sequence[int] | None = None, ask: LmEvalTask | None = None
+) -> list[Json]:
+    """lm-eval's log of each sample of one task, in the order of its documents, all or those of these numbers."""
     import lm_eval
 
     model = as_lm(engine)
     model.scorer.watch = model.generator.watch = engine.watched
     results = lm_eval.simple_evaluate(
-        model=model, tasks=[task], task_manager=manager, bootstrap_iters=0, log_samples=True
+        model=model,
+        tasks=[task],
+        samples=None if numbers is None else {task.task_name: list(numbers)},
+        apply_chat_template=ask.apply_chat_template if ask else False,
+        gen_kwargs=dict(ask.gen_kwargs) if ask and ask.gen_kwargs else None,
+        bootstrap_iters=0,
+        log_samples=True,
     )
     assert results is not None
     engine.tokens += model.scorer.work.asked
-    return sorted(next(iter(results["samples"].values())), key=lambda sample: sample["doc_id"])
+    logged: list[Json] = sorted(next(iter(results["samples"].values())), key=lambda sample: sample["doc_id"])
+    for sample in logged:
+        sample["made"] = model.completions.get(sample["arguments"][0][0])
+    return logged
+
+
+def _asked(engine: Engine, sample: Mapping[str, Any]) -> Answer:
+    """What an answer holds of its question, and of its completion if it has one."""
+    context, made = str(sample["arguments"][0][0]), sample["made"]
+    [ids] = engine.prompts.plain_ids([context])
+    asked = {"rendered_prompt": context, "prompt_tokens": len(ids)}
+    return asked | ({"completion_tokens": len(made.ids), "finish_reason": made.finish_reason} if made else {})
 
 
 def as_lm(engine: Engine) -> Any:
     """The engine's model as a model of lm-eval; the weights are not loaded again."""
-    from harness.models.answering.lm import HarnessLM
+    from harness.models.answering.lm import CheckpointLM
 
-    return HarnessLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
+    return CheckpointLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
 
 
 def _note_prompts(engine: Engine, sample: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.models.loading.template import render
+from harness.suite import Asked
 
 
 class Prompts:
@@ -21,17 +22,17 @@ class Prompts:
         self.template_digest = hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()
         self.known: dict[tuple[str, bool], list[int]] = {}  # (text, with special tokens?) -> ids
 
-    def render(self, prompt: str, system_prompt: str | None) -> str:
-        """The prompt as a user's turn in the chat template, ready for the assistant's answer.
+    def render(self, asked: Asked, system_prompt: str | None) -> str:
+        """A prompt as a user's turn, or the turns of a conversation, in the chat template, ready for the next answer.
 
-        A tokenizer without a chat template gets the prompt as plain text.
+        A tokenizer without a chat template gets plain text: each turn on lines of its own.
         """
-        if self.tokenizer.chat_template is None:
-            return f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
-        messages = [{"role": "user", "content": prompt}]
+        turns = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked)
         if system_prompt:
-            messages.insert(0, {"role": "system", "content": system_prompt})
-        return render(messages, self.tokenizer, ask=True)
+            turns = [{"role": "system", "content": system_prompt}, *turns]
+        if self.tokenizer.chat_template is None:
+            return "".join(turn["content"] + ("\n\n" if turn["role"] == "system" else "\n") for turn in turns)
+        return render(turns, self.tokenizer, ask=True)
 
     def ids(self, rendered: Sequence[str]) -> list[list[int]]:
         """Token ids of rendered prompts. Special tokens are added only without a chat template, which has its own."""

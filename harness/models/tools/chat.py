@@ -17,7 +17,6 @@ from transformers import TextStreamer
 from harness.errors import DataError, HarnessError, SuiteError
 from harness.files import Json
 from harness.models.answering.engine import Engine
-from harness.models.loading.template import render
 from harness.worker.messages import ChatRequest, decoded
 
 Messages = list[dict[str, str]]
@@ -83,21 +82,12 @@ class Conversation:
 
 
 def prompt_ids(engine: Engine, turns: Messages) -> list[int]:
-    """Token ids of the conversation in the chat template, ready for the assistant's answer.
-
-    For a single question these are the ids that suites ask with (Engine.prompt_ids). Without a chat template, the turns
-    are plain lines.
-    """
-    tokenizer = engine.tokenizer
-    if tokenizer.chat_template is None:
-        text = "".join(turn["content"] + ("\n\n" if turn["role"] == "system" else "\n") for turn in turns)
-        return list(tokenizer(text)["input_ids"])
+    """Token ids of the conversation, as suites ask: Engine.prompt_ids."""
     try:
-        text = render(turns, tokenizer, ask=True)
+        return engine.prompt_ids(turns)
     except DataError as error:
         remedy = "Leave out --system." if turns[0]["role"] == "system" else ""
         raise DataError(error.problem, remedy) from error
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 @torch.inference_mode()

@@ -3,7 +3,10 @@ WITH entry AS (SELECT unnest($subjects) AS subject, unnest($fingerprints) AS fin
 SELECT DISTINCT ON (m.subject, m.suite)
        m.subject, m.suite, e.evaluation, e.scale, e.system_prompt,
        coalesce(e.samples, (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation)) AS sample_count,
-       e.samples_available, e.seconds, e.tokens, e.peak_memory_bytes, e.energy_joules
+       e.samples_available,
+       (SELECT count(x.finish_reason) FROM samples x WHERE x.evaluation = e.evaluation) AS completions,
+       (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation AND x.finish_reason = 'length') AS cut,
+       e.seconds, e.tokens, e.peak_memory_bytes, e.energy_joules
 FROM measured m
 JOIN subjects s ON s.run_id = m.run_id AND s.subject = m.subject
 JOIN entry ON entry.subject = s.subject AND entry.fingerprint = s.fingerprint

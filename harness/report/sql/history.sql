@@ -8,4 +8,5 @@ JOIN shown ON shown.suite = m.suite
 JOIN evaluations e ON e.evaluation = m.evaluation AND (shown.scale IS NULL OR e.scale = shown.scale)
 JOIN metrics x ON x.evaluation = m.evaluation AND x.metric = shown.metric
 WHERE list_contains($subjects, m.subject) AND r.run_id <= $newest
+  AND e.sample_limit IS NOT DISTINCT FROM (SELECT sample_limit FROM runs WHERE run_id = $newest)
 ORDER BY r.run_id, m.suite, m.subject;

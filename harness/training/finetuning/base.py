@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.errors import DataError, DeviceError, RecipeError
 from harness.models.loading.load import load_model
-from harness.recipe import FinetuneSettings, Quantization
+from harness.recipe import FinetuneSettings, Lora, Quantization
 from harness.training.shared.arguments import training_dtype
 from harness.worker.messages import TrainingTask
 
@@ -26,22 +26,72 @@ def load_base(task: TrainingTask, settings: FinetuneSettings) -> Any:
         raise RecipeError(f"{task.name}: its base is an adapter already.", "Start from the adapter's own base.")
     if settings.adapter is None:
         return model
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-
     if settings.quantization:
+        from peft import prepare_model_for_kbit_training
+
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    return adapted(task.name, model, settings.adapter)
+
+
+def adapted(who: str, model: Any, adapter: Lora) -> Any:
+    """The model with a new adapter, all of whose trained weights are float32.
+
+    Raises RecipeError where the adapter names a module that the model has not, or one that it shares with another, and
+    DataError if peft cannot adapt the model.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    _check_modules(who, model, adapter)
     config = LoraConfig(
-        r=settings.adapter.rank,
-        lora_alpha=settings.adapter.alpha or 2 * settings.adapter.rank,
-        lora_dropout=settings.adapter.dropout,
-        target_modules="all-linear",
+        r=adapter.rank,
+        lora_alpha=adapter.alpha or 2 * adapter.rank,
+        lora_dropout=adapter.dropout,
+        target_modules="all-linear" if adapter.target_modules is None else list(adapter.target_modules),
+        use_rslora=adapter.use_rslora,
+        use_dora=adapter.use_dora,
+        modules_to_save=list(adapter.modules_to_save) or None,
         bias="none",
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(model, config)
+        model = get_peft_model(model, config)
     except ValueError as error:
-        raise DataError(f"{task.name}: the base takes no adapter: {error}") from error
+        raise DataError(f"{who}: the base takes no adapter: {error}") from error
+    for weight in model.parameters():
+        if weight.requires_grad:  # peft leaves modules trained whole in the base's dtype
+            weight.data = weight.data.to(torch.float32)
+    return model
+
+
+def _check_modules(who: str, model: Any, adapter: Lora) -> None:
+    """RecipeError for a name that is no module's, which peft would pass over, or whose weights another module shares."""
+    there = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+    for field in ("target_modules", "modules_to_save"):
+        unknown = [name for name in getattr(adapter, field) or () if name not in there]
+        if unknown:
+            linear = sorted({name.rsplit(".", 1)[-1] for name, one in model.named_modules() if _is_linear(one)})
+            raise RecipeError(
+                f"{who}: Lora {field} names {unknown[0]!r}, which is no module of the base.",
+                f"Its linear layers: {', '.join(linear)}; its embedding: {_embedding(model)}.",
+            )
+    ends = {_embedding(model), "lm_head"}
+    tied = sorted(ends & set(adapter.modules_to_save))
+    if tied and getattr(model.config.get_text_config(), "tie_word_embeddings", False):
+        raise RecipeError(
+            f"{who}: Lora modules_to_save names {tied[0]!r}, and the base's head and embedding are one.",
+            "Trained apart, they would be made one again when the checkpoint is loaded. Leave it out.",
+        )
+
+
+def _is_linear(module: Any) -> bool:
+    return type(module).__name__ in ("Linear", "Conv1D", "Linear4bit")
+
+
+def _embedding(model: Any) -> str:
+    """The last part of the embedding's name."""
+    embedding = model.get_input_embeddings()
+    return next(name.rsplit(".", 1)[-1] for name, module in model.named_modules() if module is embedding)
 
 
 def check_quantization(who: str, quantization: Quantization, device: str) -> None:

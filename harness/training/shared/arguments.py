@@ -108,11 +108,10 @@ def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) ->
     settings = task.settings
     assert settings is not None
     tokens = sum(sorted(map(len, rows), reverse=True)[: task.micro_batch_size])  # of the longest rows together
-    adapter = settings.adapter if isinstance(settings, FinetuneSettings) else None
     counted = training_memory(
         shape_of(model.config.get_text_config()),
         tokens,
-        rank=adapter.rank if adapter else None,
+        adapter=settings.adapter if isinstance(settings, FinetuneSettings) else None,
         nf4=isinstance(settings, FinetuneSettings) and settings.quantization is not None,
         narrow=training_dtype(task) == "bfloat16",
         optimizer=settings.optimizer,

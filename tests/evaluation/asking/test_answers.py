@@ -70,7 +70,7 @@ def test_a_reference_mended_in_the_suite_is_the_one_that_stored_answers_are_scor
 def test_the_samples_that_a_task_brought_come_back_from_the_store(made, tone):
     task = on_own_task(made, tone)
     brought = Answers([{"scores": {"acc": 1.0}}], RECORDED, [{"id": "0", "prompt": "Which city?", "target": "Oslo"}])
-    given = Answered.all_of([], brought)
+    given = Answered.of([], brought, [])
     store_answers(made.store, task, given)
     found = stored_answers(made.store, task, [])
     assert found == given
@@ -84,7 +84,7 @@ def test_choices_that_a_task_brought_come_back_as_choices(made, tone):
 
 
 def test_where_every_sample_was_asked_they_are_the_suites_own():
-    found = Answered.all_of(SAMPLES, Answers([{}, {}], RECORDED))
+    found = Answered.of(SAMPLES, Answers([{}, {}], RECORDED), SAMPLES)
     assert found.samples == found.everything == SAMPLES
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from harness import Choices, Dataset, Embedded, Generate, LmEval, LmEvalTask, Parity, Probe, Sample, Suite
+from harness.errors import SuiteError
 from harness.evaluation.asking.questions import questions
 from harness.worker.messages import Question
 
@@ -64,3 +65,55 @@ def test_copies_of_a_sample_stay_in_its_own_cluster():
 
 def test_a_task_that_brings_its_own_samples_is_sent_none():
     assert questions(Suite(name="task", scorer=lambda s, o: {}, asks=[LmEvalTask("own")]), []) == []
+
+
+def test_with_a_limit_the_first_of_the_draw_are_asked_in_the_suites_order_and_all_copies_of_each():
+    rows = [{**ROWS[0], "id": f"q{number:02}", "origin": f"quiz:{number}"} for number in range(40)]
+    dataset = Dataset(name="quiz", mini=Embedded("quiz"))
+    suite = Suite(name="quiz", dataset=dataset, to_sample=to_sample, scorer=lambda s, o: {}, asks=[Generate()])
+    ids = [sample.id for sample, _ in questions(suite, rows, limit=10)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 10
+    assert ids != [f"q{number:02}" for number in range(10)]  # the file's order may be by topic or difficulty
+    assert set(ids) <= {sample.id for sample, _ in questions(suite, rows, limit=11)}
+    assert len(questions(suite, rows, limit=100)) == 40
+    copies = Suite(
+        name="p", dataset=dataset, to_sample=to_sample, scorer=lambda s, o: {}, asks=[Parity(forms=("nf4", "int8"))]
+    )
+    assert [sample.id for sample, _ in questions(copies, rows, limit=2)] == [
+        f"{n}@{c}" for n in ids_of(suite, rows, 2) for c in ("nf4", "int8")
+    ]
+
+
+def ids_of(suite, rows, limit):
+    return [sample.id for sample, _ in questions(suite, rows, limit)]
+
+
+TURNS = [
+    {"role": "user", "content": "Name a bird."},
+    {"role": "assistant", "content": "An owl."},
+    {"role": "user", "content": "Another."},
+]
+
+
+def test_a_conversation_is_sent_as_its_turns_and_read_as_one_text():
+    dataset = Dataset(name="quiz", mini=Embedded("quiz"))
+    suite = Suite(
+        name="talk", dataset=dataset, to_sample=lambda row: Sample(id=row["id"], messages=TURNS), scorer=lambda s, o: {}
+    )
+    [(sample, question), _] = questions(suite, ROWS)
+    assert sample.prompt == "user: Name a bird.\n\nassistant: An owl.\n\nuser: Another."
+    assert (question.prompt, question.asked) == ("", tuple(TURNS))
+
+
+def test_two_system_turns_are_refused():
+    turns = [{"role": "system", "content": "Be brief."}, *TURNS]
+    dataset = Dataset(name="quiz", mini=Embedded("quiz"))
+    suite = Suite(
+        name="talk", dataset=dataset, to_sample=lambda row: Sample(id=row["id"], messages=turns), scorer=lambda s, o: {},
+        system_prompt="Be long.",
+    )  # fmt: skip
+    with pytest.raises(
+        SuiteError, match=r"quiz:1: sample a begins with a system turn, and the suite has a system_prompt"
+    ):
+        questions(suite, ROWS)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 
 import pytest
 
@@ -116,3 +117,23 @@ def test_floors_are_kept_of_the_metrics_there_are_and_a_failing_one_is_named(mad
     broken = dataclasses.replace(own, floors=lambda samples: 1 / 0)
     with pytest.raises(SuiteError, match="suite tone: its floors fail with ZeroDivisionError"):
         summary(broken, rows, samples)
+
+
+def test_a_row_tells_what_was_asked_and_how_the_answer_ended(made):
+    alpha = add(made, "alpha")
+    sample = Sample(id="a", prompt="Two?", target={"parts": ["one", 2]})
+    answer = {
+        "completion": "2", "scores": {"x": 1.0}, "rendered_prompt": "<user>Two?", "prompt_tokens": 4,
+        "completion_tokens": 1, "finish_reason": "end",
+    }  # fmt: skip
+    suite = made.project.suite("tone")
+    [row] = scored(suite, [sample], [answer])
+    assert (row.prompt, row.rendered_prompt, row.target) == ("Two?", "<user>Two?", None)
+    assert json.loads(row.target_json) == {"parts": ["one", 2]}
+    assert (row.prompt_tokens, row.completion_tokens, row.finish_reason) == (4, 1, "end")
+    [bare] = scored(suite, [Sample(id="b", prompt="?")], [{"completion": "", "scores": {"x": 0.0}}])
+    assert (bare.target_json, bare.finish_reason, bare.prompt_tokens) == (None, None, None)
+    cut = dataclasses.replace(row, sample_id="c", finish_reason="length")
+    told = summary(suite, [row, bare, cut], [sample])["finish_reasons"]
+    assert told == {"end": 1, "length": 1}
+    assert measure(made, alpha, x=[0.1, 0.2]).finish_reasons == {}

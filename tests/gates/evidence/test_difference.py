@@ -1,11 +1,14 @@
 """Two sides' scores -> the difference that a claim is about: estimate, interval, edge, and the loudest samples."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from harness import Claim, Mean, Ratio, Target
 from harness.claims import Regression
 from harness.errors import SuiteError
 from harness.gates.evidence import Loud, Missing, evidence
+from harness.gates.evidence.difference import cut_in_words
 from tests.gates.alpha_and_beta import LOWER, against_reference
 from tests.gates.evidence.by_hand import evaluation, scored
 from tests.hand_made import add, judged, measure
@@ -176,3 +179,14 @@ def test_a_sample_that_the_score_does_not_concern_is_never_loud():
 def test_what_is_missing_is_told_with_the_command_where_there_is_one():
     assert str(Missing("alpha is not measured", "pytest suites/")) == "alpha is not measured; add it: pytest suites/"
     assert str(Missing("beta has no variant 'mini'")) == "beta has no variant 'mini'"
+
+
+def test_it_is_told_whose_completions_were_cut_where_they_are_many():
+    sides = {
+        "its": [SimpleNamespace(finish_reasons={"length": 30, "end": 10}), SimpleNamespace(finish_reasons={"end": 40})],
+        "base's": [SimpleNamespace(finish_reasons={"length": 2, "end": 38})],
+        "untrained's": [SimpleNamespace(finish_reasons={})],
+    }
+    assert cut_in_words(sides) == "30 of its 80"
+    sides["base's"] = [SimpleNamespace(finish_reasons={"length": 1200})]
+    assert cut_in_words(sides) == "30 of its 80 and 1,200 of base's 1,200"

@@ -1,0 +1,189 @@
+"""One suite's asks -> its answers, from a server; those that an earlier process got are not asked again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, TextIO
+
+from harness.environment import environment
+from harness.errors import EndpointError, HarnessError, NotOffered
+from harness.files import Json
+from harness.models.endpoint.client import Client
+from harness.models.tools.progress import SuiteProgress
+from harness.suite import Answer, Ask, Choices, Generate, Perplexity
+from harness.worker.messages import Answers, AnswersRecord, AskedSuite, Question, read_questions
+from harness.worker.places import Served
+
+AT_ONCE = 16  # requests under way
+FINISHED = {"stop": "end"}  # OpenAI's word -> ours; others, such as "length", are the same
+
+
+class EndpointWorker:
+    """Answers the suites of one request by one model of a server."""
+
+    def __init__(self, folder: Path, at: Served) -> None:
+        self.folder, self.at, self.client = folder, at, Client(at.url)
+        self.beside = Client(at.url.rstrip("/").removesuffix("/v1"))  # where vLLM has its tokenizer
+
+    def answer(self, suite: AskedSuite) -> Answers:
+        """All answers to one suite, and their record. Raises NotOffered where the server lacks what is asked."""
+        started = time.perf_counter()
+        questions = read_questions(self.folder / f"{suite.key}.questions.jsonl")
+        kept = self.folder / f"{suite.key}.got.jsonl"
+        found = _kept(kept)
+        progress = SuiteProgress(self.folder, suite.name, len(questions), 1)
+        progress.next_part()
+        left = [question for question in questions if question.id not in found]
+        with kept.open("a", encoding="utf-8") as file:
+            self._ask_all(left, suite, found, file, progress)
+        answers = [found[question.id] for question in questions]
+        record = AnswersRecord(
+            seconds=round(time.perf_counter() - started, 3),
+            tokens=sum(one.get("prompt_tokens", 0) + one.get("completion_tokens", 0) for one in answers),
+            prompt_digest=None,
+            engine="endpoint",
+            peak_memory_bytes=None,
+            energy_joules=None,
+            device=self.at.url,
+            environment=dict(environment()),
+        )
+        return Answers(answers, record)
+
+    def _ask_all(
+        self,
+        questions: Sequence[Question],
+        suite: AskedSuite,
+        found: dict[str, Answer],
+        file: TextIO,
+        progress: SuiteProgress,
+    ) -> None:
+        """Ask many at once; each answer is written as it comes. The first error ends the rest."""
+        before = len(found)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            asked: dict[Future[Answer], Question] = {pool.submit(self._one, one, suite): one for one in questions}
+            try:
+                for done in as_completed(asked):
+                    name, answer = asked[done].id, done.result()
+                    found[name] = answer
+                    file.write(json.dumps({"id": name, "answer": answer}) + "\n")
+                    file.flush()
+                    progress(len(found) / (before + len(asked)), answer.get("completion_tokens", 0))
+            except HarnessError:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _one(self, question: Question, suite: AskedSuite) -> Answer:
+        """The answer to all asks about one question."""
+        asked = [{"role": "user", "content": question.asked}] if isinstance(question.asked, str) else question.asked
+        turns = [dict(turn) for turn in asked]
+        if suite.system_prompt:
+            turns.insert(0, {"role": "system", "content": suite.system_prompt})
+        answer: Answer = {}
+        for ask in suite.asks:
+            try:
+                answer.update(self._asked(ask, question, turns))
+            except EndpointError as error:
+                raise type(error)(f"sample {question.id}: {error.problem}", error.remedy, error.status) from None
+        return answer
+
+    def _asked(self, ask: Ask, question: Question, turns: list[Json]) -> Answer:
+        match ask:
+            case Generate():
+                return self._completion(ask, turns, seed=question.id)
+            case Choices():
+                values = [self._loglikelihood(turns, choice)[0] for choice in question.choices]
+                normed = [value / len(choice) for value, choice in zip(values, question.choices, strict=True)]
+                return {"loglikelihoods": values, "chosen": max(range(len(values)), key=normed.__getitem__)}
+            case Perplexity(chat=True):
+                total, tokens = self._loglikelihood(turns, question.target)
+                text = question.target
+                return {"nll": -total, "tokens": tokens, "words": len(text.split()), "bytes": len(text.encode())}
+        raise NotOffered(f"{type(ask).__name__} needs a model's weights, and {self.at.model} is a server's.")
+
+    def _completion(self, ask: Generate, turns: list[Json], seed: str) -> Answer:
+        """The server's answer to the conversation."""
+        body = {"model": self.at.model, "messages": turns, "temperature": ask.temperature}
+        if ask.temperature:
+            body["seed"] = int(hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:7], 16)
+        try:
+            got = self.client.post("/chat/completions", {**body, "max_tokens": ask.max_new_tokens})
+        except EndpointError as error:
+            if error.status != 400 or "max_completion_tokens" not in error.problem:
+                raise
+            got = self.client.post("/chat/completions", {**body, "max_completion_tokens": ask.max_new_tokens})
+        choice = _part(got, ("choices", 0))
+        reason, usage = choice.get("finish_reason") or "stop", got.get("usage") or {}
+        told = {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if name in usage}
+        return {
+            "completion": (_part(choice, ("message",)).get("content") or "").strip(),
+            "finish_reason": FINISHED.get(reason, reason),
+            "ended": reason != "length",
+            **told,
+        }
+
+    def _loglikelihood(self, turns: list[Json], answer: str) -> tuple[float, int]:
+        """The answer's log-likelihood in nats as the assistant's next turn, and its number of tokens.
+
+        The server renders its own template (`/tokenize`, as vLLM has it) and gives the log-probabilities of the prompt's
+        tokens (`echo`). Raises NotOffered where it does not.
+        """
+        asked = self._token_ids(turns, add_generation_prompt=True)
+        whole = self._token_ids(
+            [*turns, {"role": "assistant", "content": answer}], add_generation_prompt=False, continue_final_message=True
+        )
+        if whole[: len(asked)] != asked or len(whole) == len(asked):
+            raise EndpointError(
+                f"the answer {answer[:60]!r} has no tokens of its own after the prompt in its template."
+            )
+        body = {"model": self.at.model, "prompt": whole, "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 1}
+        got = self._offered(self.client, "/completions", body)
+        values = (_part(got, ("choices", 0)).get("logprobs") or {}).get("token_logprobs") or []
+        own = values[len(asked) : len(whole)]
+        if len(own) != len(whole) - len(asked) or None in own:
+            raise NotOffered(f"{self.at.url} gives no log-probabilities of a prompt's tokens.")
+        return float(sum(own)), len(own)
+
+    def _token_ids(self, turns: list[Json], **how: bool) -> list[int]:
+        body = {"model": self.at.model, "messages": turns, **how}
+        return [int(number) for number in self._offered(self.beside, "/tokenize", body).get("tokens", ())]
+
+    def _offered(self, client: Client, path: str, body: Json) -> Json:
+        """The server's answer; NotOffered where it does not know the path, or refuses such a request."""
+        try:
+            return client.post(path, body)
+        except EndpointError as error:
+            if error.status in (400, 404, 405, 422, 501):
+                raise NotOffered(f"{self.at.url} gives no log-likelihood of an answer: {error.problem}") from None
+            raise
+
+
+def _kept(file: Path) -> dict[str, Answer]:
+    """The answers that an earlier process wrote, by id; a line that it did not finish is none."""
+    found: dict[str, Answer] = {}
+    if not file.exists():
+        return found
+    text = file.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    for line in whole.splitlines():
+        entry = json.loads(line)
+        found[entry["id"]] = entry["answer"]
+    file.write_text(whole, encoding="utf-8")
+    return found
+
+
+def _part(got: Any, path: Sequence[Any]) -> Json:
+    """A part of the server's answer; EndpointError where it is not there."""
+    part = got
+    for name in path:
+        try:
+            part = part[name]
+        except (KeyError, IndexError, TypeError):
+            raise EndpointError(f"the server's answer lacks {name!r}: {json.dumps(got)[:200]}") from None
+    if not isinstance(part, dict):
+        raise EndpointError(f"the server's answer lacks {path[-1]!r}: {json.dumps(got)[:200]}")
+    return part

@@ -1,0 +1,157 @@
+"""A server's model answers as the same model does here, and what a server lacks or breaks is told."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("openai")
+
+from harness.errors import EndpointError, NotOffered
+from harness.models.endpoint.asks import EndpointWorker
+from harness.suite import Choices, Generate, Perplexity
+from harness.worker.messages import REQUEST, Question, WorkerError, read_answers, receive
+from harness.worker.places import Served
+from tests.measuring import write_request
+from tests.projects import environment
+from tests.served import serving
+
+TURNS = (
+    {"role": "user", "content": "Name a bird."},
+    {"role": "assistant", "content": "An owl."},
+    {"role": "user", "content": "Another."},
+)
+QUESTIONS = [
+    Question(id="one", prompt="Why do leaves fall?", target="They are old.", choices=("Wind blows.", "They are old.")),
+    Question(id="talk", messages=TURNS, target="A kite.", choices=("A kite.", "A tree, perhaps.")),
+]
+
+
+@pytest.fixture
+def server(engine):
+    with serving(engine) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr("openai._base_client.time.sleep", lambda seconds: None)
+
+
+def answered(server, tmp_path, *asks, system=None):
+    folder = write_request(tmp_path / "k", Served("tiny", server.url), {"k": asks}, QUESTIONS)
+    [suite] = receive(folder / REQUEST).suites
+    return EndpointWorker(folder, Served("tiny", server.url)).answer(suite)
+
+
+def test_completions_are_those_of_the_model_and_tell_how_they_ended(server, engine, tmp_path):
+    found = answered(server, tmp_path, Generate(max_new_tokens=6))
+    ids = [engine.prompt_ids(question.asked) for question in QUESTIONS]
+    expected = engine.generate(["one", "talk"], ids, 6)
+    assert [one["completion"] for one in found.answers] == [one["completion"] for one in expected]
+    assert [one["finish_reason"] for one in found.answers] == [one["finish_reason"] for one in expected]
+    assert [one["prompt_tokens"] for one in found.answers] == [len(one) for one in ids]
+    assert found.record.tokens == sum(len(one) for one in ids) + sum(one["completion_tokens"] for one in expected)
+    assert (found.record.device, found.record.engine) == (server.url, "endpoint")
+
+
+def test_log_likelihoods_are_those_of_the_model_where_the_server_gives_them(server, engine, tmp_path):
+    found = answered(server, tmp_path, Choices(), Perplexity(chat=True))
+    prompts = [question.asked for question in QUESTIONS]
+    choices = engine.choice_loglikelihoods(["one", "talk"], prompts, [question.choices for question in QUESTIONS])
+    answers = engine.answer_loglikelihoods(["one", "talk"], prompts, [question.target for question in QUESTIONS])
+    for one, of_choices, of_answers in zip(found.answers, choices, answers, strict=True):
+        assert one["loglikelihoods"] == pytest.approx(of_choices["loglikelihoods"], abs=1e-4)
+        assert one["chosen"] == of_choices["chosen"]
+        assert one["nll"] == pytest.approx(of_answers["nll"], abs=1e-4)
+        assert {name: one[name] for name in ("tokens", "words", "bytes")} == {
+            name: of_answers[name] for name in ("tokens", "words", "bytes")
+        }
+
+
+@pytest.mark.parametrize("without", ["/tokenize", "/v1/completions"])
+def test_a_server_without_them_does_not_offer_them(engine, tmp_path, without):
+    with serving(engine, without=(without,)) as server, pytest.raises(NotOffered, match="gives no log-likelihood"):
+        answered(server, tmp_path, Choices())
+
+
+def test_what_needs_weights_is_not_offered(server, tmp_path):
+    with pytest.raises(NotOffered, match="Perplexity needs a model's weights, and tiny is a server's"):
+        answered(server, tmp_path, Perplexity())
+
+
+def test_a_busy_server_is_asked_again_and_how_often_is_bounded(server, tmp_path):
+    server.faults = [(429, {"Retry-After": "1"}, "slow down"), (503, {}, "loading"), (500, {}, "oops")]
+    assert len(answered(server, tmp_path, Generate(max_new_tokens=2)).answers) == 2
+    server.faults = [(503, {}, "still loading")] * 40
+    with pytest.raises(EndpointError, match=r"sample (one|talk): .*/v1/chat/completions answers 503: still loading"):
+        answered(server, tmp_path / "again", Generate(max_new_tokens=2))
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "remedy"),
+    [
+        ((401, {}, '{"error": "no key"}'), "answers 401: .*no key", "Set OPENAI_API_KEY to a key of that server."),
+        ((404, {}, "no such model"), "answers 404: no such model", "Does the address end as the server says"),
+        ((200, {}, "<html>"), "answers no JSON object: '<html>'", ""),
+        ((200, {}, '{"error": "odd"}'), "the server's answer lacks 'choices'", ""),
+        ((200, {}, '{"choices": []}'), "the server's answer lacks 0", ""),
+    ],
+)
+def test_what_a_server_says_is_told_with_the_sample(server, tmp_path, fault, message, remedy):
+    server.faults = [fault] * 2
+    with pytest.raises(EndpointError, match=message) as error:
+        answered(server, tmp_path, Generate(max_new_tokens=2))
+    assert error.value.remedy.startswith(remedy)
+
+
+def test_a_server_that_wants_the_limit_by_its_new_name_gets_it(server, tmp_path):
+    refusal = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    server.faults = [(400, {}, refusal), (400, {}, refusal)]
+    assert len(answered(server, tmp_path, Generate(max_new_tokens=2)).answers) == 2
+    assert sum("max_completion_tokens" in body for _, body in server.asked) == 2
+
+
+def test_a_key_is_sent_and_stands_nowhere(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with serving(engine, key="sk-secret") as server:
+        found = answered(server, tmp_path, Generate(max_new_tokens=2))
+    assert len(found.answers) == 2
+    assert all("sk-secret" not in file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+
+
+def test_nobody_there_is_told(tmp_path):
+    with pytest.raises(EndpointError, match=r"127\.0\.0\.1:9/v1/chat/completions does not answer \(ConnectError"):
+        EndpointWorker(tmp_path, Served("tiny", "http://127.0.0.1:9/v1")).answer(
+            receive(write_request(tmp_path, Served("tiny", ""), {"k": (Generate(),)}, QUESTIONS) / REQUEST).suites[0]
+        )
+
+
+def test_an_answer_that_is_there_is_not_asked_again(server, tmp_path):
+    whole = answered(server, tmp_path, Generate(max_new_tokens=4)).answers
+    kept = tmp_path / "k" / "k.got.jsonl"
+    first = next(line for line in kept.read_text().splitlines() if json.loads(line)["id"] == "one")
+    kept.write_text(f'{first}\n{{"id": "talk", "ans')  # killed in the middle of a line
+    server.asked.clear()
+    again = answered(server, tmp_path, Generate(max_new_tokens=4))
+    assert [body["messages"][-1]["content"] for _, body in server.asked] == ["Another."]
+    assert again.answers == whole
+    assert {json.loads(line)["id"] for line in kept.read_text().splitlines()} == {"one", "talk"}
+
+
+def test_the_worker_loads_no_torch_and_one_suite_that_is_not_offered_leaves_the_others(server, tmp_path):
+    asks = {"a": (Generate(max_new_tokens=2),), "b": (Perplexity(),)}
+    folder = write_request(tmp_path / "both", Served("tiny", server.url), asks, QUESTIONS)
+    code = (
+        "import sys, runpy; sys.argv = ['x', sys.argv[1]]\n"
+        "try: runpy.run_module('harness.models.endpoint', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "assert not {'torch', 'transformers', 'pytest'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], env=environment(), check=True, timeout=60)
+    assert len(read_answers(folder / "a.json").answers) == 2
+    left = read_answers(folder / "b.json")
+    assert isinstance(left, WorkerError)
+    assert left.kind == "NotOffered"
