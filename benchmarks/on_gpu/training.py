@@ -243,8 +243,8 @@ def _quantized(folder: str, device: str) -> Any:
 
 def estimate(size: Size) -> int:
     """What `harness plan` says of it, in bytes."""
+    from harness import Lora
     from harness.jobs.published import PUBLISHED
-    from harness.recipe import Lora
     from harness.worker.sizes import training_memory
 
     adapter = Lora(rank=size.rank) if size.rank else None

@@ -80,7 +80,7 @@ def test_first_look_shows_both_system_prompts_and_every_subject(page, comment):
 
 def test_matrix_shows_estimates_with_intervals_and_dashes_for_what_was_not_measured(page, comment):
     assert (
-        "acc_norm the same, divided by characters · n = 60 0.412 0.330 to 0.490 0.395 0.310 to 0.470" in Page(page).text
+        "acc_norm ↑ the same, divided by characters · n = 60 0.412 0.330 to 0.490 0.395 0.310 to 0.470" in Page(page).text
     )
     assert "| holdout | bits_per_byte | 1.913 (1.880 to 1.950) | – | – | – |" in comment
 
@@ -214,7 +214,7 @@ def test_one_subject_with_missing_numbers_is_still_a_report(warehouse, tmp_path)
     metrics = {"acc": (None, None, None), "bleu": (float("inf"), None, None), "odd": (float("nan"), 0.1, 0.2)}
     insert_evaluation(warehouse, "a-mini", "tone", metrics, [{"id": "1"}])
     content = load(warehouse)
-    assert "| tone | acc | – |" in markdown_of(content, tmp_path)
+    assert "| tone | acc ↑ | – |" in markdown_of(content, tmp_path)
     assert "∞" in Page(html_of(content, tmp_path)).text
     assert "not a number" in terminal_of(content, 60)
 
