@@ -82,7 +82,7 @@ def test_matrix_shows_estimates_with_intervals_and_dashes_for_what_was_not_measu
     assert (
         "acc_norm ↑ the same, divided by characters · n = 60 0.412 0.330 to 0.490 0.395 0.310 to 0.470" in Page(page).text
     )
-    assert "| holdout | bits_per_byte | 1.913 (1.880 to 1.950) | – | – | – |" in comment
+    assert "| holdout | bits_per_byte ↓ | 1.913 (1.880 to 1.950) | – | – | – |" in comment
 
 
 def test_floors_say_why_beating_chance_proves_nothing(page, comment):
