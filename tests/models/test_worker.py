@@ -56,11 +56,12 @@ def test_several_asks_of_a_suite_are_answered_sample_by_sample(engine, model_at,
     assert answer_folder(folder, Resident()) == 0
     names, prompts = [one.id for one in ASKED], [one.prompt for one in ASKED]
     alone = [
+        [engine.asked(prompt) for prompt in prompts],
         engine.answer_loglikelihoods(names, prompts, [one.target for one in ASKED]),
         engine.choice_loglikelihoods(names, prompts, [one.choices for one in ASKED]),
         engine.generate(names, [engine.prompt_ids(prompt) for prompt in prompts], 4),
     ]
-    assert read_answers(folder / "k.json").answers == [{**a, **b, **c} for a, b, c in zip(*alone, strict=True)]
+    assert read_answers(folder / "k.json").answers == [{**a, **b, **c, **d} for a, b, c, d in zip(*alone, strict=True)]
 
 
 def test_each_copy_of_a_sample_is_probed_in_its_own_dtype(model_at, tmp_path):

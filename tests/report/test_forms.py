@@ -80,7 +80,8 @@ def test_first_look_shows_both_system_prompts_and_every_subject(page, comment):
 
 def test_matrix_shows_estimates_with_intervals_and_dashes_for_what_was_not_measured(page, comment):
     assert (
-        "acc_norm ↑ the same, divided by characters · n = 60 0.412 0.330 to 0.490 0.395 0.310 to 0.470" in Page(page).text
+        "acc_norm ↑ the same, divided by characters · n = 60 0.412 0.330 to 0.490 0.395 0.310 to 0.470"
+        in Page(page).text
     )
     assert "| holdout | bits_per_byte ↓ | 1.913 (1.880 to 1.950) | – | – | – |" in comment
 

@@ -61,9 +61,9 @@ def test_whole_weights_are_trained_where_no_adapter_is_asked_for(base_at, tmp_pa
     [
         Lora(rank=4, use_dora=True),
         Lora(rank=4, use_rslora=True, target_modules=["q_proj", "up_proj"]),
-        Lora(rank=4, modules_to_save=["lm_head"]),
+        Lora(rank=4, modules_to_save=["norm"]),
     ],
-    ids=["dora", "rslora", "head"],
+    ids=["dora", "rslora", "norm"],
 )
 def test_every_kind_of_adapter_is_trained_and_measured_as_it_was_trained(base_at, tmp_path, adapter):
     """Merged into its base, as on a CPU, it gives the logits that it gives beside it, and not the base's."""
