@@ -22,6 +22,7 @@ from harness.cli.shared import (
     opened,
     opened_store,
     print_json,
+    readable_suites,
     reading,
     reports_folder,
     results_file,
@@ -64,10 +65,11 @@ def compare(
             raise WarehouseError(f"the results hold no suite and metric that measured both {candidate} and {baseline}.")
     else:
         setup = opened(scale, data_root, store, gpu)
-        suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
         pairs = setup.project.pairs(candidate, baseline)
         if not pairs:
             raise HarnessError(f"{candidate} and {baseline} have no variant in common at {setup.options.scale} scale.")
+        every = [subject for pair in pairs for subject in pair]
+        suites = [setup.project.suite(suite)] if suite else readable_suites(setup, every)
         for subject, other in pairs:
             rows += comparing.compare_subjects(setup.results, suites, subject, other, choice)
     columns = {
@@ -135,7 +137,7 @@ def rescore(
 
     setup = opened(scale, data_root, store, gpu)
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
-    suites = [setup.project.suite(suite)] if suite else list(setup.project.suites.values())
+    suites = [setup.project.suite(suite)] if suite else readable_suites(setup, subjects)
     evaluations = setup.evaluations(subjects, suites)
 
     def waiting(holder: str) -> None:
@@ -236,7 +238,8 @@ def baseline_set(
 ) -> None:
     """Bless the latest evaluations under a name: `--baseline NAME` then asks that nothing got worse."""
     setup = opened(scale, data_root, store, gpu)
-    blessed = setup.bless(name, setup.project.named(recipe) if recipe else setup.project.subjects())
+    subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
+    blessed = setup.bless(name, subjects, readable_suites(setup, subjects))
     if blessed is None:
         raise EvaluationMissing(
             f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.",

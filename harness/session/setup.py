@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.data.reading.rows import Access, load
 from harness.data.sources import Mix, Rows, count_with
 from harness.environment import commit_of
+from harness.errors import DataError
 from harness.evaluation import StoredResults
 from harness.evaluation.asking.rows import SuiteRows
 from harness.fingerprint.evaluations import PlannedEvaluation
@@ -84,9 +85,21 @@ class Setup:
         each = {one.id: one for one in [*subjects, *filter(None, sides)]}.values()
         return [self.results.planned(suite, one) for suite in suites for one in each if suite.concerns(one)]
 
-    def bless(self, name: str, subjects: Iterable[Subject]) -> Baseline | None:
-        """Record the stored evaluations of the subjects as a baseline; None where there are none."""
-        measured = self.results.measured(subjects, self.project.suites.values())
+    def with_data(self, subjects: Sequence[Subject]) -> tuple[list[Suite], dict[str, DataError]]:
+        """The project's suites whose keys can be worked out for these subjects; by name why others' cannot."""
+        found, lacking = [], {}
+        for suite in self.project.suites.values():
+            try:
+                for subject in [subject for subject in subjects if suite.concerns(subject)]:
+                    self.results.planned(suite, subject)
+                found.append(suite)
+            except DataError as error:
+                lacking[suite.name] = error
+        return found, lacking
+
+    def bless(self, name: str, subjects: Iterable[Subject], suites: Iterable[Suite] | None = None) -> Baseline | None:
+        """Record the subjects' stored evaluations, by all suites or these, as a baseline; None where there are none."""
+        measured = self.results.measured(subjects, self.project.suites.values() if suites is None else suites)
         return bless(self.store, name, measured, commit_of(self.root)) if measured else None
 
 
