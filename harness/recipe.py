@@ -249,6 +249,10 @@ class Endpoint:
         check_types(self, RecipeError)
         if not re.match(r"https?://[^/]", self.url):
             raise RecipeError(f"Endpoint {self.model}: {self.url!r} is no address.", "Write http://HOST:PORT/v1.")
+        if "@" in self.url.split("//", 1)[1].split("/")[0]:
+            raise RecipeError(
+                f"Endpoint {self.model}: its address holds a name or password.", "Set OPENAI_API_KEY to it."
+            )
         if not self.model:
             raise RecipeError(f"Endpoint at {self.url}: no model is named.", f"{self.url}/models lists them.")
 
@@ -382,9 +386,12 @@ class Subject:
                     f"micro_batch_size {micro}.",
                     f"Use {', '.join(map(str, fits[:-1]))} or {fits[-1]}." if len(fits) > 1 else "Use 1.",
                 )
-        if self.stages and isinstance(self.variant.base, Endpoint):
+        first = self.variant.base
+        while isinstance(first, Subject | Fresh):
+            first = first.variant.base if isinstance(first, Subject) else first.like
+        if isinstance(first, Endpoint) and (self.stages or first is not self.variant.base):
             raise RecipeError(
-                f"{self.id}: {self.variant.base} is a server's model, and cannot be trained.",
+                f"{self.id}: {first} is a server's model, and cannot be trained.",
                 "Start from a hub id, a folder or a file.",
             )
         pretrains = [i for i, stage in enumerate(self.stages) if isinstance(stage, Pretrain)]

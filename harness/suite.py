@@ -69,9 +69,14 @@ class Sample:
         return self.target if isinstance(self.target, str) else ""
 
     @property
+    def text(self) -> str:
+        """What is asked, without the names of roles."""
+        return "\n".join(turn["content"] for turn in self.messages) if self.messages else self.prompt
+
+    @property
     def whole(self) -> str:
         """What training rows must not contain: the question with its answer, or the reference alone."""
-        return f"{self.prompt} {self.answer}" if self.choices else self.answer
+        return f"{self.text} {self.answer}" if self.choices else self.answer
 
 
 def drawn_order(names: Sequence[str]) -> list[int]:

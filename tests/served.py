@@ -13,11 +13,12 @@ from harness.models.loading.template import applied
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Answers from `engine`; `faults` are statuses to answer with first, `without` are paths it does not know."""
+    """Answers from `engine`; `faults` are statuses to answer with first, `without` are paths it does not know,
+    `unknown` parameters."""
 
-    def __init__(self, engine, without=(), key=None):
+    def __init__(self, engine, without=(), key=None, unknown=()):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.engine, self.without, self.key = engine, without, key
+        self.engine, self.without, self.key, self.unknown = engine, without, key, unknown
         self.faults: list[tuple[int, dict[str, str], str]] = []
         self.asked: list[tuple[str, dict]] = []  # path and body of each request
         self.alone = threading.Lock()  # the model computes one request at a time
@@ -62,6 +63,9 @@ class Handler(BaseHTTPRequestHandler):
                 return self.say(401, {}, '{"error": "no such key"}')
             if server.faults:
                 return self.say(*server.faults.pop(0))
+            refused = [name for name in server.unknown if name in body]
+            if refused:
+                return self.say(400, {}, f"Unsupported parameter: {refused[0]!r}. Use 'max_completion_tokens' instead.")
             kinds = {
                 "/v1/chat/completions": server.chat, "/tokenize": server.tokenize, "/v1/completions": server.complete,
             }  # fmt: skip

@@ -6,6 +6,7 @@ from harness import (
     Architecture,
     Dataset,
     Embedded,
+    Endpoint,
     Finetune,
     Fresh,
     Lora,
@@ -149,3 +150,29 @@ def test_shares_of_a_mix_make_a_whole():
         Mix(FACTS.share(0.5), OTHER.share(0.4))
     with pytest.raises(DataError, match="some parts have a share and some have rows"):
         Mix(FACTS.share(0.5), OTHER.rows(10))
+
+
+def test_a_servers_model_is_measured_as_it_is_and_nothing_is_trained_from_it():
+    served = Endpoint("gpt", url="http://localhost:8000/v1")
+    vendor = Recipe(name="vendor", variants=[Variant("mini", base=served, scale="mini")])
+    stage = Finetune(data=Mix(Dataset(name="t", mini=Embedded("instructions"))), learning_rate=1e-3, epochs=1,
+                     effective_batch_size=1)  # fmt: skip
+    for base in (served, vendor["mini"]):
+        with pytest.raises(
+            RecipeError, match="gpt at http://localhost:8000/v1 is a server's model, and cannot be trained"
+        ):
+            Recipe(name="child", stages=[stage], variants=[Variant("mini", base=base, scale="mini")])
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "message"),
+    [
+        ("gpt", "localhost:8000", "'localhost:8000' is no address"),
+        ("gpt", "http://me:secret@host/v1", "Endpoint gpt: its address holds a name or password"),
+        ("", "http://host/v1", "no model is named"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_asked_is_told(model, url, message):
+    with pytest.raises(RecipeError, match=message) as error:
+        Endpoint(model, url=url)
+    assert "secret" not in error.value.message

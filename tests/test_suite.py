@@ -103,3 +103,10 @@ def test_a_scorer_is_a_function_or_a_partial_one():
         suite(scorer=Callable())
     with pytest.raises(SuiteError, match="Suite 'look': to_sample is the str 'id', and has to be a function"):
         suite(to_sample="id")
+
+
+def test_what_training_must_not_contain_of_a_conversation_is_its_words_without_roles():
+    turns = [TURN, {"role": "assistant", "content": "An owl."}, {"role": "user", "content": "Another."}]
+    sample = Sample(id="a", messages=turns, choices=["A kite.", "A tree."], target=0)
+    assert sample.text == "Name a bird.\nAn owl.\nAnother."
+    assert sample.whole == "Name a bird.\nAn owl.\nAnother. A kite."

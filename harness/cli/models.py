@@ -80,7 +80,10 @@ def named(recipe: str, scale: str | None, data_root: Path | None, store: Path | 
             f"{recipe!r} has {len(found)} variants at {setup.options.scale} scale: {', '.join(s.id for s in found)}.",
             "Name one of them.",
         )
-    return Trained(setup.results.checkpoint(found[0]), setup.results)
+    checkpoint = setup.results.checkpoint(found[0])
+    if checkpoint.planned.is_served:
+        raise HarnessError(f"{found[0].id} is a server's model.", "Ask that server; there are no weights here.")
+    return Trained(checkpoint, setup.results)
 
 
 def one_of(option: str, given: str | None, *known: str) -> Any:

@@ -102,9 +102,9 @@ def store_prune(
         raise stale.unknown
 
 
-def _led_to_by_others(store: Store, specs: dict[str, Json]) -> set[str]:
-    """The checkpoints that sessions of other projects used, with those that they were made from."""
-    found, left = set(), used_by_others(store) & specs.keys()
+def _led_to(keys: set[str], specs: dict[str, Json]) -> set[str]:
+    """These checkpoints of a store, with those that they were made from."""
+    found, left = set[str](), keys & specs.keys()
     while left:
         found |= left
         left = {key for one in left if (key := specs[one]["base"].get("checkpoint")) is not None} & specs.keys()
@@ -145,7 +145,8 @@ def _stale(setup: Setup) -> _Stale:
     except DataError as error:
         note = "The other checkpoints stay: whether a recipe leads to them is not known without that data."
         problem = DataError(error.problem, f"{error.remedy}\n    {note}" if error.remedy else note)
-    unused -= _led_to_by_others(setup.store, specs)
+    theirs = {a.key for a in checkpoints if a.record.get("project") not in (None, setup.store.project)}
+    unused -= _led_to(theirs | used_by_others(setup.store), specs)
     own = {key: task for key, task in begun.items() if task is None or task.project in (None, setup.store.project)}
     blessed = blessed_by_anyone(setup.store)
     stale = [artifact for artifact in checkpoints if artifact.key in unused]

@@ -124,7 +124,7 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
                e.device, e.environment
         FROM measured m JOIN evaluations e USING (evaluation)
         WHERE m.subject = $subject AND starts_with(m.run_id, $run) AND ($suite IS NULL OR m.suite = $suite)
-        QUALIFY row_number() OVER (PARTITION BY m.suite ORDER BY m.run_id DESC) = 1
+        QUALIFY row_number() OVER (PARTITION BY m.suite ORDER BY e.sample_limit IS NOT NULL, m.run_id DESC) = 1
         ORDER BY m.suite
         """,
         {"subject": subject, "run": run, "suite": suite},
@@ -137,7 +137,7 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
         samples = [ScoredSample(sample_id, cluster, json.loads(scores)) for sample_id, cluster, scores in rows]
         asked: Json = json.loads(spec)["suite"]
         conditions = Conditions(
-            prompt_digest=None if json.loads(spec).get("adaptive") else prompt_digest,
+            prompt_digest=None if {"adaptive", "limit"} & json.loads(spec).keys() else prompt_digest,  # of a part
             computed_on=computed_on({"device": device, "environment": json.loads(environment)}),
         )
         declared = [metric_from(one) for one in asked.get("metrics", [])]

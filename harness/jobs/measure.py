@@ -36,6 +36,7 @@ from harness.recipe import Subject
 from harness.store import Artifact
 from harness.suite import Overlap, Sample, Suite
 from harness.worker.messages import (
+    GOT,
     PROGRESS,
     REQUEST,
     Answers,
@@ -200,6 +201,8 @@ class MeasuringJob:
                     for one in left.pop(key):
                         self._publish_answers(one, read_answers(file))
                     file.unlink()  # the store has them, or the next session asks again
+                    if self.context.store.holds("answers", key):
+                        (self.folder / f"{key}{GOT}").unlink(missing_ok=True)
             if not alive:
                 break
             time.sleep(0.05)
@@ -317,7 +320,7 @@ class MeasuringJob:
     def _prompt_drift(self, planned: PlannedEvaluation, record: AnswersRecord) -> str | None:
         """Report prompt drift: the same suite now renders other tokens for the same checkpoint."""
         for earlier in self.context.store.all("evaluations"):
-            same = all(earlier.spec.get(name) == planned.spec[name] for name in ("checkpoint", "suite"))
+            same = all(earlier.spec.get(name) == planned.spec.get(name) for name in ("checkpoint", "suite", "limit"))
             stopped = earlier.spec.get("adaptive") or planned.rule  # it asks fewer samples, in another order
             if same and not stopped and earlier.record.get("prompt_digest") not in (None, record.prompt_digest):
                 return (

@@ -64,7 +64,7 @@ class TrainingJob:
             if not (folder / RECORD).exists():
                 self._fetch(job)
                 context.pool.run(WORKER, folder, device, planned.name).wait()
-            record = {**json.loads((folder / RECORD).read_text()), "why": why}
+            record = {**json.loads((folder / RECORD).read_text()), "why": why, "project": self.context.store.project}
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
             if record.get("last_answer_rows"):
                 context.report(Note(_last_answers(planned.name, record)))

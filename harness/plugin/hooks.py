@@ -31,6 +31,7 @@ from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run
 from harness.session.selection import (
     Selection,
+    beyond,
     misspelt_words,
     notes_on,
     paired_by_variant,
@@ -326,6 +327,8 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Suite, Checkpoint], Ev
     run = request.config.stash[RECORD].run
 
     def evaluate(suite: Suite, checkpoint: Checkpoint) -> Evaluation:
+        if beyond(suite, checkpoint.subject):
+            pytest.skip(f"{suite.name} needs a model's weights, and {checkpoint.name} is a server's")
         _wait_until(request.config, run, partial(run.is_measured, suite, checkpoint.subject))
         try:
             return run.evaluation(suite, checkpoint.subject)
@@ -341,7 +344,10 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     record, gate = request.config.stash[RECORD], request.param
     assert isinstance(gate, Gate)
     _wait_until(request.config, record.run, partial(record.run.can_judge, gate))
-    judged = record.verdicts[gate.id] = record.run.verdict(gate)
+    try:
+        judged = record.verdicts[gate.id] = record.run.verdict(gate)
+    except NotOffered as error:  # by a server, on one side of the claim
+        pytest.skip(error.problem)
     if judged.verdict == "skipped":
         pytest.skip(judged.message)
     return judged

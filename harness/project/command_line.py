@@ -18,6 +18,7 @@ SETTINGS: dict[str, type] = {
     "fewshot": int, "chat": bool, "max_gen_toks": int, "temperature": float, "top_p": float, "top_k": int,
     "do_sample": bool,
 }  # fmt: skip
+LEAST = {"max_gen_toks": 1, "top_k": 1}  # of the others: 0
 
 
 def model_recipe(model: str, scale: Scale, endpoint: str | None = None) -> Recipe:
@@ -89,8 +90,10 @@ def _settings(given: str, text: str) -> dict[str, Any]:
             )
         try:
             settings[name] = _flag(value) if kind is bool else kind(value)
+            if kind is not bool and not settings[name] >= LEAST.get(name, 0):
+                raise ValueError(value)
         except ValueError:
-            kinds = {int: "a whole number", float: "a number", bool: "true or false"}
+            kinds = {int: f"a whole number from {LEAST.get(name, 0)}", float: "a number from 0", bool: "true or false"}
             raise SuiteError(f"--tasks {given}: {name} is {kinds[kind]}, and {value!r} is none.") from None
     return settings
 

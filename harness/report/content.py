@@ -108,6 +108,7 @@ class Evaluation:
     system_prompt: str | None
     sample_count: int  # scored; `samples` may hold fewer
     samples_available: int  # of the suite: more than were scored where --adaptive stopped early
+    sample_limit: int | None  # samples that --limit allowed
     completions: int  # of which it is known how they ended
     cut: int  # of those, the ones cut at max_new_tokens
     seconds: float | None

@@ -96,12 +96,10 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 def spared(content: Content) -> list[Spared]:
     """Evaluations that --adaptive ended before all samples were asked."""
-    if content.run.sample_limit is not None:
-        return []
     return [
         Spared(e.subject, e.suite, e.sample_count, e.samples_available)
         for e in sorted(content.evaluations, key=lambda e: (e.suite, e.subject))
-        if e.sample_count < e.samples_available
+        if e.sample_count < e.samples_available and e.sample_limit is None
     ]
 
 

@@ -169,7 +169,7 @@ def _evaluations(connection: duckdb.DuckDBPyConnection, found: list[dict], gates
         metrics.setdefault(key, {})[name] = Metric(name=name, **row)
     samples = draw(connection, suites, [loud.sample_id for gate in gates for loud in gate.loudest])
     columns = (
-        "evaluation", "subject", "suite", "scale", "system_prompt", "sample_count", "completions", "cut", "seconds",
+        "evaluation", "subject", "suite", "scale", "system_prompt", "sample_count", "sample_limit", "completions", "cut", "seconds",
         "tokens", "peak_memory_bytes", "energy_joules",
     )  # fmt: skip
     return [

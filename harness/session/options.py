@@ -90,8 +90,10 @@ def split_tasks(text: str) -> list[str]:
     tasks: list[str] = []
     for part in [part.strip() for part in text.split(",") if part.strip()]:
         goes_on = "=" in part and ":" not in part.split("=")[0]
-        if goes_on and not tasks:
-            raise HarnessError(f"--tasks {text}: {part!r} is no task.", "Name the task first: name:fewshot=5,chat=true")
+        if goes_on and (not tasks or ":" not in tasks[-1]):
+            raise HarnessError(
+                f"--tasks {text}: {part!r} is no task.", "Settings follow a colon: name:fewshot=5,chat=true"
+            )
         if goes_on:
             tasks[-1] += f",{part}"
         else:

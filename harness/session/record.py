@@ -160,7 +160,10 @@ class Record:
             self._publish()
         self.outputs.reports.mkdir(parents=True, exist_ok=True)
         latest = {"key": None if self.trouble else key, "text": self.text, "paths": [str(path) for path in self.paths]}
-        write_whole(self.outputs.reports / LATEST, json.dumps({**latest, "broken": self.broken + len(self.trouble)}))
+        write_whole(
+            self.outputs.reports / LATEST,
+            json.dumps({**latest, "broken": self.broken + len(self.trouble) + self.interrupted}),
+        )
 
     def _key(self) -> str:
         """A digest of all that the report shows."""

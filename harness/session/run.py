@@ -30,6 +30,7 @@ from harness.recipe import Subject
 from harness.session.selection import Selection
 from harness.session.setup import Setup
 from harness.suite import Suite
+from harness.worker.messages import GOT
 
 
 class Log:
@@ -145,6 +146,9 @@ class Run:
             return
         check_installed(jobs)
         self.setup.store.discard(self.jobs.discarded)
+        for key in self.jobs.discarded:
+            for kept in (self.setup.store.root / "measuring").glob(f"*/{key}{GOT}"):
+                kept.unlink()
         devices = self.setup.options.devices
         for job in jobs:
             job.threads = threads_each(devices, run_side_by_side(jobs))

@@ -35,13 +35,13 @@ class Selection:
             suites += named()
         self.subjects += subjects
         concerned = [(suite, subject) for suite in suites for subject in subjects]
-        self.evaluations += [(suite, subject) for suite, subject in concerned if not _beyond(suite, subject)]
+        self.evaluations += [(suite, subject) for suite, subject in concerned if not beyond(suite, subject)]
 
     def __bool__(self) -> bool:
         return bool(self.subjects or self.evaluations or self.gates)
 
 
-def _beyond(suite: Suite, subject: Subject) -> bool:
+def beyond(suite: Suite, subject: Subject) -> bool:
     """Whether a suite needs weights, and the subject is a server's model."""
     return isinstance(subject.variant.base, Endpoint) and not suite.concerns(subject)
 

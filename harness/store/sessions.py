@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from harness.files import Json, write_whole
@@ -37,12 +38,20 @@ def read_sessions(store: Store) -> list[SessionRows]:
 
 
 def used_by_others(store: Store) -> set[str]:
-    """Keys of the checkpoints and evaluations that sessions of other projects used, and of no session of this one."""
-    used: dict[bool, set[str]] = {True: set(), False: set()}
-    for session in _all(store):
-        keys = used[_is_others(store, session)]
-        keys |= {row["fingerprint"] for row in session.subjects} | {row["evaluation"] for row in session.measured}
-    return used[True] - used[False]
+    """Keys of the checkpoints and evaluations that sessions of other projects used."""
+    return _used(session for session in _all(store) if _is_others(store, session))
+
+
+def used_by_others_alone(store: Store) -> set[str]:
+    """Those of them that no session of this project used."""
+    return used_by_others(store) - _used(read_sessions(store))
+
+
+def _used(sessions: Iterable[SessionRows]) -> set[str]:
+    found: set[str] = set()
+    for session in sessions:
+        found |= {row["fingerprint"] for row in session.subjects} | {row["evaluation"] for row in session.measured}
+    return found
 
 
 def _all(store: Store) -> list[SessionRows]:

@@ -161,6 +161,7 @@ def measured_by_older_sessions(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT s.run_id, s.subject, e.suite, e.evaluation
         FROM subjects s JOIN runs r USING (run_id) JOIN evaluations e USING (fingerprint)
         WHERE s.run_id NOT IN (SELECT run_id FROM measured)
+          AND e.sample_limit IS NOT DISTINCT FROM r.sample_limit
           AND e.created_at <= r.started_at + to_seconds(coalesce(r.seconds, 0) + 1)
         QUALIFY row_number() OVER (
             PARTITION BY s.run_id, s.subject, e.suite

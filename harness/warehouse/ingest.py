@@ -12,7 +12,7 @@ from harness.errors import StoreError, WarehouseError
 from harness.files import Json
 from harness.store import Artifact, Store
 from harness.store.baselines import rows_of
-from harness.store.sessions import SessionRows, read_sessions, used_by_others
+from harness.store.sessions import SessionRows, read_sessions, used_by_others_alone
 from harness.warehouse.file import Foreign, Locked, connect, measured_by_older_sessions
 from harness.warehouse.rows import checkpoint_row, evaluation_row, floor_rows, log_rows, metric_rows, utc
 
@@ -25,7 +25,7 @@ def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
     What other projects alone measured stays out: their suites may have the same names, and other questions.
     """
     checkpoints = _unknown(connection, store.all("checkpoints"), "checkpoints", "fingerprint")
-    others = used_by_others(store)
+    others = used_by_others_alone(store)
     own = (artifact for artifact in store.all("evaluations") if artifact.key not in others)
     evaluations = _unknown(connection, own, "evaluations", "evaluation")
     runs = {row[0] for row in connection.execute("SELECT run_id FROM runs").fetchall()}

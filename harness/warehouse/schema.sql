@@ -92,7 +92,7 @@ CREATE TABLE evaluations (
     spec        JSON,                -- all that the key was computed from
     prompt_digest VARCHAR,           -- SHA-256 of the rendered token ids: a change under an unchanged suite is drift
     samples     INTEGER,             -- samples scored
-    samples_available INTEGER,       -- samples of the suite: more than were scored where --adaptive could stop early
+    samples_available INTEGER,       -- samples of the suite: more than were scored under --limit, or where --adaptive stopped early
     sample_limit INTEGER,            -- samples at most (--limit), NULL for the whole suite
     seconds     DOUBLE,              -- wall-clock seconds in the model worker
     tokens      BIGINT,              -- tokens scored and generated

@@ -23,6 +23,7 @@ from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place,
 TASK, ROWS, HELD_OUT = "spec.json", "rows.jsonl", "held_out.jsonl"  # in the folder of a training task
 RECORD = "record.json"  # beside the folder `made`, written after it is complete
 REQUEST, PROGRESS = "request.json", "progress.json"  # in the folder of a measuring request
+GOT = ".got.jsonl"  # after the key of answers: those that a server has given so far
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,7 @@ class AnswersRecord:
     dtype: str | None = None
     environment: Json
     left_out: list[str] = field(default_factory=list)  # dtypes of a probe that did not fit into the device's memory
+    documents: int | None = None  # of a task of lm-eval, more than were asked under --limit
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def capitals(folder, metric="acc"):
 
 
 def test_a_task_file_brings_the_data_that_lies_beside_it(engine, tmp_path):
-    samples, answers = run_own_task(engine, LmEvalTask(capitals(tmp_path)))
+    samples, answers, _ = run_own_task(engine, LmEvalTask(capitals(tmp_path)))
     assert [sample["id"] for sample in samples] == ["0", "1", "2", "3", "4", "5"]
     assert samples[3]["prompt"].startswith("Which city is number 3?")
     assert {score for answer in answers for score in answer["scores"]} == {"acc"}
@@ -96,7 +96,7 @@ def test_a_task_names_its_data_files_in_every_way_that_datasets_takes(engine, tm
     (tmp_path / "more.jsonl").write_text((tmp_path / "capitals.jsonl").read_text().replace("city", "town"))
     text = task.read_text().replace("{test: capitals.jsonl}", given.replace("{folder}", str(tmp_path)))
     task.write_text(text.replace("test_split: test", f"test_split: {split}"))
-    samples, _ = run_own_task(engine, LmEvalTask(str(task)))
+    samples, _, _ = run_own_task(engine, LmEvalTask(str(task)))
     assert len(samples) == count
 
 
@@ -104,11 +104,24 @@ def test_with_a_limit_the_first_of_the_draw_are_asked_under_their_own_numbers(en
     """Answers must not move to other questions."""
     task = LmEvalTask(capitals(tmp_path))
     whole = {sample["id"]: sample for sample in run_own_task(engine, task)[0]}
-    samples, answers = run_own_task(engine, task, limit=2)
+    samples, answers, documents = run_own_task(engine, task, limit=2)
     drawn = sorted(drawn_order([str(number) for number in range(6)])[:2])
     assert [sample["id"] for sample in samples] == [str(number) for number in drawn] != ["0", "1"]
     assert all(sample == whole[sample["id"]] for sample in samples)
-    assert len(answers) == 2
+    assert (len(answers), documents) == (2, 6)
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_no_question_is_among_its_own_examples(engine, tmp_path, split):
+    """lm-eval draws them from the documents that are asked where there are no others, the question's own included."""
+    task = Path(capitals(tmp_path))
+    text = task.read_text().replace("{test: capitals", f"{{{split}: capitals")
+    task.write_text(text.replace("test_split: test", f"{split}_split: {split}"))
+    samples, _, _ = run_own_task(engine, LmEvalTask(str(task), num_fewshot=2))
+    assert len(samples) == 6
+    for sample in samples:
+        assert sample["prompt"].count(f"number {sample['id']}?") == 1, sample["prompt"]
+        assert sample["prompt"].count("Which city") == 3
 
 
 SHOTS = "fewshot_split: test\nnum_fewshot: 0\nmetric_list"
@@ -128,7 +141,7 @@ def test_examples_come_before_each_question_even_where_the_task_says_none(engine
 def test_with_chat_the_question_is_a_turn_in_the_models_own_template(engine, tmp_path):
     task = Path(capitals(tmp_path))
     task.write_text(task.read_text().replace("metric_list", SHOTS))
-    samples, answers = run_own_task(engine, LmEvalTask(str(task), num_fewshot=1, apply_chat_template=True))
+    samples, answers, _ = run_own_task(engine, LmEvalTask(str(task), num_fewshot=1, apply_chat_template=True))
     question = f"Which city is number {samples[2]['id']}?"
     [example] = [line for line in samples[2]["prompt"].splitlines() if "Which city" in line and question not in line]
     turns = [
@@ -157,8 +170,8 @@ metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
 def test_settings_of_generation_go_over_the_tasks_own_and_how_each_ended_is_told(engine, tmp_path):
     capitals(tmp_path)
     (tmp_path / "names.yaml").write_text(GENERATES)
-    _, seven = run_own_task(engine, LmEvalTask(str(tmp_path / "names.yaml")))
-    _, three = run_own_task(engine, LmEvalTask(str(tmp_path / "names.yaml"), gen_kwargs={"max_gen_toks": 3}))
+    _, seven, _ = run_own_task(engine, LmEvalTask(str(tmp_path / "names.yaml")))
+    _, three, _ = run_own_task(engine, LmEvalTask(str(tmp_path / "names.yaml"), gen_kwargs={"max_gen_toks": 3}))
     cut = [(one["completion_tokens"], one["finish_reason"]) for one in seven if one["finish_reason"] == "length"]
     assert set(cut) == {(7, "length")}
     assert max(one["completion_tokens"] for one in three) == 3

@@ -66,9 +66,12 @@ def test_a_tasks_settings_follow_its_name_and_make_a_suite_of_their_own():
     ("task", "message", "remedy"),
     [
         ("gsm8k:shots=5", "a task has no setting 'shots'", "There are: fewshot, chat, "),
-        ("gsm8k:fewshot=few", "fewshot is a whole number, and 'few' is none", ""),
+        ("gsm8k:fewshot=few", "fewshot is a whole number from 0, and 'few' is none", ""),
+        ("gsm8k:fewshot=-1", "fewshot is a whole number from 0, and '-1' is none", ""),
+        ("gsm8k:max_gen_toks=0", "max_gen_toks is a whole number from 1, and '0' is none", ""),
+        ("gsm8k:temperature=nan", "temperature is a number from 0, and 'nan' is none", ""),
         ("gsm8k:chat=yes", "chat is true or false, and 'yes' is none", ""),
-        ("gsm8k:fewshot", "fewshot is a whole number, and '' is none", ""),
+        ("gsm8k:fewshot", "fewshot is a whole number from 0, and '' is none", ""),
     ],
 )
 def test_a_setting_that_is_none_is_told(task, message, remedy):

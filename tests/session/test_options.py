@@ -60,6 +60,7 @@ def test_tasks_are_split_at_commas_and_named_once():
         ({"limit": 0}, "--limit 0: at least one sample"),
         ({"limit": 9, "baseline": "main"}, "--limit 9 --baseline main: a baseline holds whole suites"),
         ({"limit": 9, "adaptive": True}, "--limit 9 --adaptive: both say how many samples are asked"),
+        ({"tasks": "gsm8k,fewshot=5"}, "--tasks gsm8k,fewshot=5: 'fewshot=5' is no task"),
         ({"tasks": "fewshot=5"}, "--tasks fewshot=5: 'fewshot=5' is no task"),
     ],
 )

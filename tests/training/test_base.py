@@ -68,8 +68,9 @@ def test_a_head_that_is_the_embedding_is_not_trained_apart_from_it(base_at):
     model = load_model(base_at, device="cpu", dtype="float32")
     model.config.tie_word_embeddings = True
     for name in ("lm_head", "embed_tokens"):
-        with pytest.raises(RecipeError, match=f"names '{name}', and the base's head and embedding are one"):
-            adapted_model("n", model, Lora(rank=2, modules_to_save=[name]))
+        for adapter in (Lora(rank=2, modules_to_save=[name]), Lora(rank=2, target_modules=["q_proj", name])):
+            with pytest.raises(RecipeError, match=f"names '{name}', and the base's head and embedding are one"):
+                adapted_model("n", model, adapter)
 
 
 def test_without_an_adapter_every_weight_is_trained(base_at):

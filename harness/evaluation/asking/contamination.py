@@ -20,7 +20,7 @@ def shared_with_items(
     its suite, and `suites`, all names. What a base from the hub was trained on is not known, and so not included.
     """
     named = {f"{suite}: {sample.id}": (suite, sample) for suite, samples in items.items() for sample in samples}
-    texts = {name: f"{sample.prompt} {sample.answer}" for name, (_, sample) in named.items()}
+    texts = {name: f"{sample.text} {sample.answer}" for name, (_, sample) in named.items()}
     shared = shared_ngrams(training_rows, texts, n)
     suites = sorted({suite for suite, _ in named.values()})
     answered: list[tuple[Sample, dict[str, Any]]] = []

@@ -48,4 +48,7 @@ def unpublished(planned: PlannedEvaluation, answered: Answered) -> Evaluation:
 def _record(planned: PlannedEvaluation, answered: Answered, rows: Sequence[ScoredSample]) -> Json:
     """The evaluation's record: how the answers were made, for which subject, and what they score."""
     subject = {"subject": planned.subject.id, "scale": planned.subject.scale}
-    return {**asdict(answered.record), **subject, **summary(planned.suite, rows, answered.everything)}
+    record = {**asdict(answered.record), **subject, **summary(planned.suite, rows, answered.everything)}
+    if answered.record.documents is not None:
+        record["samples_available"] = answered.record.documents
+    return record

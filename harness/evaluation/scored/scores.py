@@ -46,9 +46,17 @@ def _row(sample: Sample, answer: Output, scores: Scores) -> ScoredSample:
         prompt=sample.prompt,
         target=sample.answer or None,
         completion=_completion(sample, answer),
-        target_json=None if sample.target is None else json.dumps(sample.target, ensure_ascii=False, default=str),
+        target_json=None if sample.target is None else _as_json(sample.target),
         **{name: answer.get(name) for name in told},
     )
+
+
+def _as_json(target: Any) -> str:
+    """The target as JSON; as a text where JSON has no form for it."""
+    try:
+        return json.dumps(target, default=str)
+    except (TypeError, ValueError):
+        return json.dumps(str(target))
 
 
 def _scores(suite: Suite, sample: Sample, answer: Output) -> Scores:

@@ -63,6 +63,7 @@ class SuiteWorker:
         answers: list[Answer] = [{} for _ in questions]
         samples: list[Answer] = []  # those that a task of lm-eval brings; else empty
         digests, tokens, how = [], 0, ""
+        documents: int | None = None  # of such a task
         left_out: list[str] = []  # dtypes that do not fit
         parts = [(ask, dtype) for ask in suite.asks for dtype in self._dtypes(ask)]
         progress = SuiteProgress(self.folder, suite.name, len(questions), len(parts))
@@ -76,7 +77,7 @@ class SuiteWorker:
             engine.watch(progress)
             before, engine.rendered = engine.tokens, hashlib.sha256()
             if isinstance(ask, LmEvalTask):
-                samples, answers = run_own_task(engine, ask, suite.limit)
+                samples, answers, documents = run_own_task(engine, ask, suite.limit)
             else:
                 for answer, more in zip(answers, self._one_ask(engine, ask, suite, questions), strict=True):
                     answer.update(more)
@@ -96,6 +97,7 @@ class SuiteWorker:
             dtype=self.request.dtype,
             environment=dict(environment(self.request.threads)),
             left_out=left_out,
+            documents=documents,
         )
         return Answers(answers, record, samples)
 

@@ -73,8 +73,9 @@ def _on_rows(ask: LmEval, data: Path) -> Json:
 # ---- on the task's own data ---------------------------------------------------------------------------
 
 
-def run_own_task(engine: Engine, ask: LmEvalTask, limit: int | None = None) -> tuple[list[Answer], list[Answer]]:
-    """The samples of a task of lm-eval on its own data (`id`, `prompt`, `target`), and the answers to them.
+def run_own_task(engine: Engine, ask: LmEvalTask, limit: int | None = None) -> tuple[list[Answer], list[Answer], int]:
+    """The samples of a task of lm-eval on its own data (`id`, `prompt`, `target`), the answers to them, and how many
+    documents the task has.
 
     Each answer has `scores`, the task's metrics, and `completion`. If a task filters answers in several ways, its
     metrics have lm-eval's names with the filter: `exact_match,strict-match`. With `limit`, as many documents are asked.
@@ -97,7 +98,7 @@ def run_own_task(engine: Engine, ask: LmEvalTask, limit: int | None = None) -> t
         for metric in sample["metrics"]:
             name = f"{metric},{sample['filter']}" if several else metric
             answers[number]["scores"][name] = _number(task, metric, sample[metric])
-    return list(samples.values()), list(answers.values())
+    return list(samples.values()), list(answers.values()), len(loaded.eval_docs)
 
 
 def _own_task(ask: LmEvalTask) -> Any:
@@ -117,12 +118,29 @@ def _own_task(ask: LmEvalTask) -> Any:
         ) from error
     if ask.num_fewshot is not None:  # simple_evaluate would keep a 0 that the task file says, without a word
         task.set_config(key="num_fewshot", value=ask.num_fewshot)
+    _leave_out_the_question_itself(task)
     if ask.gen_kwargs and task.OUTPUT_TYPE != "generate_until":
         raise SuiteError(
             f"lm-eval task {ask.task}: it is {task.OUTPUT_TYPE}, which generates nothing.",
             f"Leave out {', '.join(ask.gen_kwargs)}.",
         )
     return task
+
+
+def _leave_out_the_question_itself(task: Any) -> None:
+    """Where examples are drawn from the documents that are asked, the question's own is not among them.
+
+    lm-eval leaves it out only where the task file names the test split for its examples.
+    """
+    config, examples = task.config, task.fewshot_cfg
+    if examples.split is None and examples.samples is not None:
+        return
+    training = config.training_split if task.has_training_docs() else None
+    validation = config.validation_split if task.has_validation_docs() else None
+    asked = config.test_split if task.has_test_docs() else validation
+    if (examples.split or training or validation or config.test_split) == asked:
+        examples.split = asked
+        task.set_config(key="test_split", value=asked)
 
 
 def _with_own_files(file: Path) -> Json:

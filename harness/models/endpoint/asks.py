@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, TextIO
 
 from harness.environment import environment
-from harness.errors import EndpointError, HarnessError, NotOffered
+from harness.errors import EndpointError, NotOffered
 from harness.files import Json
 from harness.models.endpoint.client import Client
 from harness.models.tools.progress import SuiteProgress
 from harness.suite import Answer, Ask, Choices, Generate, Perplexity
-from harness.worker.messages import Answers, AnswersRecord, AskedSuite, Question, read_questions
+from harness.worker.messages import GOT, Answers, AnswersRecord, AskedSuite, Question, read_questions
 from harness.worker.places import Served
 
 AT_ONCE = 16  # requests under way
@@ -34,7 +35,7 @@ class EndpointWorker:
         """All answers to one suite, and their record. Raises NotOffered where the server lacks what is asked."""
         started = time.perf_counter()
         questions = read_questions(self.folder / f"{suite.key}.questions.jsonl")
-        kept = self.folder / f"{suite.key}.got.jsonl"
+        kept = self.folder / f"{suite.key}{GOT}"
         found = _kept(kept)
         progress = SuiteProgress(self.folder, suite.name, len(questions), 1)
         progress.next_part()
@@ -62,18 +63,22 @@ class EndpointWorker:
         file: TextIO,
         progress: SuiteProgress,
     ) -> None:
-        """Ask many at once; each answer is written as it comes. The first error ends the rest."""
-        before = len(found)
+        """Ask many at once; each answer is written as it comes, after an error those under way too."""
+        everything, writing = len(found) + len(questions), threading.Lock()
+
+        def ask(question: Question) -> None:
+            answer = self._one(question, suite)
+            with writing:
+                found[question.id] = answer
+                file.write(json.dumps({"id": question.id, "answer": answer}) + "\n")
+                file.flush()
+                progress(len(found) / everything, answer.get("completion_tokens", 0))
+
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            asked: dict[Future[Answer], Question] = {pool.submit(self._one, one, suite): one for one in questions}
             try:
-                for done in as_completed(asked):
-                    name, answer = asked[done].id, done.result()
-                    found[name] = answer
-                    file.write(json.dumps({"id": name, "answer": answer}) + "\n")
-                    file.flush()
-                    progress(len(found) / (before + len(asked)), answer.get("completion_tokens", 0))
-            except HarnessError:
+                for done in as_completed([pool.submit(ask, question) for question in questions]):
+                    done.result()
+            except BaseException:  # nothing more is asked, and paid for
                 pool.shutdown(cancel_futures=True)
                 raise
 
@@ -118,9 +123,14 @@ class EndpointWorker:
             got = self.client.post("/chat/completions", {**body, "max_completion_tokens": ask.max_new_tokens})
         choice = _part(got, ("choices", 0))
         reason, usage = choice.get("finish_reason") or "stop", got.get("usage") or {}
-        told = {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if name in usage}
+        told = {
+            name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)
+        }
+        text = _part(choice, ("message",)).get("content") or ""
+        if not isinstance(text, str):
+            raise EndpointError(f"the server's answer is no text: {json.dumps(text)[:200]}")
         return {
-            "completion": (_part(choice, ("message",)).get("content") or "").strip(),
+            "completion": text.strip(),
             "finish_reason": FINISHED.get(reason, reason),
             "ended": reason != "length",
             **told,
@@ -133,6 +143,8 @@ class EndpointWorker:
         tokens (`echo`). Raises NotOffered where it does not.
         """
         asked = self._token_ids(turns, add_generation_prompt=True)
+        if not asked:
+            raise NotOffered(f"{self.at.url} does not tokenize a conversation.")
         whole = self._token_ids(
             [*turns, {"role": "assistant", "content": answer}], add_generation_prompt=False, continue_final_message=True
         )

@@ -20,7 +20,12 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        key = os.environ.get(KEY) or "none"  # which servers of one's own take
+        key = os.environ.get(KEY, "").strip() or "none"  # which servers of one's own take
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise EndpointError(
+                f"{KEY} holds characters that no key has.", "Set it anew, without blanks or line breaks."
+            )
+        self.secret = key
         self.api = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES, timeout=PATIENCE)
 
     def post(self, path: str, body: Json) -> Json:
@@ -49,6 +54,7 @@ class Client:
             404: f"Does the address end as the server says (often /v1), and is the model's name in {self.url}/models?",
         }.get(error.status_code, "")
         words = " ".join(error.response.text.split())[:300]
+        words = words.replace(self.secret, "***") if self.secret != "none" else words
         return EndpointError(f"{self.url + path} answers {error.status_code}: {words}", remedy, error.status_code)
 
 

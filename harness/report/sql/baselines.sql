@@ -3,7 +3,7 @@
 WITH wanted AS (SELECT unnest($names) AS name, unnest($subjects) AS subject, unnest($suites) AS suite)
 SELECT DISTINCT b.name, b.commit_id, b.set_at, b.subject, b.suite, e.evaluation, e.scale, e.system_prompt,
        coalesce(e.samples, 0) AS sample_count,
-       e.samples_available,
+       e.samples_available, e.sample_limit,
        (SELECT count(x.finish_reason) FROM samples x WHERE x.evaluation = e.evaluation) AS completions,
        (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation AND x.finish_reason = 'length') AS cut,
        e.seconds, e.tokens, e.peak_memory_bytes, e.energy_joules

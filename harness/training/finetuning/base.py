@@ -76,11 +76,12 @@ def _check_modules(who: str, model: Any, adapter: Lora) -> None:
                 f"Its linear layers: {', '.join(linear)}; its embedding: {_embedding(model)}.",
             )
     ends = {_embedding(model), "lm_head"}
-    tied = sorted(ends & set(adapter.modules_to_save))
+    named = {*adapter.modules_to_save, *(adapter.target_modules or ())}
+    tied = sorted(ends & named)
     if tied and getattr(model.config.get_text_config(), "tie_word_embeddings", False):
         raise RecipeError(
-            f"{who}: Lora modules_to_save names {tied[0]!r}, and the base's head and embedding are one.",
-            "Trained apart, they would be made one again when the checkpoint is loaded. Leave it out.",
+            f"{who}: Lora names {tied[0]!r}, and the base's head and embedding are one.",
+            "Trained apart, they would change together when the adapter is merged, or be made one again. Leave it out.",
         )
 
 

@@ -137,3 +137,11 @@ def test_a_row_tells_what_was_asked_and_how_the_answer_ended(made):
     told = summary(suite, [row, bare, cut], [sample])["finish_reasons"]
     assert told == {"end": 1, "length": 1}
     assert measure(made, alpha, x=[0.1, 0.2]).finish_reasons == {}
+
+
+def test_a_target_that_json_has_no_form_for_is_kept_as_text(made):
+    suite = made.project.suite("tone")
+    [row] = scored(
+        suite, [Sample(id="a", prompt="?", target={("a", "b"): 1})], [{"completion": "", "scores": {"x": 1.0}}]
+    )
+    assert json.loads(row.target_json) == "{('a', 'b'): 1}"

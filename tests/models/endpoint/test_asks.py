@@ -107,10 +107,9 @@ def test_what_a_server_says_is_told_with_the_sample(server, tmp_path, fault, mes
     assert error.value.remedy.startswith(remedy)
 
 
-def test_a_server_that_wants_the_limit_by_its_new_name_gets_it(server, tmp_path):
-    refusal = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-    server.faults = [(400, {}, refusal), (400, {}, refusal)]
-    assert len(answered(server, tmp_path, Generate(max_new_tokens=2)).answers) == 2
+def test_a_server_that_wants_the_limit_by_its_new_name_gets_it(engine, tmp_path):
+    with serving(engine, unknown=("max_tokens",)) as server:
+        assert len(answered(server, tmp_path, Generate(max_new_tokens=2)).answers) == 2
     assert sum("max_completion_tokens" in body for _, body in server.asked) == 2
 
 
@@ -155,3 +154,62 @@ def test_the_worker_loads_no_torch_and_one_suite_that_is_not_offered_leaves_the_
     left = read_answers(folder / "b.json")
     assert isinstance(left, WorkerError)
     assert left.kind == "NotOffered"
+
+
+@pytest.mark.parametrize("key", ["sk-secret\n", " sk-secret "])
+def test_blanks_around_a_key_are_none_of_it(engine, tmp_path, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with serving(engine, key="sk-secret") as server:
+        assert len(answered(server, tmp_path, Generate(max_new_tokens=2)).answers) == 2
+
+
+@pytest.mark.parametrize("key", ["sk-\nsecret", "sk-sécret", "sk secret"])
+def test_a_key_that_is_none_is_refused_without_showing_it(server, tmp_path, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(EndpointError, match="OPENAI_API_KEY holds characters that no key has") as error:
+        answered(server, tmp_path, Generate(max_new_tokens=2))
+    assert "cret" not in error.value.message
+
+
+def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_message(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with serving(engine) as server:
+        server.faults = [(401, {}, "Incorrect API key provided: sk-secret.")] * 2
+        with pytest.raises(EndpointError, match=r"provided: \*\*\*\.") as error:
+            answered(server, tmp_path, Generate(max_new_tokens=2))
+    assert "sk-secret" not in error.value.message
+
+
+def test_answers_under_way_are_kept_when_another_fails(server, tmp_path):
+    server.faults = [(401, {}, "no")]
+    with pytest.raises(EndpointError):
+        answered(server, tmp_path, Generate(max_new_tokens=2))
+    kept = (tmp_path / "k" / "k.got.jsonl").read_text().splitlines()
+    assert len(kept) == 1
+    server.asked.clear()
+    assert len(answered(server, tmp_path, Generate(max_new_tokens=2)).answers) == 2
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "usage", "message"),
+    [
+        ({"message": {"content": [{"text": "parts"}]}}, {}, "the server's answer is no text"),
+        ({"message": {"content": "fine"}, "finish_reason": None}, {"prompt_tokens": None}, None),
+    ],
+)
+def test_odd_answers_are_told_or_taken_for_what_they_are(server, tmp_path, choice, usage, message):
+    server.faults = [(200, {}, json.dumps({"choices": [choice], "usage": usage}))] * 2
+    if message:
+        with pytest.raises(EndpointError, match=message):
+            answered(server, tmp_path, Generate(max_new_tokens=2))
+    else:
+        found = answered(server, tmp_path, Generate(max_new_tokens=2))
+        assert [one["completion"] for one in found.answers] == ["fine", "fine"]
+        assert found.record.tokens == 0
+
+
+def test_a_server_that_does_not_tokenize_conversations_does_not_offer_likelihoods(server, tmp_path):
+    server.faults = [(200, {}, '{"tokens": []}')] * 2
+    with pytest.raises(NotOffered, match="does not tokenize a conversation"):
+        answered(server, tmp_path, Choices())
