@@ -237,22 +237,16 @@ class Gguf:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model behind a server with OpenAI's interface: vLLM, `harness serve`, a vendor. It is measured as it is.
-
-    `url` is the address that such clients take, `http://localhost:8000/v1`; a key is read from OPENAI_API_KEY.
-    """
+    """A model behind a server with OpenAI's interface: vLLM, `harness serve`, a vendor. It is measured as it is."""
 
     model: str
-    url: str = field(kw_only=True)
+    url: str = field(kw_only=True)  # http://localhost:8000/v1; a key is read from OPENAI_API_KEY
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
-        if not re.match(r"https?://[^/]", self.url):
-            raise RecipeError(f"Endpoint {self.model}: {self.url!r} is no address.", "Write http://HOST:PORT/v1.")
-        if "@" in self.url.split("//", 1)[1].split("/")[0]:
-            raise RecipeError(
-                f"Endpoint {self.model}: its address holds a name or password.", "Set OPENAI_API_KEY to it."
-            )
+        if not re.match(r"https?://[^/@]+(/|$)", self.url):
+            shown = "its url holds a name or password, and" if "@" in self.url else repr(self.url)
+            raise RecipeError(f"Endpoint {self.model}: {shown} is no address.", "Write http://HOST:PORT/v1.")
         if not self.model:
             raise RecipeError(f"Endpoint at {self.url}: no model is named.", f"{self.url}/models lists them.")
 
@@ -274,8 +268,7 @@ class Fresh:
 class Variant:
     """One size of a recipe: which base, at which scale of the data.
 
-    The base is a hub id, a local directory or a `.gguf` file, another recipe's subject, an architecture to build,
-    fresh weights, or a server's model, which cannot be trained.
+    The base is a hub id, a directory or `.gguf` file, another recipe's subject, an architecture, or a server's model.
     """
 
     name: str

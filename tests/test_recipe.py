@@ -168,7 +168,7 @@ def test_a_servers_model_is_measured_as_it_is_and_nothing_is_trained_from_it():
     ("model", "url", "message"),
     [
         ("gpt", "localhost:8000", "'localhost:8000' is no address"),
-        ("gpt", "http://me:secret@host/v1", "Endpoint gpt: its address holds a name or password"),
+        ("gpt", "http://me:secret@host/v1", "Endpoint gpt: its url holds a name or password, and is no address"),
         ("", "http://host/v1", "no model is named"),
     ],
 )

@@ -19,10 +19,10 @@ from harness.cli.shared import (
     Results,
     Scale,
     StoreDir,
+    note,
     opened,
     opened_store,
     print_json,
-    readable_suites,
     reading,
     reports_folder,
     results_file,
@@ -69,7 +69,7 @@ def compare(
         if not pairs:
             raise HarnessError(f"{candidate} and {baseline} have no variant in common at {setup.options.scale} scale.")
         every = [subject for pair in pairs for subject in pair]
-        suites = [setup.project.suite(suite)] if suite else readable_suites(setup, every)
+        suites = [setup.project.suite(suite)] if suite else setup.with_data(every, note)
         for subject, other in pairs:
             rows += comparing.compare_subjects(setup.results, suites, subject, other, choice)
     columns = {
@@ -137,7 +137,7 @@ def rescore(
 
     setup = opened(scale, data_root, store, gpu)
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
-    suites = [setup.project.suite(suite)] if suite else readable_suites(setup, subjects)
+    suites = [setup.project.suite(suite)] if suite else setup.with_data(subjects, note)
     evaluations = setup.evaluations(subjects, suites)
 
     def waiting(holder: str) -> None:
@@ -239,7 +239,7 @@ def baseline_set(
     """Bless the latest evaluations under a name: `--baseline NAME` then asks that nothing got worse."""
     setup = opened(scale, data_root, store, gpu)
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
-    blessed = setup.bless(name, subjects, readable_suites(setup, subjects))
+    blessed = setup.bless(name, subjects, setup.with_data(subjects, note))
     if blessed is None:
         raise EvaluationMissing(
             f"baseline {name}: nothing of {recipe or 'any recipe'} is measured.",

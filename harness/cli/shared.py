@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -14,12 +14,10 @@ import typer
 
 from harness.files import Json
 from harness.project import find_root
-from harness.recipe import Subject
 from harness.session.options import Options, as_typed, checked_data_root, checked_scale
 from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
 from harness.store import Store
-from harness.suite import Suite
 
 Scale = Annotated[
     str | None, typer.Option("--scale", help="tiny, mini, small or full; default: the project's, else mini")
@@ -58,12 +56,9 @@ def opened(
     return open_setup(root, store_of(root, store), options)
 
 
-def readable_suites(setup: Setup, subjects: Sequence[Subject]) -> list[Suite]:
-    """The project's suites whose data is there; of each other one a note on stderr says why it is left out."""
-    found, lacking = setup.with_data(subjects)
-    for name, error in lacking.items():
-        print(f"note: suite {name} is left out: {error.problem}", file=sys.stderr)
-    return found
+def note(text: str) -> None:
+    """A note beside the results, on stderr."""
+    print(f"note: {text}", file=sys.stderr)
 
 
 def opened_store(store: Path | None) -> Store:

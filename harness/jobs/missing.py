@@ -16,7 +16,9 @@ from harness.jobs.job import Job, in_order, waits_for
 from harness.jobs.measure import MeasuringJob
 from harness.jobs.train import TrainingJob, TrainingRows, read_rows
 from harness.recipe import Subject
+from harness.store import Store
 from harness.suite import Suite
+from harness.worker.messages import GOT
 
 NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "lm_eval", "gguf")  # by the workers
 
@@ -46,6 +48,13 @@ class Jobs:
     def of_evaluations(self, fingerprint: str) -> Job | None:
         """The job that measures a checkpoint."""
         return self.jobs.get(f"measure {fingerprint}")
+
+    def discard(self, store: Store) -> None:
+        """Remove what is made anew, and what servers have answered of it so far."""
+        store.discard(self.discarded)
+        for key in self.discarded:
+            for kept in (store.root / "measuring").glob(f"*/{key}{GOT}"):
+                kept.unlink()
 
     @property
     def in_order(self) -> list[Job]:

@@ -30,7 +30,6 @@ from harness.recipe import Subject
 from harness.session.selection import Selection
 from harness.session.setup import Setup
 from harness.suite import Suite
-from harness.worker.messages import GOT
 
 
 class Log:
@@ -145,10 +144,7 @@ class Run:
         if not jobs:
             return
         check_installed(jobs)
-        self.setup.store.discard(self.jobs.discarded)
-        for key in self.jobs.discarded:
-            for kept in (self.setup.store.root / "measuring").glob(f"*/{key}{GOT}"):
-                kept.unlink()
+        self.jobs.discard(self.setup.store)
         devices = self.setup.options.devices
         for job in jobs:
             job.threads = threads_each(devices, run_side_by_side(jobs))

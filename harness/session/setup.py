@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,17 +85,17 @@ class Setup:
         each = {one.id: one for one in [*subjects, *filter(None, sides)]}.values()
         return [self.results.planned(suite, one) for suite in suites for one in each if suite.concerns(one)]
 
-    def with_data(self, subjects: Sequence[Subject]) -> tuple[list[Suite], dict[str, DataError]]:
-        """The project's suites whose keys can be worked out for these subjects; by name why others' cannot."""
-        found, lacking = [], {}
+    def with_data(self, subjects: Sequence[Subject], note: Callable[[str], None]) -> list[Suite]:
+        """The project's suites whose keys can be worked out for these subjects; of others a note says why not."""
+        found = []
         for suite in self.project.suites.values():
             try:
                 for subject in [subject for subject in subjects if suite.concerns(subject)]:
                     self.results.planned(suite, subject)
                 found.append(suite)
             except DataError as error:
-                lacking[suite.name] = error
-        return found, lacking
+                note(f"suite {suite.name} is left out: {error.problem}")
+        return found
 
     def bless(self, name: str, subjects: Iterable[Subject], suites: Iterable[Suite] | None = None) -> Baseline | None:
         """Record the subjects' stored evaluations, by all suites or these, as a baseline; None where there are none."""
