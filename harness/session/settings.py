@@ -23,20 +23,22 @@ class Settings:
     results: Path  # the DuckDB file; reports go to a folder beside it
     scale: str | None = None  # None: full with --gpu, else mini
     data_root: Path | None = None  # where real data files lie
-    project: str | None = None  # whose runs and baselines they are, in a store that several projects share
+    project: str | None = None  # whose runs and baselines they are, in every store
+    called: str | None = None  # the same in a store that lies outside of the project, where it does not say more
 
 
 def settings_of(root: Path) -> Settings:
     """The project's settings; paths in them are relative to its folder.
 
-    Without one of its own, its data lie in `data/`, if there is such a folder, its state in `.bench/`, and its name is
-    the one in its pyproject.toml, or its folder's. A folder without recipes is no project and has no name.
+    Without one of its own, its data lie in `data/`, if there is such a folder, its state in `.bench/`, and it is called
+    as its package in pyproject.toml, or its folder. A folder without recipes is no project and has no name.
     Raises HarnessError for a setting that does not exist, is no text, or names a data folder that is not there.
     """
     whole = _whole(root)
     said = _said(root, whole)
     named = whole.get("project", {})
     name = named.get("name") if isinstance(named, dict) else None
+    is_one = (root / "recipes").is_dir()
     own = root / "data"
     data_root = _below(root, said["data_root"]) if "data_root" in said else own if own.is_dir() else None
     if "data_root" in said and not _below(root, said["data_root"]).is_dir():
@@ -47,19 +49,18 @@ def settings_of(root: Path) -> Settings:
         results=_below(root, said.get("results", ".bench/results.duckdb")),
         scale=said.get("scale"),
         data_root=data_root,
-        project=_project(root, said.get("project"), name or root.resolve().name),
+        project=_checked_name(root, said.get("project")),
+        called=re.sub(r"[^\w.-]+", "_", str(name or root.resolve().name)).strip("_.") if is_one else None,
     )
 
 
-def _project(root: Path, said: str | None, default: str) -> str | None:
-    """The project's name, which is also a folder's in the store."""
+def _checked_name(root: Path, said: str | None) -> str | None:
+    """The project's name as said, which is also a folder's in the store."""
     if said is not None and not re.fullmatch(r"[\w.-]+", said):
         raise HarnessError(
             f"{root / FILE}: [tool.harness] project = {said!r}: a name has letters, digits, dots, _ and - only."
         )
-    if not (root / "recipes").is_dir():
-        return None
-    return said or re.sub(r"[^\w.-]+", "_", str(default)).strip("_.") or "project"
+    return said
 
 
 def _below(root: Path, path: str) -> Path:

@@ -104,9 +104,11 @@ class Setup:
 
 
 def store_of(root: Path, given: str | Path | None) -> Store:
-    """The store that is named, or the project's own."""
+    """The store that is named, or the project's own; one outside of its folder may be shared with other projects."""
     settings = settings_of(root)
-    return open_store(given or settings.store, settings.project)
+    folder = given or settings.store
+    own = "://" not in str(folder) and Path(folder).resolve().is_relative_to(root.resolve())
+    return open_store(folder, settings.project or (None if own else settings.called))
 
 
 def open_setup(root: Path, store: Store, options: Options) -> Setup:

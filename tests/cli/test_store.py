@@ -288,7 +288,7 @@ def test_what_another_project_on_the_store_used_stays(root, store):
     subject = {"subject": "theirs-mini", "fingerprint": used}
     seen = {"subject": "theirs-mini", "suite": "look", "evaluation": theirs}
     write_session(store, SessionRows(run_of_others, [subject], [], [seen]))
-    own = {"run_id": "20260302T120000-bbbbbb", "project": settings_of(root).project}
+    own = {"run_id": "20260302T120000-bbbbbb", "project": settings_of(root).called}
     write_session(store, SessionRows(own, [subject], [], []))  # once it was used here too
     assert [line.split()[-3] for line in run(root, store, "prune", "--yes").splitlines()[:-1]] == [stale[:8]]
     assert set(store.keys("checkpoints")) == {base, used}

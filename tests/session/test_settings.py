@@ -4,6 +4,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.session.settings import Settings, settings_of
+from harness.session.setup import store_of
 
 
 def project(root, *lines):
@@ -62,10 +63,20 @@ def test_a_mistake_is_named_with_the_file(tmp_path, line, said):
 def test_a_project_is_called_as_it_says_or_its_package_or_its_folder(tmp_path):
     root = tmp_path / "My Owls"
     root.mkdir()
-    assert settings_of(root).project is None, "a folder without recipes is no project"
+    assert settings_of(root).called is None, "a folder without recipes is no project"
     (root / "recipes").mkdir()
-    assert settings_of(root).project == "My_Owls"
+    assert (settings_of(root).called, settings_of(root).project) == ("My_Owls", None)
     (root / "pyproject.toml").write_text('[project]\nname = "owls"\n')
-    assert settings_of(root).project == "owls"
+    assert (settings_of(root).called, settings_of(root).project) == ("owls", None)
     (root / "pyproject.toml").write_text('[project]\nname = "owls"\n[tool.harness]\nproject = "night-owls"\n')
     assert settings_of(root).project == "night-owls"
+
+
+def test_a_store_of_its_own_is_of_whoever_is_there_and_one_outside_of_several(tmp_path):
+    """A project that is moved or renamed keeps the runs in its own store."""
+    root = tmp_path / "owls"
+    (root / "recipes").mkdir(parents=True)
+    assert store_of(root, None).project is None
+    assert store_of(root, tmp_path / "shared").project == "owls"
+    (root / "pyproject.toml").write_text('[tool.harness]\nproject = "night-owls"\n')
+    assert store_of(root, None).project == "night-owls"
