@@ -156,7 +156,7 @@ def test_what_an_earlier_session_made_whole_is_published_without_a_worker(made, 
     context, reported = context_of(made)
     run(job_of(context, made, ground))
     artifact = made.store.get("checkpoints", made.keys.fingerprint(ground))
-    assert artifact.record == {"optimizer_steps": 4, "why": "the first of its kind"}
+    assert artifact.record == {"optimizer_steps": 4, "why": "the first of its kind", "project": None}
     assert artifact.spec == json.loads(json.dumps(made.keys.last(ground).spec))
     assert reported == [Trained("ground-mini pretrain")]
 
