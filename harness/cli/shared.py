@@ -14,7 +14,7 @@ import typer
 
 from harness.files import Json
 from harness.project import find_root
-from harness.session.options import Options, as_typed, checked_data_root, checked_scale
+from harness.session.options import Options, checked_data_root, checked_scale, repeated
 from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
 from harness.store import Store
@@ -51,7 +51,7 @@ def opened(
         train=False,
         baseline=baseline,
         seeds=seeds,
-        typed=as_typed({"--gpu": gpu, "--data-root": data_root, "--store": store}),
+        typed=repeated({"--gpu": gpu, "--data-root": data_root, "--store": store}),
     )
     return open_setup(root, store_of(root, store), options)
 

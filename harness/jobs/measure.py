@@ -130,10 +130,11 @@ class MeasuringJob:
     def _to_ask(self, planned: PlannedEvaluation) -> Asked | None:
         """The evaluation with its samples; None where the store holds the answers, and they are scored now."""
         rows = self.context.rows.rows(planned.suite)
-        everything = [sample for sample, _ in questions(planned.suite, rows)]
+        whole = questions(planned.suite, rows)
+        everything = [sample for sample, _ in whole]
         known = stored_answers(self.context.store, planned, everything)
         if known is None:
-            asked = questions(planned.suite, rows, planned.limit)
+            asked = whole if planned.limit is None else questions(planned.suite, rows, planned.limit)
             return Asked(planned, [sample for sample, _ in asked], [question for _, question in asked], everything)
         with self._failures_of(planned):
             self._publish(planned, known)

@@ -7,10 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from harness.report.content import Content, Gate, Metric, Run
-from harness.statistics.interval import LEAST_SHOWN
+from harness.statistics.interval import LEAST_SHOWN, MANY_CUT
 
 MISSING = "–"
-MANY_CUT = 0.1  # share of a suite's completions above which it is said that they were cut
 VERDICTS = {  # verdict -> symbol and word; colour is never the only sign
     "pass": ("✓", "holds"),
     "fail": ("✕", "fails"),

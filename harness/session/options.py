@@ -71,12 +71,12 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
         models=tuple(given("--model")),
         tasks=tuple(dict.fromkeys(split_tasks(given("--tasks") or ""))),
         endpoint=given("--endpoint"),
-        typed=as_typed({name: given(name) for name in REPEATED}),
+        typed=repeated({name: given(name) for name in REPEATED}),
         limit=checked_limit(given("--limit"), given("--baseline"), given("--adaptive")),
     )
 
 
-def as_typed(given: Mapping[str, Any]) -> str:
+def repeated(given: Mapping[str, Any]) -> str:
     """Options as a user types them, each after a blank; those that were not given are left out."""
     words = []
     for name, value in given.items():

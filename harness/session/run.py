@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TextIO
 
-from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError
+from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, NotOffered
 from harness.evaluation import Checkpoint, Evaluation, StoredResults
 from harness.evaluation.asking.rows import SuiteRows
 from harness.fingerprint.evaluations import PlannedEvaluation
@@ -210,12 +211,16 @@ class Run:
 
     def verdict(self, gate: Gate) -> Verdict:
         """The gate's verdict; raises the error of an evaluation that it is about."""
+        lacking = ""  # what a server does not offer
         for suite, subject in self._sides(gate):
             try:
                 self.evaluation(suite, subject)
+            except NotOffered as error:
+                lacking = error.problem
             except (CheckpointMissing, EvaluationMissing):
                 continue  # the verdict says so
-        return self.judge.judge(gate)
+        judged = self.judge.judge(gate)
+        return replace(judged, message=lacking) if lacking and judged.verdict == "skipped" else judged
 
     def _sides(self, gate: Gate) -> list[tuple[Suite, Subject]]:
         return [*self.gates.own_sides(gate), *self.gates.other_sides(gate)]

@@ -41,6 +41,7 @@ class Resampling:
 
 USUAL = Resampling()
 
+MANY_CUT = 0.1  # share of completions cut at max_new_tokens above which verdicts and reports say so
 LEAST_SHOWN = 1e-10  # a p-value below this is given as a bound: more digits would only boast
 
 

@@ -39,12 +39,15 @@ def read_sessions(store: Store) -> list[SessionRows]:
 
 def used_by_others(store: Store) -> set[str]:
     """Keys of the checkpoints and evaluations that sessions of other projects used."""
+    if store.project is None:
+        return set()
     return _used(session for session in _all(store) if _is_others(store, session))
 
 
 def used_by_others_alone(store: Store) -> set[str]:
     """Those of them that no session of this project used."""
-    return used_by_others(store) - _used(read_sessions(store))
+    used = used_by_others(store)
+    return used - _used(read_sessions(store)) if used else used
 
 
 def _used(sessions: Iterable[SessionRows]) -> set[str]:

@@ -71,6 +71,27 @@ def test_the_same_session_again_adds_no_run_and_shows_the_same_table(made, tmp_p
     assert second.text == first.text != ""
 
 
+def test_what_is_wanted_twice_is_the_same_as_once(made, tmp_path, measured):
+    """A claim's other side that is trained by now is wanted by that claim too, in the session after."""
+    first, second = record(made, tmp_path), record(made, tmp_path)
+    of_tone(made, first, measured)
+    of_tone(made, second, measured, measured)
+    for session in (first, second):
+        session.finish()
+    with first.outputs.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+
+
+def test_an_interrupted_session_is_no_whole_one(made, tmp_path, measured):
+    session = record(made, tmp_path)
+    of_tone(made, session, measured)
+    session.interrupted = True
+    session.finish()
+    assert read_latest(session.outputs.reports)["broken"] == 1
+    with session.outputs.reading() as connection:
+        assert connection.execute("SELECT interrupted FROM runs").fetchone() == (True,)
+
+
 def test_a_session_that_measured_something_is_a_run_of_its_own(made, tmp_path, measured):
     first, second = record(made, tmp_path), record(made, tmp_path)
     second.run.log.add(Measured("key", "alpha-mini tone"))

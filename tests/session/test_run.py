@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from harness import Claim
-from harness.errors import CheckpointMissing, DataError, EvaluationMissing
+from harness.errors import CheckpointMissing, DataError, EvaluationMissing, NotOffered
 from harness.gates.gate import gates_of
 from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly, Trained
 from harness.session.options import Options
@@ -113,6 +113,16 @@ def test_a_verdict_is_judged_on_stored_scores_and_skipped_without_them(made):
     assert session.can_judge(tone)
     assert session.verdict(tone).candidate == pytest.approx(0.55)
     assert session.verdict(quiz).verdict == "skipped"
+
+
+def test_a_claim_on_what_a_server_does_not_offer_is_skipped_with_the_reason(made):
+    alpha = add(made, "alpha", claims=[Claim("tone", "x", below=0.5)])
+    [gate] = gates_of(alpha)
+    session = run(made)
+    key = session.results.planned(made.project.suite("tone"), alpha).key
+    session.log.add(MeasuringFailed(key, NotOffered("http://host/v1 gives no log-likelihood.")))
+    judged = session.verdict(gate)
+    assert (judged.verdict, judged.message) == ("skipped", "http://host/v1 gives no log-likelihood.")
 
 
 def test_a_checkpoint_that_may_not_be_trained_is_missing(made):

@@ -9,6 +9,7 @@ import pytest
 from harness.errors import WarehouseError
 from harness.store import Store
 from harness.warehouse import SCHEMA, VERSION, Locked, connect, ingest, query, rebuild
+from harness.warehouse.file import measured_by_older_sessions
 from tests.warehouse.alpha import counts, filled, planned
 
 
@@ -139,3 +140,16 @@ def test_an_older_file_is_not_replaced_by_who_only_reads(tmp_path, store):
     with pytest.raises(WarehouseError, match=f"has schema version {VERSION - 1}"), connect(path, read_only=True):
         pass
     assert path.exists()
+
+
+def test_a_session_that_measured_nothing_is_not_given_a_part_of_a_suite_as_the_whole(tmp_path, store):
+    path = filled(tmp_path / "r.duckdb", store)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE evaluations SET sample_limit = 4, created_at = '2026-03-01 12:00:30'")
+        connection.execute("UPDATE subjects SET fingerprint = (SELECT any_value(fingerprint) FROM checkpoints)")
+        connection.execute("DELETE FROM measured")
+        measured_by_older_sessions(connection)
+        assert connection.execute("FROM measured").fetchall() == []
+        connection.execute("UPDATE runs SET sample_limit = 4")
+        measured_by_older_sessions(connection)
+        assert len(connection.execute("FROM measured").fetchall()) == 1

@@ -18,6 +18,8 @@ def in_drawn_order(samples: Sequence[Sample]) -> list[int]:
 
 def first_drawn(samples: Sequence[Sample], limit: int | None) -> list[int]:
     """Positions of as many samples as the limit allows, the first of the draw, in the suite's order."""
+    if limit is None:
+        return list(range(len(samples)))
     return sorted(in_drawn_order(samples)[:limit])
 
 

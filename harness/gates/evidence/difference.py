@@ -14,6 +14,7 @@ from harness.evaluation import Evaluation, ScoredSample
 from harness.gates.evidence.looks import ALPHA, Comparison, interval_of
 from harness.gates.evidence.pairing import Conditions, check_comparable, paired_samples
 from harness.scoring.metrics import Metric
+from harness.statistics.interval import MANY_CUT
 from harness.suite import Scores
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Wanted = Literal["below", "above", "equal"]  # where a claim wants its estimate
 LOUDEST = 3  # samples named with a verdict
-MANY_CUT = 0.1  # share of completions above which it is said that they were cut
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,11 @@ class Conditions:
 
 
 def computed_on(record: Json) -> str | None:
-    """What computed the answers: the GPU's name, or "a CPU"; None where neither was recorded."""
-    gpu = record.get("environment", {}).get("gpu")
-    if record.get("engine") == "endpoint":
-        return f"the server {record['device']}"
-    return gpu or ("a CPU" if record.get("device") == "cpu" else None)
+    """What computed the answers: the GPU's name, "a CPU", or a server; None where none was recorded."""
+    gpu, device = record.get("environment", {}).get("gpu"), str(record.get("device"))
+    if device.startswith("http"):
+        return f"the server {device}"
+    return gpu or ("a CPU" if device == "cpu" else None)
 
 
 def paired_samples(candidate: Evaluation, baseline: Evaluation, common: bool = False) -> Pairs:

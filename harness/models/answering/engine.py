@@ -91,8 +91,9 @@ class Engine:
     ) -> list[Answer]:
         """Per prompt its `completion`, its length in `completion_tokens`, and its `finish_reason`.
 
-        That is "end", or "length" for a completion that reached max_new_tokens, which the model has not `ended`. Greedy at temperature 0. Raises SuiteError with
-        the name of a prompt that leaves no room for max_new_tokens in the context.
+        That is "end", or "length" for a completion that reached max_new_tokens, which the model has not `ended`.
+        Greedy at temperature 0. Raises SuiteError with the name of a prompt that leaves no room for max_new_tokens in
+        the context.
         """
         return [
             {

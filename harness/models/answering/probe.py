@@ -56,7 +56,8 @@ def sampled(engine: Engine, asked: list[tuple[str, list[int]]], max_new_tokens: 
             one_by_one += sampled(engine, [one], max_new_tokens)
         engine.watch(watched)
         return one_by_one
-    return [{"sampled": True, "problem": "", **answer} for answer in answers]
+    kept = ("completion", "completion_tokens", "ended")  # not why it ended: max_new_tokens is there to cut it
+    return [{"sampled": True, "problem": "", **{name: answer[name] for name in kept}} for answer in answers]
 
 
 @contextmanager

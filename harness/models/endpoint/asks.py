@@ -122,7 +122,7 @@ class EndpointWorker:
                 raise
             got = self.client.post("/chat/completions", {**body, "max_completion_tokens": ask.max_new_tokens})
         choice = _part(got, ("choices", 0))
-        reason, usage = choice.get("finish_reason") or "stop", got.get("usage") or {}
+        reason, usage = choice.get("finish_reason"), got.get("usage") or {}
         told = {
             name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)
         }
@@ -131,7 +131,7 @@ class EndpointWorker:
             raise EndpointError(f"the server's answer is no text: {json.dumps(text)[:200]}")
         return {
             "completion": text.strip(),
-            "finish_reason": FINISHED.get(reason, reason),
+            "finish_reason": reason and FINISHED.get(reason, reason),  # None where the server does not say
             "ended": reason != "length",
             **told,
         }
@@ -142,6 +142,10 @@ class EndpointWorker:
         The server renders its own template (`/tokenize`, as vLLM has it) and gives the log-probabilities of the prompt's
         tokens (`echo`). Raises NotOffered where it does not.
         """
+        if answer != answer.strip():
+            raise NotOffered(
+                f"{self.at.url}: the answer {answer[:60]!r} has blanks around it, which a template may trim."
+            )
         asked = self._token_ids(turns, add_generation_prompt=True)
         if not asked:
             raise NotOffered(f"{self.at.url} does not tokenize a conversation.")

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import Sample
-from harness.evaluation.asking.batches import LEAST_BATCH, LOOKS, batches, in_drawn_order
+from harness.evaluation.asking.batches import LEAST_BATCH, LOOKS, batches, first_drawn, in_drawn_order
 
 
 def test_samples_are_drawn_by_their_ids_alone():
@@ -30,3 +30,10 @@ def test_there_are_ten_looks_at_most_and_no_batch_is_small(n, looks):
     found = batches([Sample(id=f"s{i}") for i in range(n)])
     assert len(found) == looks <= LOOKS
     assert all(len(batch) >= LEAST_BATCH for batch in found[:-1])
+
+
+def test_without_a_limit_all_samples_are_asked_in_the_suites_order():
+    samples = [Sample(id=name) for name in "cab"]
+    assert first_drawn(samples, None) == [0, 1, 2]
+    assert [first_drawn(samples, limit) for limit in (3, 9)] == [[0, 1, 2]] * 2
+    assert first_drawn(samples, 2) == sorted(in_drawn_order(samples)[:2])

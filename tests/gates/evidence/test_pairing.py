@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import SuiteError
-from harness.gates.evidence.pairing import Conditions, check_comparable, pair_up, paired_samples
+from harness.gates.evidence.pairing import Conditions, check_comparable, computed_on, pair_up, paired_samples
 from tests.gates.evidence.by_hand import evaluation, scored
 
 
@@ -164,3 +164,11 @@ CPU = {"device": "cpu", "environment": {"processor": "AMD EPYC"}}
 def test_hardware_differs_where_another_kind_of_gpu_or_none_computed_one_side(own, other, differ):
     sides = [Conditions.of(evaluation(scored(x=[1.0]), **record)) for record in (own, other)]
     assert sides[0].computed_unlike(sides[1]) == differ
+
+
+def test_a_servers_answers_were_computed_on_that_server():
+    url = "http://localhost:8000/v1"
+    assert computed_on({"device": url, "environment": {}}) == f"the server {url}"
+    assert computed_on({"device": "cpu", "environment": {}}) == "a CPU"
+    assert computed_on({"device": "cuda:0", "environment": {"gpu": "NVIDIA L4"}}) == "NVIDIA L4"
+    assert computed_on({}) is None

@@ -181,14 +181,17 @@ def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_message(engine
 
 
 def test_answers_under_way_are_kept_when_another_fails(server, tmp_path):
+    questions = [Question(id=str(number), prompt=f"Why {number}?") for number in range(40)]
+    folder = write_request(tmp_path, Served("tiny", server.url), {"k": (Generate(max_new_tokens=2),)}, questions)
+    [suite] = receive(folder / REQUEST).suites
     server.faults = [(401, {}, "no")]
     with pytest.raises(EndpointError):
-        answered(server, tmp_path, Generate(max_new_tokens=2))
-    kept = (tmp_path / "k" / "k.got.jsonl").read_text().splitlines()
-    assert len(kept) == 1
+        EndpointWorker(folder, Served("tiny", server.url)).answer(suite)
+    kept = (folder / "k.got.jsonl").read_text().splitlines()
+    assert len(kept) == len(server.asked) - 1 < 39  # all but the one refused; the rest was not asked
     server.asked.clear()
-    assert len(answered(server, tmp_path, Generate(max_new_tokens=2)).answers) == 2
-    assert len(server.asked) == 1
+    assert len(EndpointWorker(folder, Served("tiny", server.url)).answer(suite).answers) == 40
+    assert len(server.asked) == 40 - len(kept)
 
 
 @pytest.mark.parametrize(
@@ -213,3 +216,15 @@ def test_a_server_that_does_not_tokenize_conversations_does_not_offer_likelihood
     server.faults = [(200, {}, '{"tokens": []}')] * 2
     with pytest.raises(NotOffered, match="does not tokenize a conversation"):
         answered(server, tmp_path, Choices())
+
+
+def test_why_a_completion_ended_is_not_made_up(server, tmp_path):
+    server.faults = [(200, {}, '{"choices": [{"message": {"content": "fine"}}]}')] * 2
+    assert [one["finish_reason"] for one in answered(server, tmp_path, Generate()).answers] == [None, None]
+
+
+def test_an_answer_that_a_template_may_trim_is_not_scored_as_another(server, tmp_path):
+    questions = [Question(id="a", prompt="Why?", choices=(" Wind.", " Old."))]
+    folder = write_request(tmp_path, Served("tiny", server.url), {"k": (Choices(),)}, questions)
+    with pytest.raises(NotOffered, match="has blanks around it"):
+        EndpointWorker(folder, Served("tiny", server.url)).answer(receive(folder / REQUEST).suites[0])
