@@ -87,8 +87,8 @@ class Record:
         """Note what the session is about. Until it finishes, the newest session counts as broken."""
         evaluations = [*wanted.evaluations, *wanted.references]
         self.subjects = {s.id: s for s in [*wanted.subjects, *(planned.subject for planned in evaluations)]}
-        wanted = [(planned.subject.id, planned.suite.name, planned.key) for planned in evaluations]
-        self.wanted = list(dict.fromkeys(wanted))  # what is both a test's and a claim's other side is wanted once
+        keys = [(planned.subject.id, planned.suite.name, planned.key) for planned in evaluations]
+        self.wanted = list(dict.fromkeys(keys))  # what is both a test's and a claim's other side is wanted once
         known = read_latest(self.outputs.reports)
         if known:
             write_whole(self.outputs.reports / LATEST, json.dumps({**known, "broken": 1}))
