@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 WIDTH, LAYERS, HEADS, INNER, VOCABULARY, CONTEXT = 512, 8, 8, 1376, 30_000, 1024
 

@@ -119,4 +119,4 @@ def child_environment(**more: str) -> dict[str, str]:
     """
     path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return {**order, **os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false", **more}
+    return {**order, **os.environ, "PYTHONPATH": path, **more}

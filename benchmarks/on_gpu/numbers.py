@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -22,6 +24,8 @@ SHAPES = {  # name -> (B, H, Tq, Tk, D), whether there is a mask, whether there 
     "packed rows, T mod 128 = 0": ((4, 24, 512, 512, 128), "low", True),
 }
 
+LONG = 192  # new tokens where steps are timed
+
 
 def steps(checks: Checks, device: str, small: bool) -> Steps:
     """All of them; with `small` a few samples of each."""
@@ -30,6 +34,7 @@ def steps(checks: Checks, device: str, small: bool) -> Steps:
         "float32 against the CPU": lambda: against_the_cpu(checks, device, small),
         "adapter against merged": lambda: adapter_against_merged(checks, device, small),
         "bfloat16 against float32": lambda: bfloat16_against_float32(checks, device, small),
+        "replayed steps": lambda: replayed_steps(checks, device, small),
     }
 
 
@@ -189,3 +194,28 @@ def bfloat16_against_float32(checks: Checks, device: str, small: bool) -> None:
     apart = torch.cat(off)
     checks.at_most("bfloat16 against float32, a token, mean size", float(apart.abs().mean()), 0.05, "nats")
     checks.at_most("bfloat16 against float32, a token, mean", abs(float(apart.mean())), 0.005, "nats")
+
+
+def replayed_steps(checks: Checks, device: str, small: bool) -> None:
+    """Answers whose steps are replayed as graphs, and the same launched kernel by kernel: equal tokens, and times."""
+    from harness.models.answering import replay
+
+    for dtype in ("float32", "bfloat16") if device.startswith("cuda") else ("float32",):
+        one = asked.engine(device, dtype)
+        ids = asked.prompts(one, 4 if small else asked.ANSWERS)
+        new = 8 if small else LONG
+        found: dict[str, list[list[int]]] = {}
+
+        def run(way: str, recorded_at: int, one: Any = one, ids: Any = ids, found: Any = found) -> None:
+            with mock.patch.object(replay, "RECORDED_AT", recorded_at):
+                found[way] = [list(made.ids) for made in one.complete([str(i) for i in range(len(ids))], ids, new)]
+
+        ways = {"replayed": replay.RECORDED_AT, "launched": sys.maxsize}
+        times = setting.in_turn({way: lambda way=way: run(way, ways[way]) for way in ways}, 2, device)  # type: ignore[misc]
+        made = sum(map(len, found["launched"]))
+        checks.that(f"{dtype}: the same answers, steps replayed or launched", found["replayed"] == found["launched"])
+        for way, measured in times.items():
+            checks.row(
+                "steps", dtype=dtype, kernels=way, answers=len(ids), tokens=made, seconds=measured.seconds,
+                tokens_per_second=made / measured.seconds, peak_gib=measured.peak_bytes / 2**30,
+            )  # fmt: skip

@@ -84,6 +84,31 @@ def test_any_set_of_requests_scores_as_one_at_a_time(requests, width, budget, na
     assert_equal(name, requests, scorer.score(requests))
 
 
+@pytest.mark.parametrize("name", TREE)
+def test_no_mask_is_larger_than_it_may_be(name, monkeypatch):
+    """Wide rows, a long sequence after a prefix, and many rows under one: masks stay small, and scores the same."""
+    from harness.models.answering import likelihood
+    from harness.models.prefixes import trie
+
+    monkeypatch.setattr(likelihood, "MASK_AT_ONCE", 400)
+    monkeypatch.setattr(trie, "WIDEST", 16)
+    scorer = LikelihoodScorer(model_of(name), "cpu", CONTEXT)
+    scorer.row_tokens, scorer.tokens_at_once = 8, 64
+    sizes, whole = [], scorer.tree.masks.of_rows
+
+    def of_rows(depths, ends, prefix_length=0):
+        sizes.append(depths.numel() * (prefix_length + depths.shape[1]))
+        return whole(depths, ends, prefix_length)
+
+    monkeypatch.setattr(scorer.tree.masks, "of_rows", of_rows)
+    shared = [(5 * i) % VOCABULARY for i in range(18)]
+    long = [Request(f"long {i}", [*shared, *((i + j) % VOCABULARY for j in range(40))], [1, 2]) for i in range(3)]
+    short = [Request(f"short {i}", [*shared, i, i + 1], [i, 7]) for i in range(30)]
+    assert_equal(name, [*long, *short], scorer.score([*long, *short]))
+    assert sizes
+    assert max(sizes) <= 400
+
+
 def test_ten_thousand_choices_share_their_question():
     context = [(3 * i) % VOCABULARY for i in range(30)]
     requests = [Request("q", context, [i % 97, i // 97 % 97, i % 13]) for i in range(10_000)]

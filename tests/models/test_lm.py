@@ -123,3 +123,32 @@ def test_nothing_is_cut_silently(ours):
 def test_a_continuation_that_melts_into_its_context_is_named(ours):
     with pytest.raises(SuiteError, match="sample 0 .*: its target has no tokens"):
         ours.loglikelihood(instances("loglikelihood", [("owl", "")]))
+
+
+@pytest.mark.parametrize("add_bos_token", [None, True, False])
+def test_each_text_is_tokenized_once_and_as_hf_does(folder, theirs, add_bos_token, monkeypatch):
+    given = {"pretrained": folder, "device": "cpu", "dtype": "float32", "add_bos_token": add_bos_token}
+    ours, theirs = HarnessLM(**given), HFLM(**given, batch_size=4)
+    begins = ours.tokenizer.decode(ours.prefix_token_id)
+    pairs = [*PAIRS, (f"{begins}an owl", " sits"), (begins, "an owl")]
+    asked = {}
+    for lm in (ours, theirs):
+        monkeypatch.setattr(lm, "_loglikelihood_tokens", lambda some, lm=lm, **_: asked.setdefault(lm, some) and [])
+    monkeypatch.setattr(type(ours.tokenizer), "encode", one_text := counted(type(ours.tokenizer).encode))
+    ours.loglikelihood(instances("loglikelihood", pairs))
+    alone = one_text.calls
+    theirs.loglikelihood(instances("loglikelihood", pairs))
+    assert asked[ours] == asked[theirs]
+    assert (alone, one_text.calls - alone) == (5, 2 * len(pairs) - 1), (
+        "the beginnings' own, and the text without context"
+    )
+    assert ours.tokenized == {}, "kept only as long as they are needed"
+
+
+def counted(function):
+    def counting(*given, **named):
+        counting.calls += 1
+        return function(*given, **named)
+
+    counting.calls = 0
+    return counting

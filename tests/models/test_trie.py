@@ -31,3 +31,16 @@ def test_rows_hold_every_request_once_with_its_own_ancestors(requests, width, bu
 def test_unique_tokens_are_counted_by_hand():
     requests = [Request("a", [1, 2, 3], [4, 5]), Request("b", [1, 2, 3], [4, 6]), Request("c", [1, 2], [9])]
     assert Trie(requests).unique_tokens == 4  # 1 2 3 4; the last token of a target is never computed
+
+
+def test_a_row_that_branches_is_no_wider_than_its_mask_allows(monkeypatch):
+    from harness.models.prefixes import trie
+
+    monkeypatch.setattr(trie, "WIDEST", 64)
+    short = [Request("s", [1, 2, 3, i], [i]) for i in range(100)]
+    rows = list(Trie(short).rows(width=16, budget=10_000))
+    assert max(len(row.tokens) for row in rows) <= 64
+    assert not any(row.prefix for row in rows), "three tokens are not worth a pass of their own"
+    papers = [Request("p", [*[paper] * 40, i], [i]) for paper in (1, 2) for i in range(50)]
+    rows = list(Trie(papers).rows(width=16, budget=10_000))
+    assert {tuple(row.prefix) for row in rows} == {(1,) * 40, (2,) * 40}, "a paper is computed once, before its rows"

@@ -15,14 +15,14 @@ from harness.models.prefixes.trie import Request
 
 def test_ids_within_the_embeddings_are_known(engine):
     count = embeddings(engine.model)
-    check_ids([0, count - 1], engine.model, "rows.jsonl:3")
-    check_ids([], engine.model, "rows.jsonl:3")
+    check_ids([0, count - 1], embeddings(engine.model), "rows.jsonl:3")
+    check_ids([], embeddings(engine.model), "rows.jsonl:3")
 
 
 def test_the_first_token_beyond_is_named_with_both_numbers(engine):
     count = embeddings(engine.model)
     with pytest.raises(DataError) as error:
-        check_ids([1, count + 1, count], engine.model, "rows.jsonl:3")
+        check_ids([1, count + 1, count], embeddings(engine.model), "rows.jsonl:3")
     assert error.value.problem.startswith(f"rows.jsonl:3: token {count + 1} is beyond the model's {count:,} embeddings")
 
 

@@ -19,7 +19,7 @@ from harness.errors import DeviceError, SuiteError
 from harness.files import Json
 from harness.models.answering.slots import Slots, bytes_per_token
 from harness.models.answering.tree import Prefix, TreeModel
-from harness.models.loading.vocabulary import check_ids, padding
+from harness.models.loading.vocabulary import check_ids, embeddings, padding
 from harness.models.prefixes.trie import SHARED_AT_LEAST
 from harness.models.tools.memory import free_memory_bytes, give_back_memory
 from harness.models.tools.progress import Watch, unwatched
@@ -102,16 +102,18 @@ class Generator:
         self.slots = SLOTS.get(self.device.type, SLOTS["cpu"])
         self.watch: Watch = unwatched
         self.special = {number: token for token, number in tokenizer.get_added_vocab().items()}
+        self.texts: dict[int, str] = {}  # of tokens alone
 
     @torch.inference_mode()
     def complete(
         self, prompts: Sequence[Prompt], stop_ids: Sequence[int], temperature: float = 0.0, seed: int = 0
     ) -> list[Completion]:
         """Per prompt its completion. Raises SuiteError for a prompt that leaves no room, NotFinite for nan or inf."""
+        known = embeddings(self.model)
         for prompt in prompts:
             if not prompt.ids:
                 raise SuiteError(f"sample {prompt.name}: its prompt has no tokens.")
-            check_ids(prompt.ids, self.model, f"sample {prompt.name}", self.tokenizer)
+            check_ids(prompt.ids, known, f"sample {prompt.name}", self.tokenizer)
             if len(prompt.ids) + prompt.max_new_tokens > self.context_length:
                 raise SuiteError(
                     f"sample {prompt.name}: {len(prompt.ids)} prompt tokens and {prompt.max_new_tokens} new ones exceed "
@@ -269,7 +271,7 @@ class Generator:
             return self._completion(one, one.new[:-1], "end")
         if self.special.get(one.new[-1]) in one.prompt.stop_strings:
             return self._completion(one, one.new[:-1], "stop")
-        if one.prompt.stop_strings:
+        if one.prompt.stop_strings and self._may_stop(one.new[-1], one.prompt.stop_strings):
             # A token holds at least one byte, and a character at most four: enough tokens to hold any stop string.
             last = max(len(stop.encode()) for stop in one.prompt.stop_strings) + 4
             end = self.tokenizer.decode(one.new[-last:], skip_special_tokens=True)
@@ -280,6 +282,16 @@ class Generator:
         if len(one.new) >= one.prompt.max_new_tokens:
             return self._completion(one, one.new, "length")
         return None
+
+    def _may_stop(self, token: int, stop_strings: Sequence[str]) -> bool:
+        """Whether one of them may end within the token: its text holds their last character, or does not tell alone.
+
+        A blank does not tell, since some tokenizers leave it out at the start of a text; nor does a part of a character.
+        """
+        text = self.texts.get(token)
+        if text is None:
+            text = self.texts[token] = self.tokenizer.decode([token], skip_special_tokens=True)
+        return "\ufffd" in text or any(stop[-1] == " " or stop[-1] in text for stop in stop_strings)
 
     def _completion(self, one: _Sequence, ids: list[int], finish_reason: FinishReason) -> Completion:
         text = self.tokenizer.decode(ids, skip_special_tokens=True)

@@ -12,7 +12,7 @@ import torch
 
 from harness.errors import DeviceError, SuiteError
 from harness.models.answering.tree import Prefix, TreeModel
-from harness.models.loading.vocabulary import check_ids
+from harness.models.loading.vocabulary import check_ids, embeddings
 from harness.models.prefixes.masks import Unsupported, language_model
 from harness.models.prefixes.trie import Request, Row, Trie
 from harness.models.tools.memory import give_back_memory
@@ -23,6 +23,7 @@ TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}  # tokens of one forward pass
 ROW_TOKENS = {"cpu": 64, "cuda": 256}  # tokens of one row: each attends to its whole row, masked
 PLAIN_LOGITS = 2**28  # elements of the logits of one plain forward pass
 PREFIX_WORTH = 4  # batches; where a subtree's requests fill more of them, their common prefix is computed once
+MASK_AT_ONCE = 2**26  # elements of the mask of one forward pass; attention takes three bytes for each
 
 
 class Likelihood(NamedTuple):
@@ -69,8 +70,9 @@ class LikelihoodScorer:
     @torch.inference_mode()
     def score(self, requests: Sequence[Request]) -> list[Likelihood]:
         """Per request the log-likelihood of its target. Raises SuiteError naming one that cannot be scored."""
+        known = embeddings(self.model)
         for request in requests:
-            self._check(request)
+            self._check(request, known)
         if not requests:
             return []
         found = _Found(requests)
@@ -84,11 +86,11 @@ class LikelihoodScorer:
                 self._score_tree(self.tree, trie, requests, found)
         return found.likelihoods()
 
-    def _check(self, request: Request) -> None:
+    def _check(self, request: Request, known: int) -> None:
         for what, ids in (("context", request.context), ("target", request.target)):
             if not len(ids):
                 raise SuiteError(f"sample {request.name}: its {what} has no tokens.", "Nothing can be scored there.")
-            check_ids(ids, self.model, f"sample {request.name}")
+            check_ids(ids, known, f"sample {request.name}")
         size = len(request.context) + len(request.target)
         if size > self.context_length + 1:  # nothing is computed on the last token
             raise SuiteError(
@@ -100,6 +102,8 @@ class LikelihoodScorer:
     def _score_tree(self, tree: TreeModel, trie: Trie, requests: Sequence[Request], found: _Found) -> None:
         under: dict[tuple[int, ...], list[Row]] = {}
         for row in trie.rows(self.row_tokens, PREFIX_WORTH * self.tokens_at_once):
+            is_long = row.is_sequence and len(row.tokens) > len(row.prefix) and _mask_size(row) > MASK_AT_ONCE
+            row = row.from_the_start() if is_long else row  # which needs no mask
             under.setdefault(tuple(row.prefix), []).append(row)
         kept: list[tuple[tuple[int, ...], Prefix]] = []  # prefixes in use; each continues the one before
         for tokens, rows in under.items():
@@ -122,7 +126,16 @@ class LikelihoodScorer:
                 return [_alone(row, part) for part in parts]
 
             rows.sort(key=lambda row: -len(row.tokens))
-            self._in_batches(rows, lambda row: len(row.tokens), compute, halves, lambda row: requests[min(row.scored)])
+            self._in_batches(
+                rows,
+                _Items(
+                    size=lambda row: len(row.tokens),
+                    at_most=lambda row: MASK_AT_ONCE // _mask_size(row),
+                    compute=compute,
+                    halves=halves,
+                    request=lambda row: requests[min(row.scored)],
+                ),
+            )
 
     def _score_rows(
         self, tree: TreeModel, rows: Sequence[Row], prefix: Prefix | None, requests: Sequence[Request], found: _Found
@@ -175,47 +188,53 @@ class LikelihoodScorer:
 
         self._in_batches(
             order,
-            lambda i: len(requests[i].context) + len(requests[i].target),
-            compute,
-            lambda _: None,
-            lambda i: requests[i],
+            _Items(
+                size=lambda i: len(requests[i].context) + len(requests[i].target),
+                at_most=lambda _: len(requests),
+                compute=compute,
+                halves=lambda _: None,
+                request=lambda i: requests[i],
+            ),
         )
 
-    def _in_batches(
-        self,
-        items: list[Any],
-        size: Callable[[Any], int],
-        compute: Callable[[Sequence[Any]], None],
-        halves: Callable[[Any], list[Any] | None],
-        named: Callable[[Any], Request],
-    ) -> None:
+    def _in_batches(self, items: list[Any], how: _Items) -> None:
         """Compute the items in batches within the token budget; a batch that runs out of memory is tried in halves.
 
-        Items come longest first, so the first one of a batch says how many fit. `halves` splits a single item, or says
-        None where it cannot be split.
+        Items come longest first, so the first one of a batch says how many fit.
         """
         waiting = list(items)
         while waiting:
-            fits = max(1, min(self.tokens_at_once // size(waiting[0]), self.rows_at_once))
+            first = waiting[0]
+            fits = max(1, min(self.tokens_at_once // how.size(first), how.at_most(first), self.rows_at_once))
             batch, waiting = waiting[:fits], waiting[fits:]
             failed: BaseException | None = None
             try:
-                compute(batch)
+                how.compute(batch)
             except (RuntimeError, MemoryError) as error:
                 if not says_out_of_memory(error):
                     raise
                 failed = error.with_traceback(None)  # which would hold tensors
             if failed is not None:
                 give_back_memory(self.device)
-                smaller = halves(batch[0]) if len(batch) == 1 else batch
+                smaller = how.halves(batch[0]) if len(batch) == 1 else batch
                 if smaller is None:
                     raise DeviceError(
-                        f"sample {named(batch[0]).name}: memory of {self.device} runs out on this sample alone "
-                        f"({size(batch[0])} tokens).",
+                        f"sample {how.request(batch[0]).name}: memory of {self.device} runs out on this sample alone "
+                        f"({how.size(batch[0])} tokens).",
                         "Use a device with more memory, a smaller model or a shorter sample.",
                     ) from failed
-                self.tokens_at_once = max(1, sum(map(size, batch)) // 2)
+                self.tokens_at_once = max(1, sum(map(how.size, batch)) // 2)
                 waiting = [*smaller, *waiting]
+
+
+class _Items(NamedTuple):
+    """How rows, or plain requests, are computed in batches."""
+
+    size: Callable[[Any], int]  # tokens of an item
+    at_most: Callable[[Any], int]  # items of a batch of which it is the longest
+    compute: Callable[[Sequence[Any]], None]
+    halves: Callable[[Any], list[Any] | None]  # of a single item; None where it cannot be split
+    request: Callable[[Any], Request]  # whose name stands for the item in an error
 
 
 class _Found:
@@ -262,6 +281,11 @@ def picked(logits: torch.Tensor, at: torch.Tensor, tokens: torch.Tensor) -> tupl
     own = logits[at, tokens]
     spread = logits.sub_(highest[:, None]).exp_().sum(-1).log_().add_(highest)
     return own - spread[at], best[at] == tokens
+
+
+def _mask_size(row: Row) -> int:
+    """Elements of the row's mask: its tokens by all that they may see."""
+    return len(row.tokens) * (len(row.prefix) + len(row.tokens))
 
 
 def _alone(row: Row, requests: Sequence[int]) -> Row:

@@ -7,7 +7,12 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+from lm_eval.models.utils import (
+    handle_stop_sequences,
+    has_bos_prefix,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
 
 from harness.errors import SuiteError
 from harness.models.answering.generation import Completion, Generator, Prompt
@@ -42,6 +47,7 @@ class HarnessLM(HFLM):
         self.scorer = LikelihoodScorer(self.model, self.device, self.max_length, pad=pad, rows_at_once=rows)
         self.generator = Generator(self.model, self.scorer.tree, self.tokenizer, self.device, self.max_length)
         self.completions: dict[str, Completion] = {}  # by the context that they follow
+        self.tokenized: dict[str, list[int]] = {}  # texts of the requests that are being scored
         if rows is not None:
             self.generator.slots = min(self.generator.slots, rows)
 
@@ -49,6 +55,31 @@ class HarnessLM(HFLM):
     def how(self) -> str:
         """How requests are scored: "tree", or "plain: " and why."""
         return self.scorer.how
+
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """Per request the log-likelihood of its continuation in nats, and whether that is the greedy one.
+
+        Each distinct text is tokenized once, all of them in one call: one by one takes longer than a GPU needs to score.
+        """
+        texts = {text for request in requests for text in _texts(*request.args)}
+        self.tokenized = self._ids(sorted(texts))
+        try:
+            return list(super().loglikelihood(requests, disable_tqdm))
+        finally:
+            self.tokenized = {}
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **settings: Any) -> list[int]:
+        """The text's token ids."""
+        if add_special_tokens is None and not settings and string in self.tokenized:
+            return self.tokenized[string]
+        return list(super().tok_encode(string, add_special_tokens, **settings))
+
+    def _ids(self, texts: list[str]) -> dict[str, list[int]]:
+        """The texts' token ids as `tok_encode` gives them, but for those that begin with the token of a beginning."""
+        first = self.tokenizer.decode(self.prefix_token_id)
+        texts = [text for text in texts if not has_bos_prefix(text, first)]
+        special = {} if self.add_bos_token is None else {"add_special_tokens": self.add_bos_token}
+        return dict(zip(texts, self.tokenizer(texts, **special)["input_ids"], strict=True)) if texts else {}
 
     def _loglikelihood_tokens(
         self,
@@ -125,6 +156,11 @@ class CheckpointLM(HarnessLM):
                 continue_final_message=not add_generation_prompt,
             )
         )
+
+
+def _texts(context: str, continuation: str) -> tuple[str, ...]:
+    """What lm-eval tokenizes of a request: context and continuation, and the context without the blanks at its end."""
+    return (context + continuation, context.rstrip()) if context else ()
 
 
 def _named(number: int, strings: Sequence[str] | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from harness.models.answering.replay import Steps
 from harness.models.answering.tree import Prefix, TreeModel
 from harness.models.prefixes.trie import Row
 
@@ -25,9 +26,11 @@ class Slots:
         self.shared = prefix.length if prefix else 0
         self.lengths: list[int] = []
         count = model.config.get_text_config().num_hidden_layers
+        self.held: dict[tuple[str, int, int], torch.Tensor] = {}  # keys, and values, of all layers with that H and D
         self.layers = [_layer(self, number) for number in range(count)]
         self.cache = Cache(layers=self.layers)
         self.filling: range | None = None  # slots whose prompts are computed now; None: one token for each in use
+        self.steps = Steps(size, capacity, model.device) if model.device.type == "cuda" else None
 
     def fill(self, tree: TreeModel, sequences: Sequence[list[int]], at: int) -> torch.Tensor:
         """Compute the sequences into the slots from `at` on; last hidden states at each one's last token (n, C)."""
@@ -41,26 +44,42 @@ class Slots:
 
     def step(self, tree: TreeModel, tokens: Sequence[int]) -> torch.Tensor:
         """Compute one more token of each sequence in use; its last hidden states (n, C)."""
+
+        def compute(tokens: torch.Tensor, lengths: torch.Tensor, width: int) -> torch.Tensor:
+            self.at, self.width = lengths, width
+            return tree.next_states(tokens, lengths, width, self.cache)
+
         self.filling = None
-        lengths = torch.tensor(self.lengths, device=tree.device)
-        self.at, self.width = lengths, max(self.lengths) + 1
-        states = tree.next_states(torch.tensor(tokens, device=tree.device), lengths, self.width, self.cache)
+        if self.steps is None:
+            states = compute(torch.tensor(tokens), torch.tensor(self.lengths), max(self.lengths) + 1)
+        else:
+            states = self.steps.states(compute, tokens, self.lengths)
         self.lengths = [length + 1 for length in self.lengths]
         return states
 
+    def room(self, what: str, layer: int, like: torch.Tensor) -> torch.Tensor:
+        """Where a layer's keys or values (size, H, capacity, D) are kept; `like` has their H and D."""
+        kind = (what, like.shape[1], like.shape[-1])
+        if kind not in self.held:
+            shape = (len(self.layers), self.size, like.shape[1], self.capacity, like.shape[-1])
+            self.held[kind] = like.new_zeros(shape)
+        return self.held[kind][layer]
+
     def release(self) -> None:
         """Give up the memory now. Slots and layers refer to each other, so Python alone would keep it for a while."""
+        if self.steps is not None:
+            self.steps.release()
         for layer in self.layers:
             layer.keys = layer.values = None
         self.layers.clear()
+        self.held.clear()
 
     def free(self, slot: int, last: int) -> None:
         """Give the slot up. The last one in use moves there, so those in use stay the first n."""
         if slot != last:
             length = self.lengths[last]
-            for layer in self.layers:
-                layer.keys[slot, :, :length] = layer.keys[last, :, :length]
-                layer.values[slot, :, :length] = layer.values[last, :, :length]
+            for held in self.held.values():
+                held[:, slot, :, :length] = held[:, last, :, :length]
             self.lengths[slot] = self.lengths[last]
         self.lengths.pop()
 
@@ -81,9 +100,8 @@ def _layer(slots: Slots, number: int) -> Any:
 
         def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
             if self.keys is None:
-                _, heads, _, width = key_states.shape
-                self.keys = key_states.new_zeros((slots.size, heads, slots.capacity, width))
-                self.values = value_states.new_zeros((slots.size, heads, slots.capacity, value_states.shape[-1]))
+                self.keys = slots.room("keys", number, key_states)
+                self.values = slots.room("values", number, value_states)
                 self.is_initialized = True
             if slots.filling is not None:
                 if slots.prefix is not None:

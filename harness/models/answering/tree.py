@@ -101,11 +101,13 @@ class TreeModel:
         row = Row(tokens[:known], list(tokens[known:]), list(new), [len(new)] * len(new))
         made = Prefix(earlier.layers if earlier else None)
         cache = made.cache(keep=True)
-        depths = torch.tensor([row.depths], device=self.device)
+        depths, mask = torch.tensor([row.depths], device=self.device), None
+        if known:  # else as models compute it, without a mask in memory
+            mask = self.masks.of_rows(depths, torch.tensor([row.ends], device=self.device), known)
         self.body(
             input_ids=torch.tensor([row.tokens], device=self.device),
             position_ids=depths,
-            attention_mask=self.masks.of_rows(depths, torch.tensor([row.ends], device=self.device), known),
+            attention_mask=mask,
             past_key_values=cache,
             use_cache=True,
         )

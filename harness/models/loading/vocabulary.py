@@ -13,9 +13,8 @@ def embeddings(model: Any) -> int:
     return int(model.get_input_embeddings().weight.shape[0])
 
 
-def check_ids(ids: Sequence[int], model: Any, what: str, tokenizer: Any = None) -> None:
-    """Raise DataError where one of the token ids is beyond the model's embeddings; `what` holds them, in the message."""
-    count = embeddings(model)
+def check_ids(ids: Sequence[int], count: int, what: str, tokenizer: Any = None) -> None:
+    """Raise DataError where a token id is beyond a model's `count` embeddings; `what` holds the ids, in the message."""
     if max(ids, default=0) < count:
         return
     beyond = next(token for token in ids if token >= count)

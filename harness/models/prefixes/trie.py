@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy
 
 SHARED_AT_LEAST = 16  # tokens; a shorter common prefix is not worth a pass of its own
+WIDEST = 2**13  # tokens of a row that branches: its mask has the square of that
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Row:
         """Whether nothing branches: each token is an ancestor of all later ones."""
         return all(end == len(self.tokens) for end in self.ends)
 
+    def from_the_start(self) -> Row:
+        """The same sequence with its prefix as tokens of its own; only for one that does not branch."""
+        known, tokens = len(self.prefix), [*self.prefix, *self.tokens]
+        scored = {request: [known + place for place in places] for request, places in self.scored.items()}
+        return Row([], tokens, list(range(len(tokens))), [len(tokens)] * len(tokens), scored)
+
 
 class Trie:
     """Requests sorted by their tokens, with the number of tokens that each shares with the one before it.
@@ -73,29 +80,30 @@ class Trie:
         return sum(map(len, self.paths)) - sum(self.shared)
 
     def rows(self, width: int, budget: int) -> Iterator[Row]:
-        """The requests as rows of about `width` tokens; wider where requests share much.
+        """The requests as rows of about `width` tokens; wider where requests share much, up to WIDEST.
 
-        Where the requests of a subtree hold more than `budget` tokens, their common prefix becomes the `prefix` of
-        its rows: it is to be computed once, before them.
+        Where the requests of a subtree hold more than `budget` tokens, or more than a row may hold and share much of
+        it, their common prefix becomes the `prefix` of its rows: it is to be computed once, before them.
         """
         yield from self._rows(0, len(self.paths), 0, width, budget)
 
     def _rows(self, low: int, high: int, cached: int, width: int, budget: int) -> Iterator[Row]:
         """Rows of the requests low..high, whose first `cached` tokens are computed beforehand.
 
-        A range above the budget is split where its requests branch, right after their common prefix. Branches that
-        are above the budget themselves are split again; those between them fill rows together.
+        A range that is too large for a row is split where its requests branch, right after their common prefix.
+        Branches that are too large themselves are split again; those between them fill rows together.
         """
-        if self._tokens(low, high, cached) > budget and high - low > 1:
+        tokens, too_large = self._tokens(low, high, cached), min(budget, WIDEST)
+        if tokens > too_large and high - low > 1:
             common = min(min(self.shared[low + 1 : high]), min(self.reusable[low:high]))
-            if common - cached >= SHARED_AT_LEAST:
+            if common - cached >= (SHARED_AT_LEAST if tokens > budget else WIDEST // 8):
                 cached = common
             else:
                 common = max(common, cached)
             small = low  # the first request since the last large branch
             starts = [low, *(i for i in range(low + 1, high) if self.shared[i] <= common), high]
             for start, end in zip(starts[:-1], starts[1:]):
-                if (start, end) != (low, high) and self._tokens(start, end, cached) > budget:
+                if (start, end) != (low, high) and self._tokens(start, end, cached) > too_large:
                     yield from self._fill(small, start, cached, width, budget)
                     yield from self._rows(start, end, cached, width, budget)
                     small = end
@@ -109,12 +117,13 @@ class Trie:
         shared = sum(max(self.shared[i], cached) for i in range(low + 1, high)) + cached
         return sum(len(self.paths[i]) for i in range(low, high)) - shared
 
-    def _fill(self, low: int, high: int, cached: int, width: int, limit: int) -> Iterator[Row]:
+    def _fill(self, low: int, high: int, cached: int, width: int, budget: int) -> Iterator[Row]:
         """Rows of the requests low..high, filled greedily.
 
         A row ends near its width, at the boundary where neighbours share least: what they share is computed twice.
-        It grows beyond its width while they share more than a quarter of it, but never beyond `limit`.
+        It grows beyond its width while they share more than a quarter of it, but never beyond `budget` or WIDEST.
         """
+        limit = min(budget, WIDEST)
         while low < high:
             size, best = len(self.paths[low]) - cached, 0  # best: the request before which the row had better end
             end = high

@@ -10,7 +10,7 @@ from trl import SFTConfig, SFTTrainer
 
 from harness.files import Json, read_json_lines
 from harness.models.loading.load import load_tokenizer
-from harness.models.loading.vocabulary import check_ids, padding
+from harness.models.loading.vocabulary import check_ids, embeddings, padding
 from harness.recipe import FinetuneSettings
 from harness.training.finetuning.base import load_base
 from harness.training.finetuning.conversations import check_template, conversation_tokens
@@ -48,8 +48,9 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
     encoded = conversation_tokens(rows, tokenizer, settings.max_length)
     watched = conversation_tokens(kept, tokenizer, settings.max_length).rows
     model = load_base(task, settings)
+    known = embeddings(model)
     for row, one in zip([*rows, *kept], [*encoded.rows, *watched], strict=True):
-        check_ids(one["input_ids"], model, str(row["origin"]), tokenizer)
+        check_ids(one["input_ids"], known, str(row["origin"]), tokenizer)
     token_ids = [row["input_ids"] for row in encoded.rows]
     trained = [(weight, weight.data) for weight in model.parameters() if weight.requires_grad]
     trainer: Any = FiniteSFTTrainer(

@@ -12,7 +12,7 @@ from typing import Any
 from harness.data.sources import Row
 from harness.errors import RecipeError
 from harness.files import Json, read_json_lines
-from harness.models.loading.vocabulary import check_ids
+from harness.models.loading.vocabulary import check_ids, embeddings
 from harness.recipe import PretrainSettings
 from harness.training.pretraining.blocks import cut_documents, packed_blocks
 from harness.training.pretraining.fresh import fresh_like, fresh_model
@@ -38,8 +38,9 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
     else:
         blocks, truncated = cut_documents(texts, tokenizer, length)
     watched = _held_out(read_json_lines(folder / HELD_OUT), tokenizer, length)
+    known = embeddings(model)
     for what, ids in [*(("block", ids) for ids in blocks), *(("held-out row", row["input_ids"]) for row in watched)]:
-        check_ids(ids, model, f"{task.name}: a {what}", tokenizer)
+        check_ids(ids, known, f"{task.name}: a {what}", tokenizer)
     trainer = _trainer(folder, task, model, tokenizer, blocks)
     trainer.watch(folder, task, watched)
     return Prepared(trainer, tokenizer, rows=rows, training_rows=len(blocks), truncated_rows=truncated)
