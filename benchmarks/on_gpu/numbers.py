@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -206,12 +207,15 @@ def replayed_steps(checks: Checks, device: str, small: bool) -> None:
         new = 8 if small else LONG
         found: dict[str, list[list[int]]] = {}
 
-        def run(way: str, recorded_at: int, one: Any = one, ids: Any = ids, found: Any = found) -> None:
+        def run(way: str, recorded_at: int, one: Any = one, ids: Any = ids, found: Any = found, new: int = new) -> None:
             with mock.patch.object(replay, "RECORDED_AT", recorded_at):
                 found[way] = [list(made.ids) for made in one.complete([str(i) for i in range(len(ids))], ids, new)]
 
-        ways = {"replayed": replay.RECORDED_AT, "launched": sys.maxsize}
-        times = setting.in_turn({way: lambda way=way: run(way, ways[way]) for way in ways}, 2, device)  # type: ignore[misc]
+        ways = {
+            "replayed": partial(run, "replayed", replay.RECORDED_AT),
+            "launched": partial(run, "launched", sys.maxsize),
+        }
+        times = setting.in_turn(ways, 2, device)
         made = sum(map(len, found["launched"]))
         checks.that(f"{dtype}: the same answers, steps replayed or launched", found["replayed"] == found["launched"])
         for way, measured in times.items():

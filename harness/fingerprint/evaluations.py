@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.environment import computes_bfloat16, version_of
 from harness.files import FileDigests, Json
@@ -85,14 +86,14 @@ class EvaluationKeys:
         self._suites: dict[int, tuple[Suite, Json]] = {}  # by id of what it holds
         self._known: dict[tuple[int, str, str], PlannedEvaluation] = {}
 
-    def of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, dtype: str) -> PlannedEvaluation:
+    def of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, how: Arithmetic) -> PlannedEvaluation:
         """The evaluation of that checkpoint by the suite, as the subject's."""
         known = self._known.get((id(suite), checkpoint.key, subject.id))
         if known is None:
-            known = self._known[id(suite), checkpoint.key, subject.id] = self._of(suite, checkpoint, subject, dtype)
+            known = self._known[id(suite), checkpoint.key, subject.id] = self._of(suite, checkpoint, subject, how)
         return known
 
-    def _of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, dtype: str) -> PlannedEvaluation:
+    def _of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, how: Arithmetic) -> PlannedEvaluation:
         if id(suite) not in self._suites:
             self._suites[id(suite)] = suite, suite_spec(suite)
         own = {**self._suites[id(suite)][1], "data": self._data(suite, checkpoint)}
@@ -101,9 +102,11 @@ class EvaluationKeys:
             "checkpoint": checkpoint.key,
             "questions": {name: own[name] for name in ("to_sample", "asks", "system_prompt", "data")},
             "code": self._served_code if checkpoint.is_served else self._answers_code,
-            "dtype": None if checkpoint.is_served else dtype,
+            "dtype": None if checkpoint.is_served else how.dtype,
             "lm_eval": self._lm_eval if asks_lm_eval else None,
         }
+        if how.fixed_batches and not checkpoint.is_served:
+            answers["batches"] = "fixed"
         spec: Json = {
             "checkpoint": checkpoint.key,
             "suite": own,
@@ -183,3 +186,15 @@ def suite_spec(suite: Suite) -> Json:
 def dtype_on(device: str) -> str:
     """The dtype in which a model is measured: bfloat16 on GPUs that compute it, else float32."""
     return "bfloat16" if device.startswith("cuda") and computes_bfloat16(device) else "float32"
+
+
+class Arithmetic(NamedTuple):
+    """How a model is computed where it is measured."""
+
+    dtype: str
+    fixed_batches: bool  # of the same sizes whatever memory is free, so that sums are rounded in the same order
+
+
+def arithmetic_on(device: str, exact: bool) -> Arithmetic:
+    """As fast as it is good enough; `exact` is float32, and on a GPU fixed batches (on a CPU they are so anyway)."""
+    return Arithmetic("float32" if exact else dtype_on(device), exact and device.startswith("cuda"))

@@ -13,7 +13,7 @@ from harness.files import FileDigests
 from harness.fingerprint.checkpoints import PlannedStage, StageKeys
 from harness.fingerprint.code import ROWS, CodeDigests
 from harness.fingerprint.data import DataKeys
-from harness.fingerprint.evaluations import EvaluationKeys, PlannedEvaluation, dtype_on
+from harness.fingerprint.evaluations import Arithmetic, EvaluationKeys, PlannedEvaluation, arithmetic_on
 from harness.fingerprint.values import digest
 from harness.recipe import Subject
 from harness.suite import Suite
@@ -36,6 +36,7 @@ class Keys:
     without_data: bool = False
     last_lm_eval: Callable[[], str | None] = _none
     limit: int | None = None  # samples of a suite that a model is asked, at most
+    exact: bool = False  # evaluations are computed in float32, in batches of a fixed size
 
     @cached_property
     def code(self) -> CodeDigests:
@@ -55,6 +56,11 @@ class Keys:
     def _evaluations(self) -> EvaluationKeys:
         return EvaluationKeys(self.root, self.data, self.code, self.suites, self.last_lm_eval, self.limit)
 
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        """How models are computed where they are measured."""
+        return arithmetic_on(self.device, self.exact)
+
     def chain(self, subject: Subject) -> tuple[PlannedStage, ...]:
         """The stages that lead to a subject, first to last."""
         return self._stages.chain(subject)
@@ -69,7 +75,7 @@ class Keys:
 
     def evaluation(self, suite: Suite, subject: Subject) -> PlannedEvaluation:
         """The whole suite, measured on the subject."""
-        return self._evaluations.of(suite, self.last(subject), subject, dtype_on(self.device))
+        return self._evaluations.of(suite, self.last(subject), subject, self.arithmetic)
 
     def rows(self, wanted: Rows | Mix, scale: Scale) -> str:
         """Key of what the rows are read from, and by which code."""

@@ -24,7 +24,7 @@ from harness.evaluation.asking.record import recorded
 from harness.evaluation.scored.publish import publish, unpublished
 from harness.files import disk_errors_explained
 from harness.fingerprint.checkpoints import PlannedStage
-from harness.fingerprint.evaluations import PlannedEvaluation, dtype_on
+from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.fingerprint.values import digest
 from harness.jobs.context import JobContext, place_of
 from harness.jobs.devices import device_inside
@@ -178,11 +178,13 @@ class MeasuringJob:
                 key=key, name=suite.name, asks=suite.asks, system_prompt=suite.system_prompt, limit=one.planned.limit
             )
             suites.setdefault(key, asked_suite)
+        how = self.context.results.keys.arithmetic  # the key's, whichever of several GPUs this one is
         request = MeasureRequest(
             measures=self.planned.key,
             model=place_of(self.planned, self.context.results.keys.root),
             device=device_inside(device),
-            dtype=dtype_on(self.context.results.keys.device),  # the key's, whichever of several GPUs this one is
+            dtype=how.dtype,
+            fixed_batches=how.fixed_batches,
             threads=_begun_with(folder) or job.threads,
             suites=tuple(suites.values()),
         )

@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="a,b:fewshot=5,chat=true",
         help="measure by these tasks of lm-eval too: names, or task files (.yaml), each with its settings",
     )
+    group.addoption(
+        "--exact", action="store_true", help="on a GPU: measure in float32, in batches that free memory does not change"
+    )
     group.addoption("--limit", type=int, metavar="N", help="ask the first N samples of each suite, drawn by digest")
     group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
 

@@ -84,7 +84,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         else "--gpu is set" if config.getoption("--gpu")
         else "no --gpu, no --scale"
     )  # fmt: skip
-    devices = ", ".join(setup.options.devices)
+    devices = ", ".join(setup.options.devices) + (" in float32 (--exact)" if setup.options.exact else "")
     limit = f", at most {setup.options.limit} samples of a suite (--limit)" if setup.options.limit else ""
     lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.root}{limit}"]
     return lines + ([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])

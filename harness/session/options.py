@@ -14,7 +14,7 @@ from harness.errors import HarnessError, RecipeError
 from harness.jobs.devices import parse
 from harness.session.settings import Settings
 
-REPEATED = ("--gpu", "--data-root", "--store", "--results", "--limit", "--tasks", "--endpoint", "--model")
+REPEATED = ("--gpu", "--exact", "--data-root", "--store", "--results", "--limit", "--tasks", "--endpoint", "--model")
 TRACKERS = ("wandb", "tensorboard", "mlflow")
 
 
@@ -37,6 +37,7 @@ class Options:
     models: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     limit: int | None = None
+    exact: bool = False
     endpoint: str | None = None
     typed: str = ""  # those that a suggested command repeats: " --gpu 0 --store /data/store"
 
@@ -71,6 +72,7 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
         models=tuple(given("--model")),
         tasks=tuple(dict.fromkeys(split_tasks(given("--tasks") or ""))),
         endpoint=given("--endpoint"),
+        exact=given("--exact"),
         typed=repeated({name: given(name) for name in REPEATED}),
         limit=checked_limit(given("--limit"), given("--baseline"), given("--adaptive")),
     )
@@ -81,7 +83,8 @@ def repeated(given: Mapping[str, Any]) -> str:
     words = []
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:
-            words += [] if one is None else [name, shlex.quote(str(one))]
+            is_flag = isinstance(one, bool)
+            words += [] if one is None or one is False else [name] if is_flag else [name, shlex.quote(str(one))]
     return "".join(f" {word}" for word in words)
 
 

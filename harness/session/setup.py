@@ -123,6 +123,7 @@ def open_setup(root: Path, store: Store, options: Options) -> Setup:
         device=options.devices[0],
         last_lm_eval=lambda: _last_lm_eval(store),
         limit=options.limit,
+        exact=options.exact,
     )
     baseline = read(store, options.baseline) if options.baseline is not None else None
     setup = Setup(project, store, options, keys, baseline, tuple(load_reports(root, Report)))

@@ -69,6 +69,7 @@ class MeasureRequest:
     dtype: str
     threads: int
     suites: tuple[AskedSuite, ...]
+    fixed_batches: bool = False  # batches as they are, whatever memory is free
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,6 +103,18 @@ def test_a_gpu_measures_in_other_numbers_and_which_one_does_not_matter():
     assert (dtype_on("cpu"), dtype_on("cuda:3")) == ("float32", "bfloat16")
 
 
+def test_exact_answers_are_others_on_a_gpu_and_the_same_on_a_cpu():
+    keys = {
+        (device, exact): planned(device=device, exact=exact) for device in ("cpu", "cuda:0") for exact in (True, False)
+    }
+    assert keys["cpu", True].key == keys["cpu", False].key, "float32 in batches of a fixed size anyway"
+    assert len({one.answers_key for one in keys.values()}) == 3
+    exact = keys["cuda:0", True].answers
+    assert (exact["dtype"], exact["batches"]) == ("float32", "fixed")
+    assert keys_of(device="cuda:0", exact=True).arithmetic == ("float32", True)
+    assert keys_of(device="cpu", exact=True).arithmetic == ("float32", False)
+
+
 def test_the_scores_stand_on_the_answers():
     found = planned()
     assert found.spec["answers"] == found.answers_key

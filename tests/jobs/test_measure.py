@@ -270,9 +270,11 @@ TOO_LONG = dataclasses.replace(LOOK, name="too_long", asks=[Generate(max_new_tok
 def test_the_dtype_is_the_keys_whichever_of_several_gpus_answers(made, own, tmp_path, monkeypatch):
     """A machine may hold GPUs with bfloat16 and without."""
     work, _ = job_of(made, own, ASKED)
-    monkeypatch.setattr("harness.jobs.measure.dtype_on", lambda device: f"that of {device}")
+    of_keys = dataclasses.replace(made.results.keys, device="cuda:0", exact=True)
+    monkeypatch.setattr(work.context.results, "keys", of_keys)
     work._write_request(tmp_path, [], SimpleNamespace(threads=1), "cuda:1")
-    assert receive(tmp_path / REQUEST).dtype == f"that of {made.results.keys.device}"
+    request = receive(tmp_path / REQUEST)
+    assert (request.dtype, request.fixed_batches) == of_keys.arithmetic == ("float32", True)
 
 
 def test_suites_that_ask_the_same_are_asked_once_and_each_fails_alone(made, own, pool):

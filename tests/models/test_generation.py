@@ -146,6 +146,26 @@ def test_running_out_of_memory_halves_the_slots_and_changes_nothing(monkeypatch)
     assert max(sizes) > 3
 
 
+def test_fixed_batches_take_no_account_of_free_memory_and_are_never_halved(monkeypatch):
+    from harness.models.answering import generation
+
+    generator = generator_of(tiny("llama"))
+    expected = generator.complete(prompts(), [3])
+    monkeypatch.setattr(generation, "CPU_CACHE", 0)  # nothing is free
+    generator.size_batches(fixed=True)
+    sizes, whole = [], generator._new_slots
+    monkeypatch.setattr(generator, "_new_slots", lambda *given: sizes.append(whole(*given)) or sizes[-1])
+    assert [one.ids for one in generator.complete(prompts(), [3])] == [one.ids for one in expected]
+    assert sizes[0].size == len([one for one in prompts() if one.max_new_tokens])
+
+    def next_states(*_):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(generator.tree, "next_states", next_states)
+    with pytest.raises(DeviceError, match="sequences, and --exact leaves batches as they are"):
+        generator.complete(prompts(), [3])
+
+
 def test_a_sequence_too_large_for_memory_alone_is_named(monkeypatch):
     generator = generator_of(tiny("llama"))
 

@@ -177,3 +177,22 @@ def test_a_sample_too_large_for_memory_alone_is_named(monkeypatch):
     monkeypatch.setattr(scorer.tree, "states", states)
     with pytest.raises(DeviceError, match="sample big: memory of cpu runs out on this sample alone"):
         scorer.score([Request("big", [1, 2, 3], [4, 5])])
+
+
+def test_fixed_batches_are_never_halved(monkeypatch):
+    scorer = LikelihoodScorer(model_of("llama"), "cpu", CONTEXT)
+    scorer.size_batches(fixed=True)
+    requests = questions(12, shots=2)
+    assert_equal("llama", requests, scorer.score(requests))
+
+    def states(*_):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(scorer.tree, "states", states)
+    with pytest.raises(
+        DeviceError, match=r"memory of cpu runs out on a batch of .* tokens, and --exact leaves batches"
+    ):
+        scorer.score(requests)
+    assert scorer.tokens_at_once == 4096
+    scorer.size_batches(fixed=False)
+    assert scorer.tokens_at_once == 512

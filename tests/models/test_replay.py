@@ -1,6 +1,7 @@
 """Steps of decoding as graphs: which shapes are computed, when one is recorded, and what is not. No GPU is needed."""
 
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.tiny_models import TREE, tiny
 class RecordedGraph:
     """A graph of CUDA as far as it can be had on a CPU: a replay computes again what stood in its context."""
 
-    made: list["RecordedGraph"] = []
+    made: ClassVar[list["RecordedGraph"]] = []
 
     def __init__(self):
         self.replayed, self.shared_with, self.is_reset = 0, None, False

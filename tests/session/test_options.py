@@ -12,7 +12,7 @@ from harness.session.settings import Settings
 TYPED = {
     "--gpu": None, "--scale": None, "--track": None, "--data-root": None, "--skip-bad-rows": False, "--no-train": False,
     "--retrain": False, "--reevaluate": False, "--seeds": 1, "--strict-gates": False, "--baseline": None,
-    "--adaptive": False, "--model": [], "--tasks": None, "--limit": None, "--endpoint": None, "--store": None, "--results": None,
+    "--adaptive": False, "--model": [], "--tasks": None, "--limit": None, "--endpoint": None, "--exact": False, "--store": None, "--results": None,
 }  # fmt: skip
 
 SILENT = Settings(Path("store"), Path("results.duckdb"))
@@ -36,6 +36,13 @@ def test_an_option_goes_before_what_the_project_says_and_that_before_the_default
     (tmp_path / "other").mkdir()
     options = read(said, scale="small", data_root=tmp_path / "other")
     assert (options.scale, options.data_root) == ("small", tmp_path / "other")
+
+
+def test_suggested_commands_repeat_what_was_typed():
+    assert read().typed == ""
+    options = read(gpu="0", no_train=True, exact=True, model=["a b", "c"], limit=5)
+    assert options.exact
+    assert options.typed == " --gpu 0 --exact --limit 5 --model 'a b' --model c"
 
 
 def test_a_gpu_means_full_scale_unless_a_scale_is_given():

@@ -44,7 +44,9 @@ class SuiteWorker:
 
     def engine(self, dtype: str) -> Engine:
         """The model in that dtype. Only one is loaded, since two may not fit into memory."""
-        return self.resident.engine(self.request.model, self.request.device, dtype)
+        engine = self.resident.engine(self.request.model, self.request.device, dtype)
+        engine.size_batches(self.request.fixed_batches)
+        return engine
 
     def _engine_that_fits(self, dtype: str, others: set[str]) -> Engine | None:
         """The model in that dtype. None where it does not fit the device's memory, and others are to be asked too."""

@@ -49,6 +49,11 @@ class Engine:
         self.tokens = 0  # asked for so far, in prompts and answers; shared prefixes count each time
         self.rendered = hashlib.sha256()  # over every prompt's token ids, in the order asked
 
+    def size_batches(self, fixed: bool) -> None:
+        """Batches of one size whatever memory is free, so that sums are rounded in the same order; or what fits best."""
+        self.scorer.size_batches(fixed)
+        self.generator.size_batches(fixed)
+
     def watch(self, watch: Watch) -> None:
         """From now on tell this how far each call is; see `harness.models.tools.progress`."""
         self.watched = self.scorer.watch = self.generator.watch = watch

@@ -17,6 +17,7 @@ import torch
 
 from harness.errors import DeviceError, SuiteError
 from harness.files import Json
+from harness.models.answering.likelihood import fixed_batch_too_large
 from harness.models.answering.slots import Slots, bytes_per_token
 from harness.models.answering.tree import Prefix, TreeModel
 from harness.models.loading.vocabulary import check_ids, embeddings, padding
@@ -28,6 +29,7 @@ from harness.worker.failures import says_out_of_memory
 CPU_CACHE = 2**30  # bytes of keys and values held on a CPU
 GPU_CACHE = 0.4  # share of a GPU's free memory for them
 SLOTS = {"cpu": 96, "cuda": 512}  # sequences at most
+FIXED_SLOTS = 64  # where batches are fixed
 PREFILL_TOKENS = {"cpu": 1024, "cuda": 2**15}  # prompt tokens of one forward pass
 
 FinishReason = Literal["end", "stop", "length"]  # by a token that ends the turn, a stop string, or max_new_tokens
@@ -99,10 +101,15 @@ class Generator:
     def __init__(self, model: Any, tree: TreeModel | None, tokenizer: Any, device: Any, context_length: int) -> None:
         self.model, self.tree, self.tokenizer = model, tree, tokenizer
         self.device, self.context_length = torch.device(device), context_length
-        self.slots = SLOTS.get(self.device.type, SLOTS["cpu"])
+        self.size_batches(fixed=False)
         self.watch: Watch = unwatched
         self.special = {number: token for token, number in tokenizer.get_added_vocab().items()}
         self.texts: dict[int, str] = {}  # of tokens alone
+
+    def size_batches(self, fixed: bool) -> None:
+        """As many slots whatever memory is free, an error where it runs out; or as many as fit, up to the device's."""
+        self.fixed = fixed
+        self.slots = FIXED_SLOTS if fixed else SLOTS.get(self.device.type, SLOTS["cpu"])
 
     @torch.inference_mode()
     def complete(
@@ -167,6 +174,8 @@ class Generator:
     def _halve(self, cache: Slots | None, sequences: Sequence[_Sequence], failed: BaseException) -> None:
         """From now on half as many slots, and the memory of these given up. Raises DeviceError where one was too much."""
         size = cache.size if cache else self.slots
+        if self.fixed:
+            raise fixed_batch_too_large(f"{size} sequences", self.device) from failed
         if size == 1:
             raise DeviceError(
                 f"sample {sequences[0].prompt.name}: memory of {self.device} runs out on this sample alone.",
@@ -220,11 +229,12 @@ class Generator:
             if len(shared) >= SHARED_AT_LEAST:
                 asked.prefix = tree.prefix(shared)
         capacity = max(map(_room, waiting))
-        held = CPU_CACHE
-        if self.device.type == "cuda":
-            held = int(free_memory_bytes(self.device) * GPU_CACHE)
-        fit = held // (capacity * bytes_per_token(self.model))
-        return Slots(self.model, max(1, min(self.slots, fit, len(waiting))), capacity, asked.prefix)
+        most = min(self.slots, len(waiting))
+        if not self.fixed:
+            is_gpu = self.device.type == "cuda"
+            held = int(free_memory_bytes(self.device) * GPU_CACHE) if is_gpu else CPU_CACHE
+            most = max(1, min(most, held // (capacity * bytes_per_token(self.model))))
+        return Slots(self.model, most, capacity, asked.prefix)
 
     def _has_outgrown(self, cache: Slots, waiting: Sequence[_Sequence]) -> bool:
         """Whether all that still waits fits slots of half the length, so that more of them can be had."""

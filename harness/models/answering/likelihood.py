@@ -20,6 +20,7 @@ from harness.models.tools.progress import Watch, unwatched
 from harness.worker.failures import says_out_of_memory
 
 TOKENS_AT_ONCE = {"cpu": 512, "cuda": 32_768}  # tokens of one forward pass
+FIXED_TOKENS_AT_ONCE = 4096  # where batches are fixed
 ROW_TOKENS = {"cpu": 64, "cuda": 256}  # tokens of one row: each attends to its whole row, masked
 PLAIN_LOGITS = 2**28  # elements of the logits of one plain forward pass
 PREFIX_WORTH = 4  # batches; where a subtree's requests fill more of them, their common prefix is computed once
@@ -55,7 +56,6 @@ class LikelihoodScorer:
         self.model, self.work = language_model(model), Work()
         self.watch: Watch = unwatched
         self.rows_at_once = rows_at_once or 2**31
-        self.tokens_at_once = TOKENS_AT_ONCE.get(self.device.type, TOKENS_AT_ONCE["cpu"])
         self.row_tokens = ROW_TOKENS.get(self.device.type, ROW_TOKENS["cpu"])
         self.tree: TreeModel | None
         try:
@@ -64,8 +64,16 @@ class LikelihoodScorer:
         except Unsupported as reason:
             self.tree = None
             self.how = f"plain: {reason}"
+        self.size_batches(fixed=False)
+
+    def size_batches(self, fixed: bool) -> None:
+        """Batches of one size, an error where memory runs out; or those of the device, halved where it does."""
+        self.fixed = fixed
+        of_device = TOKENS_AT_ONCE.get(self.device.type, TOKENS_AT_ONCE["cpu"])
+        self.tokens_at_once = FIXED_TOKENS_AT_ONCE if fixed else of_device
+        if self.tree is None:  # it computes all logits
             vocabulary = int(self.model.config.get_text_config().vocab_size)
-            self.tokens_at_once = min(self.tokens_at_once, PLAIN_LOGITS // vocabulary)  # it computes all logits
+            self.tokens_at_once = min(self.tokens_at_once, PLAIN_LOGITS // vocabulary)
 
     @torch.inference_mode()
     def score(self, requests: Sequence[Request]) -> list[Likelihood]:
@@ -214,6 +222,8 @@ class LikelihoodScorer:
                 if not says_out_of_memory(error):
                     raise
                 failed = error.with_traceback(None)  # which would hold tensors
+            if failed is not None and self.fixed:
+                raise fixed_batch_too_large(f"{sum(map(how.size, batch)):,} tokens", self.device) from failed
             if failed is not None:
                 give_back_memory(self.device)
                 smaller = how.halves(batch[0]) if len(batch) == 1 else batch
@@ -281,6 +291,14 @@ def picked(logits: torch.Tensor, at: torch.Tensor, tokens: torch.Tensor) -> tupl
     own = logits[at, tokens]
     spread = logits.sub_(highest[:, None]).exp_().sum(-1).log_().add_(highest)
     return own - spread[at], best[at] == tokens
+
+
+def fixed_batch_too_large(what: str, device: torch.device) -> DeviceError:
+    """The error where memory runs out and batches are not to be changed."""
+    return DeviceError(
+        f"memory of {device} runs out on a batch of {what}, and --exact leaves batches as they are.",
+        "Use a device with more memory, or leave out --exact.",
+    )
 
 
 def _mask_size(row: Row) -> int:
