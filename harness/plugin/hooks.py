@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from signal import SIG_DFL, SIGTERM, default_int_handler, getsignal, signal
+from threading import current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -96,6 +98,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     setup = session.config.stash.get(SETUP, None)
+    if setup is not None and current_thread() is main_thread() and getsignal(SIGTERM) is SIG_DFL:
+        signal(SIGTERM, default_int_handler)  # by which schedulers end a job: as after Ctrl-C, with summary and report
+        session.config.add_cleanup(partial(signal, SIGTERM, SIG_DFL))
     for recipe in setup.project.names if setup else ():
         pytest.register_fixture(
             name=recipe, func=_recipe_fixture(recipe), node=session, params=None, autouse=False, scope="function"

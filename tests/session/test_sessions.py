@@ -243,16 +243,18 @@ def test_retraining_and_reevaluating_make_only_the_selected_anew(tmp_path, proje
     assert json.loads(told.stdout)[0]["n"] == 2
 
 
-def test_ctrl_c_leaves_a_state_that_the_next_session_continues(tmp_path):
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_a_session_that_is_ended_leaves_a_state_that_the_next_one_continues(ended_by, tmp_path):
+    """By Ctrl-C, or as schedulers end their jobs."""
     root = write_project(tmp_path)
     recipe = root / "recipes" / "tiny.py"  # long enough that it is still under way when the signal arrives
-    recipe.write_text(recipe.read_text().replace("learning_rate=1e-2, epochs=1,", "learning_rate=1e-2, epochs=20,"))
+    recipe.write_text(recipe.read_text().replace("learning_rate=1e-2, epochs=1,", "learning_rate=1e-2, epochs=12,"))
     process = start_session(root, "-k", "plain")
     logs = root / ".bench" / "store" / "checkpoints"
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and not list(logs.glob("*.partial/log.jsonl")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ended_by)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 2, output
     assert list(logs.glob("*.partial/trainer/checkpoint-*/complete.json"))
