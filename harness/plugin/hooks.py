@@ -67,6 +67,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[OF_TASKS] = set()
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if getsignal(SIGTERM) is default_int_handler:
+        signal(SIGTERM, SIG_DFL)
+
+
 @contextmanager
 def _usage_errors() -> Iterator[None]:
     """Turn a HarnessError into pytest's usage error: one message, exit status 4."""
@@ -100,7 +105,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     setup = session.config.stash.get(SETUP, None)
     if setup is not None and current_thread() is main_thread() and getsignal(SIGTERM) is SIG_DFL:
         signal(SIGTERM, default_int_handler)  # by which schedulers end a job: as after Ctrl-C, with summary and report
-        session.config.add_cleanup(partial(signal, SIGTERM, SIG_DFL))
     for recipe in setup.project.names if setup else ():
         pytest.register_fixture(
             name=recipe, func=_recipe_fixture(recipe), node=session, params=None, autouse=False, scope="function"
