@@ -11,7 +11,7 @@ from harness.data.reading.formats import row_text
 from harness.data.reading.rows import Access, Loaded, load
 from harness.data.sources import Row
 from harness.errors import DataError
-from harness.files import Json, disk_errors_explained, last_json_line, write_json_lines
+from harness.files import disk_errors_explained, last_json_line, write_json_lines
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.values import rebuilt
 from harness.jobs.context import JobContext, model_place, note_left_out, place_of
@@ -24,6 +24,16 @@ from harness.worker.messages import HELD_OUT, KINDS, RECORD, ROWS, TASK, Trainin
 
 WORKER = "harness.training"
 ASKED_FOR = "asked for by --retrain"
+NOTED = {  # field of a checkpoint's record -> what a session says where it is not zero
+    "last_answer_rows": "of {last_answer_rows:,} of {training_rows:,} rows only the last answer is trained on, because the "
+    "base's chat template renders the answers before it otherwise",
+    "control_token_rows": "the words of {control_token_rows:,} of {training_rows:,} rows hold a control token, such as one "
+    "that ends a turn; the tokenizer reads them as that token (harness data check FILE counts them)",
+    "endless_rows": "in {endless_rows:,} of {training_rows:,} rows no token that ends an answer is trained on, so the model "
+    "does not learn to end its answers: let the base's chat template write the end of a sequence after an assistant's "
+    "turn, or use Finetune(template='chatml')",
+    "recomputes": "activations were recomputed in the backward pass, to fit the GPU",
+}
 
 
 @dataclass(frozen=True)
@@ -66,14 +76,9 @@ class TrainingJob:
                 context.pool.run(WORKER, folder, device, planned.name).wait()
             record = {**json.loads((folder / RECORD).read_text()), "why": why, "project": self.context.store.project}
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
-            if record.get("last_answer_rows"):
-                context.report(Note(_last_answers(planned.name, record)))
-            if record.get("control_token_rows"):
-                context.report(Note(_control_tokens(planned.name, record)))
-            if record.get("recomputes"):
-                context.report(
-                    Note(f"{planned.name}: activations were recomputed in the backward pass, to fit the GPU")
-                )
+            for field, words in NOTED.items():
+                if record.get(field):
+                    context.report(Note(f"{planned.name}: {words.format(**record)}"))
             context.report(Trained(planned.name))
         self.rows = TrainingRows()
 
@@ -180,17 +185,3 @@ def _check_text(planned: PlannedStage, loaded: Loaded) -> None:
         raise DataError(
             f"{planned.name}: {conversation['origin']} is a conversation; pretraining wants text.", "Use text=."
         )
-
-
-def _last_answers(name: str, record: Json) -> str:
-    return (
-        f"{name}: of {record['last_answer_rows']:,} of {record['training_rows']:,} rows only the last answer is "
-        "trained on, because the base's chat template renders the answers before it otherwise"
-    )
-
-
-def _control_tokens(name: str, record: Json) -> str:
-    return (
-        f"{name}: the words of {record['control_token_rows']:,} of {record['training_rows']:,} rows hold a control token, "
-        "such as one that ends a turn; the tokenizer reads them as that token (harness data check FILE counts them)"
-    )

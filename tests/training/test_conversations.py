@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("transformers")
 
 from harness.errors import DataError, RecipeError
-from harness.training.finetuning.conversations import check_template, conversation_tokens
+from harness.training.finetuning.conversations import check_template, conversation_tokens, endless
 from harness.training.pretraining.tokenizer import train_tokenizer
 from harness.training.shared.packing import IGNORED
 from harness.training.shared.templates import CHATML
@@ -116,3 +116,15 @@ def test_rows_whose_words_hold_a_control_token_are_counted(tokenizer):
     ]
     rows = [{"messages": turns, "origin": "t:1"} for turns in (TALK, quoting)]
     assert conversation_tokens(rows, tokenizer, 400).quoting == 1
+
+
+def test_rows_that_end_no_answer_are_counted(tokenizer):
+    stops = {tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.eos_token_id}
+    rows = [{"messages": TALK, "origin": "t:1"}]
+    assert endless(conversation_tokens(rows, tokenizer, 400).rows, stops, 400) == 0
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}"
+    encoded = conversation_tokens(rows, tokenizer, 400).rows
+    assert endless(encoded, stops, 400) == 1
+    assert endless(encoded, stops, len(encoded[0]["labels"])) == 0, (
+        "a row that is cut has lost its end, which is counted"
+    )

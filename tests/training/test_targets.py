@@ -1,6 +1,7 @@
 """Which tokens of a rendered conversation are the assistant's, in the chat templates that models are published with."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,11 +13,14 @@ from trl import chat_template_utils as published
 from harness.errors import DataError
 from harness.models.answering.prompts import Prompts
 from harness.models.loading.template import render
+from harness.models.loading.vocabulary import stop_ids
+from harness.training.finetuning.conversations import conversation_tokens, endless
 from harness.training.finetuning.targets import rendered
 from harness.training.pretraining.tokenizer import train_tokenizer
 from harness.training.shared.templates import CHATML
 from tests.odd_tokenizers import sentencepiece_like
 
+UNCONFIGURED = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=None))  # a model that names no end
 SYSTEM = {"role": "system", "content": "Be brief."}
 TALK = [
     {"role": "user", "content": "How far?"},
@@ -123,6 +127,8 @@ def test_the_answers_of_a_conversation_carry_loss(name):
     tokenizer = tokenizer_with(name)
     found = rendered(TALK, tokenizer)
     assert learnt(found, tokenizer) == TEMPLATES[name][3]
+    [row] = conversation_tokens([{"messages": TALK, "origin": "t:1"}], tokenizer, 512).rows
+    assert endless([row], stop_ids(UNCONFIGURED, tokenizer), 512) == 0, "published templates end their answers"
     assert found.last_only == (name in LAST_ONLY)
 
 

@@ -14,14 +14,12 @@ from harness.models.answering.likelihood import LikelihoodScorer
 from harness.models.answering.measured import load_to_measure
 from harness.models.answering.prompts import Prompts
 from harness.models.loading.load import Quantized, load_tokenizer
-from harness.models.loading.vocabulary import padding
+from harness.models.loading.vocabulary import padding, stop_ids
 from harness.models.prefixes.trie import Request
 from harness.models.tools.memory import give_back_memory
 from harness.models.tools.progress import Watch, unwatched
 from harness.suite import Answer, Asked
 from harness.worker.places import Place
-
-TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>")
 
 
 class Engine:
@@ -78,13 +76,7 @@ class Engine:
     @property
     def stop_ids(self) -> list[int]:
         """Tokens that end an answer: the model's and the tokenizer's own, and all ends of turns in the vocabulary."""
-        eos = self.model.generation_config.eos_token_id
-        stops = set(eos if isinstance(eos, list) else [] if eos is None else [eos])
-        vocabulary = self.tokenizer.get_vocab()
-        stops |= {vocabulary[token] for token in TURN_ENDS if token in vocabulary}
-        if self.tokenizer.eos_token_id is not None:
-            stops.add(self.tokenizer.eos_token_id)
-        return sorted(stops)
+        return sorted(stop_ids(self.model, self.tokenizer))
 
     def generate(
         self,

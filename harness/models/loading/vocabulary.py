@@ -1,4 +1,4 @@
-"""Token ids against the model's embeddings: a tokenizer may know tokens that its model has no weights for."""
+"""Token ids: those that the model has embeddings for, those that end an answer, and the one to pad with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.errors import DataError
+
+TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>")
+
+
+def stop_ids(model: Any, tokenizer: Any) -> set[int]:
+    """Tokens that end an answer: the model's and the tokenizer's own, and all ends of turns in the vocabulary."""
+    eos = model.generation_config.eos_token_id
+    stops = set(eos if isinstance(eos, list) else [] if eos is None else [eos])
+    vocabulary = tokenizer.get_vocab()
+    stops |= {vocabulary[token] for token in TURN_ENDS if token in vocabulary}
+    if tokenizer.eos_token_id is not None:
+        stops.add(tokenizer.eos_token_id)
+    return stops
 
 
 def embeddings(model: Any) -> int:

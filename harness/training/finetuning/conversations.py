@@ -93,3 +93,8 @@ def conversation_tokens(rows: Sequence[Row], tokenizer: Any, max_length: int) ->
             )
         encoded.append({"input_ids": one.ids[:max_length], "labels": labels[:max_length]})
     return Encoded(encoded, cut, last_only, quoting)
+
+
+def endless(rows: Sequence[dict[str, list[int]]], stops: set[int], max_length: int) -> int:
+    """Number of rows, but for those that are cut, in which no token that ends an answer carries loss."""
+    return sum(len(row["labels"]) < max_length and stops.isdisjoint(row["labels"]) for row in rows)

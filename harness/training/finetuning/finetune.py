@@ -10,10 +10,10 @@ from trl import SFTConfig, SFTTrainer
 
 from harness.files import Json, read_json_lines
 from harness.models.loading.load import load_tokenizer
-from harness.models.loading.vocabulary import check_ids, embeddings, padding
+from harness.models.loading.vocabulary import check_ids, embeddings, padding, stop_ids
 from harness.recipe import FinetuneSettings
 from harness.training.finetuning.base import load_base
-from harness.training.finetuning.conversations import check_template, conversation_tokens
+from harness.training.finetuning.conversations import check_template, conversation_tokens, endless
 from harness.training.shared.arguments import arguments
 from harness.training.shared.packing import Packing
 from harness.training.shared.prepared import Prepared
@@ -71,4 +71,5 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
         truncated_rows=encoded.cut,
         last_answer_rows=encoded.last_only,
         control_token_rows=encoded.quoting,
+        endless_rows=endless(encoded.rows, stop_ids(model, tokenizer), settings.max_length),
     )

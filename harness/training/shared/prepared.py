@@ -21,3 +21,4 @@ class Prepared:
     truncated_rows: int = 0  # rows that were cut to the maximum length
     last_answer_rows: int = 0  # conversations of which only the last answer is trained on
     control_token_rows: int = 0  # conversations whose words hold a control token, such as <|im_end|>
+    endless_rows: int = 0  # conversations in which no token that ends an answer is trained on

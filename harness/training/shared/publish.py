@@ -74,6 +74,7 @@ def _counts(model: Any, prepared: Prepared, log: list[Json]) -> Json:
         "truncated_rows": prepared.truncated_rows,
         "last_answer_rows": prepared.last_answer_rows,
         "control_token_rows": prepared.control_token_rows,
+        "endless_rows": prepared.endless_rows,
         "rows_by_source": dict(Counter(row["source"] for row in prepared.rows)),
         "optimizer_steps": 0 if trainer is None else trainer.state.global_step,
         "tokens": log[-1]["tokens"] if log else 0,
