@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import locale
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError, StoreError
+from harness.errors import DataError, HarnessError, StoreError
 
 Json = dict[str, Any]  # a JSON object without a fixed set of fields: a spec, a record, a library's settings
 SHORT = 8  # characters of a digest shown to people
@@ -226,3 +227,18 @@ class FileDigests:
             self.memory.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.memory, json.dumps(self.known))
             self.changed = False
+
+
+# ---- names --------------------------------------------------------------------------------------------
+
+
+def check_letters(path: str | Path) -> None:
+    """Raise HarnessError for a path with letters that Python cannot read in this locale: many libraries take no such."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise HarnessError(
+            f"{os.fsencode(path).decode('ascii', 'backslashreplace')}: the locale ({locale.setlocale(locale.LC_CTYPE)}) "
+            "knows no letters of this path beyond ASCII.",
+            "Set LC_ALL=C.UTF-8 or PYTHONUTF8=1.",
+        ) from None

@@ -27,7 +27,7 @@ from harness.plugin.command_line import ONE_SESSION, pytest_addoption, pytest_cm
 from harness.plugin.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
 from harness.recipe import Subject
 from harness.session import github
-from harness.session.ending import closing
+from harness.session.ending import closing, spelled
 from harness.session.options import read_options
 from harness.session.record import Outputs, Record, as_typed
 from harness.session.run import Run
@@ -304,12 +304,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     for report in terminalreporter.stats.get("inconclusive", []):
         terminalreporter.section(f"INCONCLUSIVE {report.nodeid.split('::')[-1]}", sep="_", yellow=True)
-        terminalreporter.write_line(report.inconclusive)
+        _write_line(config, report.inconclusive)
     if record.text or record.trouble:
         terminalreporter.section("results", sep="=")
-        terminalreporter.write_line(record.text)
+        _write_line(config, record.text)
     for line in closing(record):
-        terminalreporter.write_line(line)
+        _write_line(config, line)
     terminalreporter.ensure_newline()  # a workflow command counts at the start of a line only
     github.show(record, terminalreporter.write_line)
 
@@ -382,4 +382,9 @@ def _wait_until(config: pytest.Config, run: Run, done: Callable[[], bool]) -> No
 def _write_line(config: pytest.Config, line: str) -> None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
-        reporter.write_line(line)
+        reporter.write_line(spelled(line, _encoding(reporter)))
+
+
+def _encoding(terminalreporter: Any) -> str:
+    """Of the stream that pytest writes to."""
+    return getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"

@@ -6,6 +6,17 @@ from collections.abc import Iterator
 
 from harness.session.record import Record
 
+PLAIN = str.maketrans({"✓": "+", "✕": "x", "○": "o", "–": "-", "−": "-", "…": "...", "’": "'", "·": "-", "↑": "^"})
+
+
+def spelled(text: str, encoding: str) -> str:
+    """The text in the signs that a terminal's encoding has. Pytest writes escapes for others, and for every line end."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
 
 def closing(record: Record) -> Iterator[str]:
     """The lines after the table."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.data.sources import SCALES, Scale
 from harness.errors import HarnessError, RecipeError
+from harness.files import check_letters
 from harness.jobs.devices import parse
 from harness.session.settings import Settings
 
@@ -134,6 +135,7 @@ def checked_data_root(folder: str | Path | None) -> Path | None:
     """The absolute path of the data folder; HarnessError where it does not exist."""
     if folder is None:
         return None
+    check_letters(folder)
     if not Path(folder).is_dir():
         raise HarnessError(f"--data-root {folder}: no such folder.")
     return Path(folder).resolve()

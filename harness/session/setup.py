@@ -12,6 +12,7 @@ from harness.environment import commit_of
 from harness.errors import DataError
 from harness.evaluation import StoredResults
 from harness.evaluation.asking.rows import SuiteRows
+from harness.files import check_letters
 from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.fingerprint.keys import Keys
 from harness.gates.gate import DeclaredGates
@@ -107,6 +108,8 @@ def store_of(root: Path, given: str | Path | None) -> Store:
     """The store that is named, or the project's own; one outside of its folder may be shared with other projects."""
     settings = settings_of(root)
     folder = given or settings.store
+    for path in (root, folder):
+        check_letters(path)
     own = "://" not in str(folder) and Path(folder).resolve().is_relative_to(root.resolve())
     return open_store(folder, settings.project or (None if own else settings.called))
 

@@ -255,3 +255,19 @@ def test_progress_is_read_from_the_last_whole_line_of_the_log(made, ground):
     write_json_lines(log, [{**line, "steps": 1_000, "eval_loss": 3.0}])
     assert work.progress().words.endswith("1:22:30 left")
     assert Path(log).exists()
+
+
+def test_what_a_training_noticed_is_said(made, ground):
+    """Each under its name in the record; what is zero is passed over."""
+    context, reported = context_of(made)
+    work = job_of(context, made, ground)
+    folder = left_by_an_earlier_session(made, ground)
+    record = {"training_rows": 1_200, "endless_rows": 1_200, "last_answer_rows": 0, "recomputes": True}
+    (folder / "record.json").write_text(json.dumps(record))
+    work(Job("k", "ground-mini pretrain", "train", work), "cpu")
+    notes = [note.text for note in reported if isinstance(note, Note)]
+    assert [note.split(",")[0] for note in notes] == [
+        "ground-mini pretrain: in 1",
+        "ground-mini pretrain: activations were recomputed in the backward pass",
+    ]
+    assert "1,200 of 1,200 rows no token that ends an answer" in notes[0]

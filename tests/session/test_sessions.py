@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.projects import run_harness, run_session, start_session, write_project
+from tests.projects import environment, run_harness, run_session, start_session, write_project
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -429,3 +429,30 @@ def test_with_xdist_a_session_over_suites_stays_one(project):
     assert "workers" not in output
     assert status in (0, 1)
     assert len(sessions(project)) <= runs + 1
+
+
+C_LOCALE = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def in_the_c_locale(root, *arguments):
+    """Exit status and output, in bytes, of a session whose locale knows ASCII alone."""
+    command = [sys.executable, "-m", "pytest", "suites/", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=root, env={**environment(), **C_LOCALE}, capture_output=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_terminal_without_signs_shows_tables_line_by_line(project):
+    status, output = in_the_c_locale(project, "--no-train")
+    assert status in (0, 1), output
+    assert b"verdict" in output
+    assert b"\\n" not in output
+    assert b"\\u" not in output
+
+
+def test_a_path_that_the_locale_cannot_read_is_one_error(tmp_path):
+    root = write_project(tmp_path / "d'été")
+    status, output = in_the_c_locale(root)
+    assert status == 4, output
+    assert b"ERROR: HarnessError: " in output
+    assert b"the locale (C) knows no letters of this path beyond ASCII" in output
+    assert b"Set LC_ALL=C.UTF-8 or PYTHONUTF8=1" in output
