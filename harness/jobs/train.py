@@ -30,7 +30,7 @@ NOTED = {  # field of a checkpoint's record -> what a session says where it is n
     "control_token_rows": "the words of {control_token_rows:,} of {training_rows:,} rows hold a control token, such as one "
     "that ends a turn; the tokenizer reads them as that token (harness data check FILE counts them)",
     "endless_rows": "in {endless_rows:,} of {training_rows:,} rows no token that ends an answer is trained on, so the model "
-    "does not learn to end its answers: let the base's chat template write the end of a sequence after an assistant's "
+    "does not learn from them to end an answer: let the base's chat template write the end of a sequence after an assistant's "
     "turn, or use Finetune(template='chatml')",
     "recomputes": "activations were recomputed in the backward pass, to fit the GPU",
 }

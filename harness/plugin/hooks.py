@@ -47,6 +47,7 @@ from harness.suite import Suite
 SETUP = pytest.StashKey[Setup]()
 OUTPUTS = pytest.StashKey[Outputs]()
 RECORD = pytest.StashKey[Record]()
+SIGTERM_IS_OURS = pytest.StashKey[bool]()
 OF_TASKS = pytest.StashKey[set[str]]()  # node ids of tests that ask for the tasks of --tasks
 
 
@@ -68,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if getsignal(SIGTERM) is default_int_handler:
+    if config.stash.get(SIGTERM_IS_OURS, False):
         signal(SIGTERM, SIG_DFL)
 
 
@@ -104,6 +105,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_sessionstart(session: pytest.Session) -> None:
     setup = session.config.stash.get(SETUP, None)
     if setup is not None and current_thread() is main_thread() and getsignal(SIGTERM) is SIG_DFL:
+        session.config.stash[SIGTERM_IS_OURS] = True
         signal(SIGTERM, default_int_handler)  # by which schedulers end a job: as after Ctrl-C, with summary and report
     for recipe in setup.project.names if setup else ():
         pytest.register_fixture(

@@ -88,10 +88,9 @@ def test_any_set_of_requests_scores_as_one_at_a_time(requests, width, budget, na
 def test_no_mask_is_larger_than_it_may_be(name, monkeypatch):
     """Wide rows, a long sequence after a prefix, and many rows under one: masks stay small, and scores the same."""
     from harness.models.answering import likelihood
-    from harness.models.prefixes import trie
 
     monkeypatch.setattr(likelihood, "MASK_AT_ONCE", 400)
-    monkeypatch.setattr(trie, "WIDEST", 16)
+    monkeypatch.setattr(likelihood, "WIDEST", 16)
     scorer = LikelihoodScorer(model_of(name), "cpu", CONTEXT)
     scorer.row_tokens, scorer.tokens_at_once = 8, 64
     sizes, whole = [], scorer.tree.masks.of_rows

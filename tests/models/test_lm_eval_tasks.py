@@ -177,3 +177,13 @@ def test_settings_of_generation_go_over_the_tasks_own_and_how_each_ended_is_told
     assert max(one["completion_tokens"] for one in three) == 3
     with pytest.raises(SuiteError, match=r"it is multiple_choice, which generates nothing"):
         run_own_task(engine, LmEvalTask(capitals(tmp_path), gen_kwargs={"max_gen_toks": 3}))
+
+
+def test_tasks_are_answered_in_the_batches_of_the_engine(engine):
+    from harness.models.answering.lm_eval_tasks import as_lm
+
+    for fixed in (True, False):
+        engine.size_batches(fixed)
+        lm = as_lm(engine)
+        assert (lm.scorer.fixed, lm.generator.fixed) == (fixed, fixed)
+        assert lm.scorer.tokens_at_once == engine.scorer.tokens_at_once

@@ -1,6 +1,6 @@
 """Steps of decoding as graphs: which shapes are computed, when one is recorded, and what is not. No GPU is needed."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import ClassVar
 
 import pytest
@@ -35,6 +35,11 @@ class RecordedGraph:
         self.is_reset = True
 
 
+class StreamOf:
+    def __init__(self, device):
+        self.device = device
+
+
 @pytest.fixture
 def on_a_gpu(monkeypatch):
     """Steps record and replay on this CPU; the list of graphs made."""
@@ -48,8 +53,9 @@ def on_a_gpu(monkeypatch):
         return found
 
     @contextmanager
-    def recording(graph, pool, capture_error_mode):
+    def recording(graph, pool, stream, capture_error_mode):
         graph.shared_with = pool
+        assert stream.device == torch.device("cpu"), "of the tensors' own device"
         yield
 
     made = []
@@ -57,6 +63,9 @@ def on_a_gpu(monkeypatch):
     monkeypatch.setattr(replay.Steps, "_computed", computed)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", RecordedGraph)
     monkeypatch.setattr(torch.cuda, "graph", recording)
+    monkeypatch.setattr(torch.cuda, "Stream", StreamOf)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the stream of {device}")
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda _: None)
     whole = slots.Slots.__init__
@@ -123,6 +132,21 @@ def test_a_model_that_waits_for_the_gpu_is_computed_kernel_by_kernel(on_a_gpu, m
     for _ in range(2 * RECORDED_AT):
         assert steps.states(compute, [7, 8], [1, 2]).tolist() == [[7], [8]]
     assert (on_a_gpu, steps.records, modes) == ([], False, ["error", 0])
+
+
+def test_a_step_that_cannot_be_recorded_is_computed_all_the_same(on_a_gpu, monkeypatch):
+    """Not every operation that cannot be recorded is known before."""
+
+    @contextmanager
+    def recording(*_, **__):
+        yield
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "graph", recording)
+    steps = Steps(2, 8, torch.device("cpu"))
+    for _ in range(2 * RECORDED_AT):
+        assert steps.states(lambda tokens, *_: tokens[:, None].float(), [7, 8], [1, 2]).tolist() == [[7], [8]]
+    assert (steps.records, steps.graphs) == (False, {})
 
 
 def test_memory_that_runs_out_while_recording_is_not_taken_for_waiting(on_a_gpu):

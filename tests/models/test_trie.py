@@ -33,14 +33,27 @@ def test_unique_tokens_are_counted_by_hand():
     assert Trie(requests).unique_tokens == 4  # 1 2 3 4; the last token of a target is never computed
 
 
-def test_a_row_that_branches_is_no_wider_than_its_mask_allows(monkeypatch):
-    from harness.models.prefixes import trie
-
-    monkeypatch.setattr(trie, "WIDEST", 64)
+def test_a_row_that_branches_is_no_wider_than_it_may_be():
     short = [Request("s", [1, 2, 3, i], [i]) for i in range(100)]
-    rows = list(Trie(short).rows(width=16, budget=10_000))
+    rows = list(Trie(short).rows(width=16, budget=10_000, widest=64))
     assert max(len(row.tokens) for row in rows) <= 64
     assert not any(row.prefix for row in rows), "three tokens are not worth a pass of their own"
     papers = [Request("p", [*[paper] * 40, i], [i]) for paper in (1, 2) for i in range(50)]
-    rows = list(Trie(papers).rows(width=16, budget=10_000))
+    rows = list(Trie(papers).rows(width=16, budget=10_000, widest=64))
     assert {tuple(row.prefix) for row in rows} == {(1,) * 40, (2,) * 40}, "a paper is computed once, before its rows"
+    assert len(list(Trie(papers).rows(width=16, budget=10_000))) == 2, "without a bound a paper is a row"
+
+
+def test_a_row_is_wider_where_its_requests_share_most_of_it():
+    """A prefix in a cache ends before the first target token, so what long targets share is in no prefix."""
+    near = [Request("n", [1], [*range(70), i, i]) for i in range(50)]
+    rows = list(Trie(near).rows(width=16, budget=10_000, widest=64))
+    assert sum(len(row.tokens) for row in rows) < 2 * Trie(near).unique_tokens
+
+
+def test_without_a_bound_any_requests_fit_a_row_that_is_wide_enough():
+    """As training asks: it doubles the width until one row holds all."""
+    rows = [Request("t", [first], [first + j for j in range(9_000)]) for first in (1, 2)]
+    assert [len(row.tokens) for row in Trie(rows).rows(width=20_000, budget=2**31)] == [18_000]
+    same = [Request("t", [1], [*range(1_100), *[i] * 800]) for i in range(10)]
+    assert not any(row.prefix for row in Trie(same).rows(width=64, budget=2**31)), "none that a caller might leave out"

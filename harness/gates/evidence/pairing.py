@@ -49,10 +49,12 @@ class Conditions:
 
 
 def computed_on(record: Json) -> str | None:
-    """What computed the answers: the GPU's name, "a CPU", or a server; None where none was recorded."""
+    """What computed the answers: the GPU's name and dtype, "a CPU", or a server; None where none was recorded."""
     gpu, device = record.get("environment", {}).get("gpu"), str(record.get("device"))
     if device.startswith("http"):
         return f"the server {device}"
+    if gpu and record.get("dtype"):
+        return f"{gpu} in {record['dtype']}"
     return gpu or ("a CPU" if device == "cpu" else None)
 
 

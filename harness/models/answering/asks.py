@@ -45,7 +45,8 @@ class SuiteWorker:
     def engine(self, dtype: str) -> Engine:
         """The model in that dtype. Only one is loaded, since two may not fit into memory."""
         engine = self.resident.engine(self.request.model, self.request.device, dtype)
-        engine.size_batches(self.request.fixed_batches)
+        if engine.scorer.fixed != self.request.fixed_batches:  # else what running out of memory taught is forgotten
+            engine.size_batches(self.request.fixed_batches)
         return engine
 
     def _engine_that_fits(self, dtype: str, others: set[str]) -> Engine | None:

@@ -105,6 +105,8 @@ class Generator:
         self.watch: Watch = unwatched
         self.special = {number: token for token, number in tokenizer.get_added_vocab().items()}
         self.texts: dict[int, str] = {}  # of tokens alone
+        ids = tokenizer.encode("a , b", add_special_tokens=False)
+        self.cleans = " ," not in tokenizer.decode(ids, skip_special_tokens=True)  # it takes blanks out of texts
 
     def size_batches(self, fixed: bool) -> None:
         """As many slots whatever memory is free, an error where it runs out; or as many as fit, up to the device's."""
@@ -296,12 +298,13 @@ class Generator:
     def _may_stop(self, token: int, stop_strings: Sequence[str]) -> bool:
         """Whether one of them may end within the token: its text holds their last character, or does not tell alone.
 
-        A blank does not tell, since some tokenizers leave it out at the start of a text; nor does a part of a character.
+        A blank does not tell, since some tokenizers leave it out at the start of a text; nor does a part of a character,
+        nor any token where later ones change how it is decoded.
         """
         text = self.texts.get(token)
         if text is None:
             text = self.texts[token] = self.tokenizer.decode([token], skip_special_tokens=True)
-        return "\ufffd" in text or any(stop[-1] == " " or stop[-1] in text for stop in stop_strings)
+        return self.cleans or "\ufffd" in text or any(stop[-1] == " " or stop[-1] in text for stop in stop_strings)
 
     def _completion(self, one: _Sequence, ids: list[int], finish_reason: FinishReason) -> Completion:
         text = self.tokenizer.decode(ids, skip_special_tokens=True)

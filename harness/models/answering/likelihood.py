@@ -24,7 +24,8 @@ FIXED_TOKENS_AT_ONCE = 4096  # where batches are fixed
 ROW_TOKENS = {"cpu": 64, "cuda": 256}  # tokens of one row: each attends to its whole row, masked
 PLAIN_LOGITS = 2**28  # elements of the logits of one plain forward pass
 PREFIX_WORTH = 4  # batches; where a subtree's requests fill more of them, their common prefix is computed once
-MASK_AT_ONCE = 2**26  # elements of the mask of one forward pass; attention takes three bytes for each
+MASK_AT_ONCE = 2**26  # elements of the mask of one forward pass, about; attention takes three bytes for each
+WIDEST = 2**13  # tokens of a row that branches: its mask has the square of that
 
 
 class Likelihood(NamedTuple):
@@ -108,13 +109,13 @@ class LikelihoodScorer:
             )
 
     def _score_tree(self, tree: TreeModel, trie: Trie, requests: Sequence[Request], found: _Found) -> None:
-        under: dict[tuple[int, ...], list[Row]] = {}
-        for row in trie.rows(self.row_tokens, PREFIX_WORTH * self.tokens_at_once):
+        under: dict[tuple[bool, tuple[int, ...]], list[Row]] = {}  # by whether a mask is needed, and the prefix
+        for row in trie.rows(self.row_tokens, PREFIX_WORTH * self.tokens_at_once, WIDEST):
             is_long = row.is_sequence and len(row.tokens) > len(row.prefix) and _mask_size(row) > MASK_AT_ONCE
             row = row.from_the_start() if is_long else row  # which needs no mask
-            under.setdefault(tuple(row.prefix), []).append(row)
+            under.setdefault((_mask_size(row) > 0, tuple(row.prefix)), []).append(row)
         kept: list[tuple[tuple[int, ...], Prefix]] = []  # prefixes in use; each continues the one before
-        for tokens, rows in under.items():
+        for (_, tokens), rows in under.items():
             while kept and tokens[: len(kept[-1][0])] != kept[-1][0]:
                 kept.pop()
             if tokens and (not kept or kept[-1][0] != tokens):
@@ -138,7 +139,7 @@ class LikelihoodScorer:
                 rows,
                 _Items(
                     size=lambda row: len(row.tokens),
-                    at_most=lambda row: MASK_AT_ONCE // _mask_size(row),
+                    at_most=lambda row: MASK_AT_ONCE // max(1, _mask_size(row)),
                     compute=compute,
                     halves=halves,
                     request=lambda row: requests[min(row.scored)],
@@ -302,7 +303,9 @@ def fixed_batch_too_large(what: str, device: torch.device) -> DeviceError:
 
 
 def _mask_size(row: Row) -> int:
-    """Elements of the row's mask: its tokens by all that they may see."""
+    """Elements of the row's mask: its tokens by all that they may see; 0 for a sequence, which needs none."""
+    if row.is_sequence and not row.prefix:
+        return 0
     return len(row.tokens) * (len(row.prefix) + len(row.tokens))
 
 

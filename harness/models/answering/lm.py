@@ -21,6 +21,7 @@ from harness.models.loading.template import applied
 from harness.models.loading.vocabulary import padding
 from harness.models.prefixes.trie import Request
 
+TEXTS_AT_ONCE = 2**12  # tokenized in one call, which takes a hundred bytes a token meanwhile
 GREEDY = {"until", "max_gen_toks", "do_sample", "temperature"}  # other settings are left to HFLM
 PLAIN = {  # defaults of generation_config; if a model changes one, its greedy tokens are not the likeliest ones
     "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "num_beams": 1, "min_length": 0, "min_new_tokens": None,
@@ -59,7 +60,7 @@ class HarnessLM(HFLM):
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """Per request the log-likelihood of its continuation in nats, and whether that is the greedy one.
 
-        Each distinct text is tokenized once, all of them in one call: one by one takes longer than a GPU needs to score.
+        Each distinct text is tokenized once, many in one call: one by one takes longer than a GPU needs to score.
         """
         texts = {text for request in requests for text in _texts(*request.args)}
         self.tokenized = self._ids(sorted(texts))
@@ -79,7 +80,12 @@ class HarnessLM(HFLM):
         first = self.tokenizer.decode(self.prefix_token_id)
         texts = [text for text in texts if not has_bos_prefix(text, first)]
         special = {} if self.add_bos_token is None else {"add_special_tokens": self.add_bos_token}
-        return dict(zip(texts, self.tokenizer(texts, **special)["input_ids"], strict=True)) if texts else {}
+        found: dict[str, list[int]] = {}
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            some = texts[start : start + TEXTS_AT_ONCE]
+            ids = self.tokenizer(some, return_attention_mask=False, **special)["input_ids"]
+            found.update(zip(some, ids, strict=True))
+        return found
 
     def _loglikelihood_tokens(
         self,

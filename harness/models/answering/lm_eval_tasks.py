@@ -225,7 +225,10 @@ def as_lm(engine: Engine) -> Any:
     """The engine's model as a model of lm-eval; the weights are not loaded again."""
     from harness.models.answering.lm import CheckpointLM
 
-    return CheckpointLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
+    made = CheckpointLM(pretrained=engine.model, tokenizer=engine.tokenizer, max_length=engine.context_length)
+    made.scorer.size_batches(engine.scorer.fixed)
+    made.generator.size_batches(engine.generator.fixed)
+    return made
 
 
 def _note_prompts(engine: Engine, sample: Mapping[str, Any]) -> None:

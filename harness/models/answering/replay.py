@@ -67,12 +67,25 @@ class Steps:
                 raise
             self.records = False
             return self._computed(compute, rows, width)
-        graph = torch.cuda.CUDAGraph()
-        pool = next(iter(self.graphs.values()))[0].pool() if self.graphs else None
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-            states = self._computed(compute, rows, width)
-        self.graphs[rows, width] = (graph, states)
+        try:
+            self.graphs[rows, width] = self._graph(compute, rows, width)
+        except RuntimeError as error:
+            if says_out_of_memory(error):
+                raise
+            self.records = False
         return found
+
+    def _graph(self, compute: Compute, rows: int, width: int) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
+        """The shape's graph, and where it leaves the states."""
+        device, graph = self.given.device, torch.cuda.CUDAGraph()
+        pool = next(iter(self.graphs.values()))[0].pool() if self.graphs else None
+        stream = torch.cuda.Stream(device)  # of this device, whichever is the current one
+        with (
+            torch.cuda.stream(torch.cuda.current_stream(device)),  # is the current one again, however this ends
+            torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
+        ):
+            states = self._computed(compute, rows, width)
+        return graph, states
 
     def release(self) -> None:
         """Give up the graphs and the memory that they compute in."""

@@ -25,8 +25,10 @@ class Slots:
         self.size, self.capacity, self.prefix = size, capacity, prefix
         self.shared = prefix.length if prefix else 0
         self.lengths: list[int] = []
-        count = model.config.get_text_config().num_hidden_layers
-        self.held: dict[tuple[str, int, int], torch.Tensor] = {}  # keys, and values, of all layers with that H and D
+        config = model.config.get_text_config()
+        count = config.num_hidden_layers
+        self.kinds = list(getattr(config, "layer_types", None) or ["all"] * count)  # of one kind, layers are alike
+        self.held: dict[tuple[Any, ...], torch.Tensor] = {}  # keys, and values, of all layers of a kind
         self.layers = [_layer(self, number) for number in range(count)]
         self.cache = Cache(layers=self.layers)
         self.filling: range | None = None  # slots whose prompts are computed now; None: one token for each in use
@@ -51,7 +53,8 @@ class Slots:
 
         self.filling = None
         if self.steps is None:
-            states = compute(torch.tensor(tokens), torch.tensor(self.lengths), max(self.lengths) + 1)
+            asked = torch.tensor([[*tokens], self.lengths], device=tree.device)
+            states = compute(asked[0], asked[1], max(self.lengths) + 1)
         else:
             states = self.steps.states(compute, tokens, self.lengths)
         self.lengths = [length + 1 for length in self.lengths]
@@ -59,11 +62,12 @@ class Slots:
 
     def room(self, what: str, layer: int, like: torch.Tensor) -> torch.Tensor:
         """Where a layer's keys or values (size, H, capacity, D) are kept; `like` has their H and D."""
-        kind = (what, like.shape[1], like.shape[-1])
-        if kind not in self.held:
-            shape = (len(self.layers), self.size, like.shape[1], self.capacity, like.shape[-1])
-            self.held[kind] = like.new_zeros(shape)
-        return self.held[kind][layer]
+        kind = self.kinds[layer]
+        held = (what, kind, like.shape[1], like.shape[-1])
+        if held not in self.held:
+            shape = (self.kinds.count(kind), self.size, like.shape[1], self.capacity, like.shape[-1])
+            self.held[held] = like.new_zeros(shape)
+        return self.held[held][self.kinds[:layer].count(kind)]
 
     def release(self) -> None:
         """Give up the memory now. Slots and layers refer to each other, so Python alone would keep it for a while."""

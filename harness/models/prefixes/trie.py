@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy
 
 SHARED_AT_LEAST = 16  # tokens; a shorter common prefix is not worth a pass of its own
-WIDEST = 2**13  # tokens of a row that branches: its mask has the square of that
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ class Row:
         return Row([], tokens, list(range(len(tokens))), [len(tokens)] * len(tokens), scored)
 
 
+class _Sizes(NamedTuple):
+    """Tokens: of a row, of the requests that rows hold together, and of a row at most, as long as that saves work."""
+
+    width: int
+    budget: int
+    widest: int
+
+
 class Trie:
     """Requests sorted by their tokens, with the number of tokens that each shares with the one before it.
 
@@ -79,36 +87,37 @@ class Trie:
         """The fewest tokens that have to be computed."""
         return sum(map(len, self.paths)) - sum(self.shared)
 
-    def rows(self, width: int, budget: int) -> Iterator[Row]:
-        """The requests as rows of about `width` tokens; wider where requests share much, up to WIDEST.
+    def rows(self, width: int, budget: int, widest: int | None = None) -> Iterator[Row]:
+        """The requests as rows of about `width` tokens; wider where requests share much.
 
-        Where the requests of a subtree hold more than `budget` tokens, or more than a row may hold and share much of
-        it, their common prefix becomes the `prefix` of its rows: it is to be computed once, before them.
+        Where the requests of a subtree hold more than `budget` tokens, their common prefix becomes the `prefix` of
+        its rows: it is to be computed once, before them. With `widest`, so it does where they hold more than that and
+        share an eighth of it, and no row is wider unless its requests share more than half of that.
         """
-        yield from self._rows(0, len(self.paths), 0, width, budget)
+        yield from self._rows(0, len(self.paths), 0, _Sizes(width, budget, min(budget, widest or budget)))
 
-    def _rows(self, low: int, high: int, cached: int, width: int, budget: int) -> Iterator[Row]:
+    def _rows(self, low: int, high: int, cached: int, sizes: _Sizes) -> Iterator[Row]:
         """Rows of the requests low..high, whose first `cached` tokens are computed beforehand.
 
         A range that is too large for a row is split where its requests branch, right after their common prefix.
         Branches that are too large themselves are split again; those between them fill rows together.
         """
-        tokens, too_large = self._tokens(low, high, cached), min(budget, WIDEST)
-        if tokens > too_large and high - low > 1:
+        tokens = self._tokens(low, high, cached)
+        if tokens > sizes.widest and high - low > 1:
             common = min(min(self.shared[low + 1 : high]), min(self.reusable[low:high]))
-            if common - cached >= (SHARED_AT_LEAST if tokens > budget else WIDEST // 8):
+            if common - cached >= (SHARED_AT_LEAST if tokens > sizes.budget else sizes.widest // 8):
                 cached = common
             else:
                 common = max(common, cached)
             small = low  # the first request since the last large branch
             starts = [low, *(i for i in range(low + 1, high) if self.shared[i] <= common), high]
             for start, end in zip(starts[:-1], starts[1:]):
-                if (start, end) != (low, high) and self._tokens(start, end, cached) > too_large:
-                    yield from self._fill(small, start, cached, width, budget)
-                    yield from self._rows(start, end, cached, width, budget)
+                if (start, end) != (low, high) and self._tokens(start, end, cached) > sizes.widest:
+                    yield from self._fill(small, start, cached, sizes)
+                    yield from self._rows(start, end, cached, sizes)
                     small = end
             low = small
-        yield from self._fill(low, high, cached, width, budget)
+        yield from self._fill(low, high, cached, sizes)
 
     def _tokens(self, low: int, high: int, cached: int) -> int:
         """Tokens of the trie of requests low..high beyond the cached depth."""
@@ -117,13 +126,14 @@ class Trie:
         shared = sum(max(self.shared[i], cached) for i in range(low + 1, high)) + cached
         return sum(len(self.paths[i]) for i in range(low, high)) - shared
 
-    def _fill(self, low: int, high: int, cached: int, width: int, budget: int) -> Iterator[Row]:
+    def _fill(self, low: int, high: int, cached: int, sizes: _Sizes) -> Iterator[Row]:
         """Rows of the requests low..high, filled greedily.
 
         A row ends near its width, at the boundary where neighbours share least: what they share is computed twice.
-        It grows beyond its width while they share more than a quarter of it, but never beyond `budget` or WIDEST.
+        It grows beyond its width while they share more than a quarter of it, beyond the widest while they share more
+        than half of that, but never beyond the budget.
         """
-        limit = min(budget, WIDEST)
+        width = sizes.width
         while low < high:
             size, best = len(self.paths[low]) - cached, 0  # best: the request before which the row had better end
             end = high
@@ -131,12 +141,19 @@ class Trie:
                 added = len(self.paths[i]) - max(self.shared[i], cached)
                 if size * 4 >= width * 3 or size + added > width:  # at least three quarters full
                     best = i if not best or self.shared[i] <= self.shared[best] else best
-                if size + added > width and (self.shared[best] - cached <= width // 4 or size + added > limit):
+                if size + added > width and self._ends(size + added, self.shared[best] - cached, sizes):
                     end = best
                     break
                 size += added
             yield self._row(low, end, cached)
             low = end
+
+    @staticmethod
+    def _ends(size: int, shared: int, sizes: _Sizes) -> bool:
+        """Whether a row that would hold so many tokens ends where neighbours share so many."""
+        if size > sizes.budget or shared <= sizes.width // 4:
+            return True
+        return size > sizes.widest and shared <= sizes.widest // 2
 
     def _row(self, low: int, high: int, cached: int) -> Row:
         """One row of the requests low..high, in preorder."""

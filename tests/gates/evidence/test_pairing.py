@@ -171,4 +171,8 @@ def test_a_servers_answers_were_computed_on_that_server():
     assert computed_on({"device": url, "environment": {}}) == f"the server {url}"
     assert computed_on({"device": "cpu", "environment": {}}) == "a CPU"
     assert computed_on({"device": "cuda:0", "environment": {"gpu": "NVIDIA L4"}}) == "NVIDIA L4"
+    assert (
+        computed_on({"device": "cuda:0", "environment": {"gpu": "NVIDIA L4"}, "dtype": "float32"})
+        == "NVIDIA L4 in float32"
+    )
     assert computed_on({}) is None
