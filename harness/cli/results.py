@@ -14,7 +14,9 @@ from harness.cli.shared import (
     AsJson,
     Baseline,
     DataRoot,
+    Exact,
     Gpu,
+    Made,
     ManyResults,
     Results,
     Scale,
@@ -48,6 +50,7 @@ def compare(
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
+    exact: Exact = False,
     as_json: AsJson = False,
 ) -> None:
     """Paired differences between two subjects, with intervals; Benjamini-Hochberg over the table.
@@ -64,7 +67,7 @@ def compare(
         if not rows:
             raise WarehouseError(f"the results hold no suite and metric that measured both {candidate} and {baseline}.")
     else:
-        setup = opened(scale, data_root, store, gpu)
+        setup = opened(scale, data_root, store, Made(gpu, exact))
         pairs = setup.project.pairs(candidate, baseline)
         if not pairs:
             raise HarnessError(f"{candidate} and {baseline} have no variant in common at {setup.options.scale} scale.")
@@ -95,10 +98,11 @@ def gate(
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
+    exact: Exact = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge the claims on what is stored, without pytest. Exit status 1 when one fails."""
-    setup = opened(scale, data_root, store, gpu, baseline, seeds)
+    setup = opened(scale, data_root, store, Made(gpu, exact), baseline, seeds)
     judge = setup.judge
     verdicts, errors = [], []
     for one in setup.gates.of_all(setup.project.named(recipe) if recipe else setup.project.subjects()):
@@ -130,12 +134,13 @@ def rescore(
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
+    exact: Exact = False,
     as_json: AsJson = False,
 ) -> None:
     """Score stored answers by the suites as they are now, as after a change of a scorer. No model is loaded."""
     from harness.jobs.rescore import rescore as rescored
 
-    setup = opened(scale, data_root, store, gpu)
+    setup = opened(scale, data_root, store, Made(gpu, exact))
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
     suites = [setup.project.suite(suite)] if suite else setup.with_data(subjects, note)
     evaluations = setup.evaluations(subjects, suites)
@@ -234,10 +239,11 @@ def baseline_set(
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
+    exact: Exact = False,
     as_json: AsJson = False,
 ) -> None:
     """Bless the latest evaluations under a name: `--baseline NAME` then asks that nothing got worse."""
-    setup = opened(scale, data_root, store, gpu)
+    setup = opened(scale, data_root, store, Made(gpu, exact))
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
     blessed = setup.bless(name, subjects, setup.with_data(subjects, note))
     if blessed is None:

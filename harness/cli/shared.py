@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -31,19 +31,28 @@ ManyResults = Annotated[
 Baseline = Annotated[str | None, typer.Option("--baseline", help="judge guarded metrics against that baseline too")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON value on stdout, nothing else")]
 Gpu = Annotated[str | None, typer.Option("--gpu", help="the devices that evaluations were made on")]
+Exact = Annotated[bool, typer.Option("--exact", help="evaluations that were made with --exact")]
+
+
+class Made(NamedTuple):
+    """How the evaluations were made that a command reads."""
+
+    gpu: str | None = None
+    exact: bool = False
 
 
 def opened(
     scale: str | None = None,
     data_root: Path | None = None,
     store: Path | None = None,
-    gpu: str | None = None,
+    made: Made | None = None,
     baseline: str | None = None,
     seeds: int = 1,
 ) -> Setup:
     """The project that the current folder is in, opened without training."""
     root = find_root(Path.cwd())
     settings = settings_of(root)
+    gpu, exact = made or Made()
     options = Options(
         scale=checked_scale(scale or settings.scale or "mini"),
         devices=("cuda:0",) if gpu is not None else ("cpu",),
@@ -51,7 +60,8 @@ def opened(
         train=False,
         baseline=baseline,
         seeds=seeds,
-        typed=repeated({"--gpu": gpu, "--data-root": data_root, "--store": store}),
+        exact=exact,
+        typed=repeated({"--gpu": gpu, "--exact": exact, "--data-root": data_root, "--store": store}),
     )
     return open_setup(root, store_of(root, store), options)
 

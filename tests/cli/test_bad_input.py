@@ -105,6 +105,7 @@ def test_unknown_names_on_the_command_line_are_told(root):
         (("why", "plane"), "there is no recipe or variant 'plane' at mini scale"),
         (("compare", "plain", "other"), "no suite has measured both plain-mini and other-mini"),
         (("gate",), "no claim can be judged: nothing they need is measured."),
+        (("gate", "--gpu", "0", "--exact"), "Run: pytest suites/ --scale mini --gpu 0 --exact"),
         (("results", "query", "select 1"), "does not exist. Run a suite first"),
         (("store", "prune", "--damaged", "abc"), "0 artifacts start with 'abc'"),
     ):
