@@ -84,8 +84,10 @@ def repeated(given: Mapping[str, Any]) -> str:
     words = []
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:
-            is_flag = isinstance(one, bool)
-            words += [] if one is None or one is False else [name] if is_flag else [name, shlex.quote(str(one))]
+            if one is True:  # a flag
+                words.append(name)
+            elif one is not None and one is not False:
+                words += [name, shlex.quote(str(one))]
     return "".join(f" {word}" for word in words)
 
 

@@ -1,6 +1,6 @@
 """The steps of decoding as CUDA graphs: a step's kernels are launched together, where one by one takes longer than they do.
 
-A step of a small model is some hundred kernels of a few microseconds each, and Python needs longer to launch them than
+A step of a small model is hundreds of kernels of a few microseconds each, and Python needs longer to launch them than
 the GPU to compute them. A graph records them once for a shape and launches all of them in one call (NVIDIA, CUDA C++
 Programming Guide, "CUDA Graphs"). It reads its inputs where they were when it was recorded.
 """
@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -79,10 +80,9 @@ class Steps:
         """The shape's graph, and where it leaves the states."""
         device, graph = self.given.device, torch.cuda.CUDAGraph()
         pool = next(iter(self.graphs.values()))[0].pool() if self.graphs else None
-        stream = torch.cuda.Stream(device)  # of this device, whichever is the current one
         with (
             torch.cuda.stream(torch.cuda.current_stream(device)),  # is the current one again, however this ends
-            torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
+            torch.cuda.graph(graph, pool=pool, stream=_recording_stream(device), capture_error_mode="thread_local"),
         ):
             states = self._computed(compute, rows, width)
         return graph, states
@@ -97,6 +97,12 @@ class Steps:
 def rounded(count: int, width: int, size: int, capacity: int) -> tuple[int, int]:
     """Rows and width of the shape that computes so many: a power of two and a multiple of 128, or the most there is."""
     return min(size, 1 << (count - 1).bit_length()), min(capacity, -(-width // WIDTH) * WIDTH)
+
+
+@cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """One of each device, whichever is the current one: cuBLAS keeps a workspace for every stream it has seen."""
+    return torch.cuda.Stream(device)
 
 
 @contextmanager
