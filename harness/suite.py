@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, get_args
 
@@ -90,10 +90,31 @@ def drawn_order(names: Sequence[str]) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Ask for a completion of the prompt, in the checkpoint's chat template; temperature 0 is greedy."""
+    """Ask for a completion of the prompt, in the checkpoint's chat template; temperature 0 is greedy.
+
+    `max_new_tokens` is enough for a whole answer; `small`, `mini` and `tiny` are how many there are at those scales
+    where whole answers take too long (`tiny`: as many as `mini`).
+    """
 
     max_new_tokens: int = 64
     temperature: float = 0.0
+    small: int | None = None
+    mini: int | None = None
+    tiny: int | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self, SuiteError)
+        for name in ("max_new_tokens", "small", "mini", "tiny"):
+            tokens = getattr(self, name)
+            if tokens is not None and tokens < 1:
+                raise SuiteError(f"Generate: {name} is {tokens}; ask for at least one token.")
+        if self.temperature < 0:
+            raise SuiteError(f"Generate: temperature is {self.temperature}, and has to be 0 or more.")
+
+    def at(self, scale: str) -> Generate:
+        """The same with the tokens of that scale."""
+        tokens = {"small": self.small, "mini": self.mini, "tiny": self.mini if self.tiny is None else self.tiny}
+        return Generate(max_new_tokens=tokens.get(scale) or self.max_new_tokens, temperature=self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +241,11 @@ class Suite:
             function = function.func
         if function is not None and not (callable(function) and hasattr(function, "__qualname__")):
             raise SuiteError(f"suite {self.name}: {what} is {function!r}, not a function.", "Write it with def.")
+
+    def at(self, scale: str) -> Suite:
+        """The suite as it asks at that scale: itself where that is the same at all."""
+        asks = tuple(ask.at(scale) if isinstance(ask, Generate) else ask for ask in self.asks)
+        return self if asks == self.asks else replace(self, asks=asks)
 
     @property
     def needs_model(self) -> bool:

@@ -16,7 +16,7 @@ HOLDOUT = Suite(
     name="holdout",
     dataset=KNOWLEDGE_HELD_OUT,
     to_sample=to_sample,
-    asks=[Perplexity(chat=True), Generate(max_new_tokens=64)],
+    asks=[Perplexity(chat=True), Generate(max_new_tokens=256, small=64, mini=64)],
     scorer=likelihood_and_overlap,
     metrics=[*LIKELIHOOD_METRICS, *OVERLAP_METRICS],
     guards=[Guard("bits_per_byte", may_rise=0.02), Guard("rougeL", may_fall=0.02)],

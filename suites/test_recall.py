@@ -23,7 +23,7 @@ RECALL = Suite(
     name="recall",
     dataset=SOFTWARE_DEFECT_QUESTIONS,
     to_sample=to_sample,
-    asks=[Generate(max_new_tokens=96)],
+    asks=[Generate(max_new_tokens=256, small=96, mini=96)],
     scorer=fact_recall,
     metrics=[
         Mean("unseen", SHARE),

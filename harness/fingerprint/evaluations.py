@@ -83,7 +83,9 @@ class EvaluationKeys:
     ) -> None:
         self.root, self.data, self.code = root, data, code
         self.suites, self.last_lm_eval, self.limit = suites, last_lm_eval, limit
-        self._suites: dict[int, tuple[Suite, Json]] = {}  # by id of what it holds
+        self._suites: dict[
+            tuple[int, str], tuple[Suite, Suite, Json]
+        ] = {}  # as declared, as asked at a scale; its spec
         self._known: dict[tuple[int, str, str], PlannedEvaluation] = {}
 
     def of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, how: Arithmetic) -> PlannedEvaluation:
@@ -94,9 +96,8 @@ class EvaluationKeys:
         return known
 
     def _of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, how: Arithmetic) -> PlannedEvaluation:
-        if id(suite) not in self._suites:
-            self._suites[id(suite)] = suite, suite_spec(suite)
-        own = {**self._suites[id(suite)][1], "data": self._data(suite, checkpoint)}
+        suite, declared = self._at(suite, checkpoint.subject.scale)
+        own = {**declared, "data": self._data(suite, checkpoint)}
         asks_lm_eval = any(isinstance(ask, LmEval | LmEvalTask) for ask in suite.asks)
         answers: Json = {
             "checkpoint": checkpoint.key,
@@ -118,6 +119,14 @@ class EvaluationKeys:
             answers |= {"limit": self.limit, "drawn": function_digest(drawn_order)}
             spec |= {"answers": digest(answers), "limit": self.limit}
         return PlannedEvaluation(suite, subject, checkpoint, answers, spec)
+
+    def _at(self, suite: Suite, scale: str) -> tuple[Suite, Json]:
+        """The suite as it asks at that scale, and all of it that can change its scores except its data."""
+        place = id(suite), scale
+        if place not in self._suites:
+            asked = suite.at(scale)
+            self._suites[place] = suite, asked, suite_spec(asked)
+        return self._suites[place][1:]
 
     def _data(self, suite: Suite, checkpoint: PlannedStage) -> list[Json]:
         """What decides the samples: the suite's rows, or those that its ask brings."""
