@@ -163,6 +163,9 @@ def rescore(
 def report(
     recipes: Annotated[str | None, typer.Option(help="only these, a,b: the newest results of each, of any run")] = None,
     since: Annotated[str | None, typer.Option(help="only runs from this day on, 2026-03-01")] = None,
+    each_setting: Annotated[
+        bool, typer.Option("--each-setting", help="every setting of a recipe that was run as a subject of its own")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="folder; default: reports/ beside the results")] = None,
     results: ManyResults = None,
     check: Annotated[bool, typer.Option("--check", help="only say whether the newest session ran through")] = False,
@@ -179,9 +182,9 @@ def report(
     names = [name.strip() for name in (recipes or "").split(",") if name.strip()] or None
     declared = load_reports(find_root(Path.cwd()), Report)
     with reading(results) as connection:
-        over_runs = names is not None or since is not None or len(results or ()) > 1
+        over_runs = names is not None or since is not None or each_setting or len(results or ()) > 1
         begin = _moment(since) or (datetime.min if over_runs else None)
-        write_chosen(connection, declared, folder, recipes=names, since=begin)
+        write_chosen(connection, declared, folder, recipes=names, since=begin, each_setting=each_setting)
 
 
 def _moment(given: str | None) -> datetime | None:

@@ -3,7 +3,7 @@
 declared   what a project shows: a Report of sections          write    all of it, written
 load       the warehouse -> content, by the queries in sql/    custom   sections with a query of their own
 content    what a report is about, as frozen values            sampling which samples are loaded
-tables, cost, history, versions, words   content arranged and put in words
+tables, ranking, cost, history, settings, versions, words   content arranged and put in words
 page, markdown, terminal                 content -> HTML, Markdown, text
 charts, trends                           content -> SVG;       browser_data, letters   samples -> the page
 """
@@ -16,6 +16,7 @@ from harness.report.declared import (
     History,
     Lineage,
     Matrix,
+    Ranking,
     Report,
     Samples,
     Section,
@@ -33,6 +34,7 @@ __all__ = [
     "History",
     "Lineage",
     "Matrix",
+    "Ranking",
     "Report",
     "Samples",
     "Section",

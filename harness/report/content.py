@@ -61,6 +61,7 @@ class Subject:
     hypothesis: str | None
     settings: list | dict  # the stages as declared
     fingerprint: str
+    setting: str  # what tells it from the subject's newest settings, as 'learning_rate 0.0005'; '' for those
     lineage: tuple[Checkpoint, ...]  # first stage first; empty where the warehouse knows no checkpoint
 
 
@@ -202,6 +203,7 @@ class PastScore:
     suite: str
     metric: str
     evaluation: str
+    settings: list | dict  # the stages as declared in that run
     estimate: float | None
     low: float | None
     high: float | None

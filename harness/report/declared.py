@@ -44,6 +44,13 @@ class Matrix(Section):
 
 
 @dataclass(frozen=True)
+class Ranking(Section):
+    """The subjects in the order of each metric, with a place as far as intervals tell them apart."""
+
+    template, anchor, label = "ranking", "ranking", "Ranking"
+
+
+@dataclass(frozen=True)
 class Contamination(Section):
     """What training rows share with evaluation items, and scores without those."""
 
@@ -133,7 +140,8 @@ class Chart(Section):
 
 
 ALL: tuple[Section, ...] = (
-    Verdicts(), FirstLook(), Matrix(), Contamination(), Seeds(), History(), Cost(), Training(), Lineage(), Samples(),
+    Verdicts(), FirstLook(), Matrix(), Ranking(), Contamination(), Seeds(), History(), Cost(), Training(), Lineage(),
+    Samples(),
 )  # fmt: skip
 NAME = re.compile(r"[\w-]+")
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from harness.report.content import Content, PastScore
+from harness.report.settings import change
 from harness.report.words import listed
 
 MOST_RUNS = 30
@@ -19,6 +21,7 @@ class PastRun:
     run_id: str
     started_at: datetime
     commit: str  # its first seven characters, '+' where it had changes; the day where there is none
+    changes: list[str]  # settings that differ from the run shown before: 'wiki_only-mini: learning_rate 0.0005 → 0.001'
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,13 @@ def _history(content: Content, scores: list[PastScore]) -> History | None:
     runs = _news(by_run)[-MOST_RUNS:]
     if len(runs) < 2:
         return None
-    past = [_past_run(place, by_run[run_id][0]) for place, run_id in enumerate(runs)]
+    past = []
+    settings: dict[str, Any] = {}  # of each subject, in the runs so far
+    for place, run_id in enumerate(runs):
+        now = {score.subject: score.settings for score in by_run[run_id]}
+        changes = {name: change(settings[name], now[name]) for name in now if settings.get(name) and now[name]}
+        past.append(_past_run(place, by_run[run_id][0], [f"{name}: {what}" for name, what in changes.items() if what]))
+        settings |= now
     places = {run.run_id: run.place for run in past}
     series: dict[str, dict[int, PastScore]] = {subject.name: {} for subject in content.subjects}
     for score in scores:
@@ -90,7 +99,7 @@ def _news(by_run: dict[str, list[PastScore]]) -> list[str]:
     return news
 
 
-def _past_run(place: int, score: PastScore) -> PastRun:
+def _past_run(place: int, score: PastScore, changes: list[str]) -> PastRun:
     changed = "+" if (score.commit_id or "").endswith("+") else ""
     commit = f"{score.commit_id[:7].rstrip('+')}{changed}" if score.commit_id else f"{score.started_at:%d %b}"
-    return PastRun(place, score.run_id, score.started_at, commit)
+    return PastRun(place, score.run_id, score.started_at, commit, changes)

@@ -25,6 +25,7 @@ from harness.report.content import (
 )
 from harness.report.query import parsed, rows
 from harness.report.sampling import draw
+from harness.report.settings import names
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,22 +36,26 @@ def load(
     run_id: str | None = None,
     recipes: Sequence[str] | None = None,
     since: datetime | None = None,
+    each_setting: bool = False,
 ) -> Content:
     """All that a report shows: on the latest run, on the one named, or on the stored runs of a window.
 
     With `recipes` or `since` (UTC where it names no zone): of every subject of these recipes, its newest run since
-    then, the newest evaluations of those weights, and the claims as last judged on them.
+    then, the newest evaluations of those weights, and the claims as last judged on them. With `each_setting` a subject
+    whose declared stages differ between those runs is there once for each, as a subject of its own.
     connection is an open DuckDB connection; nothing is written through it.
     Raises WarehouseError where nothing matches.
     """
     runs = _runs(connection, run_id, list(recipes) if recipes else None, since)
     scope: dict[str, Any] = {"runs": [run.run_id for run in runs], "recipes": list(recipes) if recipes else None}
+    scope["each_setting"] = each_setting
     found = rows(connection, "subjects", **scope)
-    weights = {name: [row[name] for row in found] for name in ("subject", "fingerprint")}
-    entry = {"subjects": weights["subject"], "fingerprints": weights["fingerprint"]}
-    checkpoints = _checkpoints(connection, weights["fingerprint"])
-    gates = tuple(_gates(connection, scope | entry))
+    entry = {f"{name}s": [row[name] for row in found] for name in ("subject", "fingerprint")}
+    checkpoints = _checkpoints(connection, entry["fingerprints"])
+    judged = rows(connection, "gates", **scope, **entry)
     measured = rows(connection, "evaluations", runs=scope["runs"], **entry)
+    _name_by_setting(found, judged, measured)
+    gates = tuple(_gates(judged))
     blessed = _blessed(connection, gates, runs[0])
     evaluations = _evaluations(connection, measured + blessed, gates)
     content = Content(
@@ -124,10 +129,24 @@ def _checkpoints(connection: duckdb.DuckDBPyConnection, fingerprints: list[str])
     return {row["fingerprint"]: Checkpoint(**row) for row in found}
 
 
+def _name_by_setting(found: list[dict], *of_them: list[dict]) -> None:
+    """Give each subject, and the rows that are about it, the name that tells its settings from the newest ones."""
+    by_subject: dict[str, list[dict]] = {}
+    for row in found:
+        row["settings"] = parsed(row["settings"], [])
+        by_subject.setdefault(row["subject"], []).append(row)
+    called: dict[tuple[str, str], str] = {}
+    for subject, newest_first in by_subject.items():
+        for row, setting in zip(newest_first, names([row["settings"] for row in newest_first]), strict=True):
+            row["setting"] = setting
+            row["subject"] = called[subject, row["fingerprint"]] = f"{subject} with {setting}" if setting else subject
+    for row in (row for group in of_them for row in group):
+        row["subject"] = called.get((row["subject"], row.pop("fingerprint")), row["subject"])
+
+
 def _subjects(found: list[dict], checkpoints: dict[str, Checkpoint]) -> Iterator[Subject]:
     for row in found:
         row["name"] = row.pop("subject")
-        row["settings"] = parsed(row["settings"], [])
         yield Subject(**row, lineage=_lineage(row["fingerprint"], checkpoints))
 
 
@@ -139,8 +158,8 @@ def _lineage(fingerprint: str | None, checkpoints: dict[str, Checkpoint]) -> tup
     return tuple(reversed(chain))
 
 
-def _gates(connection: duckdb.DuckDBPyConnection, scope: dict[str, Any]) -> Iterator[Gate]:
-    for row in rows(connection, "gates", **scope):
+def _gates(judged: list[dict]) -> Iterator[Gate]:
+    for row in judged:
         names = ("sample_id", "candidate", "baseline")
         loudest = [Loud(*(loud.get(name) for name in names)) for loud in parsed(row.pop("loudest"), [])]
         yield Gate(**row, loudest=tuple(loudest))
@@ -198,4 +217,4 @@ def _history(connection: duckdb.DuckDBPyConnection, content: Content) -> Iterato
         scales=[next(iter(of)) if len(of) == 1 else None for of in scales.values()],
         subjects=[subject.name for subject in content.subjects], newest=content.run.run_id,
     )  # fmt: skip
-    return (PastScore(**row) for row in found)
+    return (PastScore(**row | {"settings": parsed(row["settings"], [])}) for row in found)

@@ -11,6 +11,7 @@ from harness.report import cost, history, tables, words
 from harness.report.content import Content, Text
 from harness.report.custom import Queried
 from harness.report.declared import DEFAULT, Chart, Report, Table
+from harness.report.ranking import rankings
 
 Found = Mapping[str, Queried]  # by title of the section
 
@@ -18,7 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 ANSWER_CHARACTERS = 240
 FIRST_LOOK_CHARACTERS = 24_000  # in all
 MOST_CHARACTERS = 65_000  # a comment on GitHub may have 65,536
-LEFT_OUT_FIRST = ("A first look", "History", "Seeds", "Contamination", "Cost")  # where all is too long
+LEFT_OUT_FIRST = ("A first look", "Ranking", "History", "Seeds", "Contamination", "Cost")  # where all is too long
 SHORTENED = "\n\nShortened here; the page has everything.\n"
 LAST_RUNS = 5  # of the history
 OWN_ROWS = 30  # of a table that a project declares
@@ -49,6 +50,7 @@ def summary_markdown(content: Content, report: Report = DEFAULT, found: Found | 
         "own": [(section.title, (found or {})[section.title]) for section in report.queries],
         "own_rows": OWN_ROWS,
         "look": look,
+        "rankings": rankings(content),
         "shown": look[: _fitting(look)],
         "last_runs": LAST_RUNS,
         "histories": histories,

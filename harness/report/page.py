@@ -25,6 +25,7 @@ from harness.report.declared import (
     History,
     Lineage,
     Matrix,
+    Ranking,
     Report,
     Samples,
     Section,
@@ -34,6 +35,7 @@ from harness.report.declared import (
     Verdicts,
 )
 from harness.report.letters import packed
+from harness.report.ranking import rankings
 
 Found = dict[str, Queried]  # by title of the section
 TEMPLATES = Path(__file__).parent / "templates"
@@ -107,6 +109,7 @@ def _values(content: Content, report: Report) -> Json:
         "history_charts": drawn,
         "unchanged_line": history.unchanged_line(histories),
         "pareto_charts": [{"pareto": one, "svg": Markup(trends.pareto_chart(one))} for one in paretos],
+        "rankings": rankings(content) if report.has(Ranking) else [],
         "first_look": tables.first_look(content),
         "first_look_text": _first_look_text(content),
         "open_prompts": OPEN_PROMPTS,
@@ -118,6 +121,7 @@ def _sections(content: Content, report: Report, values: Json, found: Found) -> l
     there: dict[type[Section], object] = {
         Verdicts: content.gates,
         FirstLook: values["first_look"],
+        Ranking: values["rankings"],
         Contamination: tables.contamination(content),
         Seeds: tables.seeds(content),
         History: values["history_charts"] or values["unchanged_line"],

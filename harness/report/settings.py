@@ -16,7 +16,10 @@ def names(declared: Sequence[Any]) -> list[str]:
     """
     labels = [", ".join(f"{name} {there}" for name, there, _ in _changed(one, declared[0])) for one in declared]
     twice = [label in labels[:place] for place, label in enumerate(labels)]
-    return [f"{label}, {place} back" if again else label for place, (label, again) in enumerate(zip(labels, twice))]
+    return [
+        f"{label}, {place} back" if again else label
+        for place, (label, again) in enumerate(zip(labels, twice, strict=True))
+    ]
 
 
 def change(there: Any, here: Any) -> str:

@@ -93,6 +93,11 @@ def _matrix_row(content: Content, suite: str, metric: str) -> MatrixRow:
     return MatrixRow(metric, counts, cells)
 
 
+def without_recipe(subject: Subject) -> str:
+    """What stands below the recipe's name: its variant, with the training seed and the setting where those differ."""
+    return subject.name.removeprefix(f"{subject.recipe}-")
+
+
 @dataclass(frozen=True)
 class SeedRow:
     """One metric of one recipe over several training seeds."""
@@ -110,7 +115,8 @@ def seeds(content: Content) -> list[SeedRow]:
     """The spread between training seeds beside the sampling error, for recipes trained with several seeds."""
     groups: dict[str, list[str]] = {}
     for subject in content.subjects:
-        groups.setdefault(f"{subject.recipe}-{subject.variant}", []).append(subject.name)
+        name = f"{subject.recipe}-{subject.variant}"
+        groups.setdefault(f"{name} with {subject.setting}" if subject.setting else name, []).append(subject.name)
     rows = []
     for suite in content.suites:
         evaluations = content.of_suite(suite)

@@ -52,9 +52,10 @@ def write_chosen(
     folder: Path,
     recipes: Sequence[str] | None = None,
     since: datetime | None = None,
+    each_setting: bool = False,
 ) -> None:
     """Write all reports on the newest run, or on the runs chosen, below `folder`; print the first and the paths."""
-    content = load(connection, recipes=recipes, since=since)
+    content = load(connection, recipes=recipes, since=since, each_setting=each_setting)
     written = _write(connection, content, declared, folder, Console())
     for problem in written.trouble:
         print(f"note: {problem}")

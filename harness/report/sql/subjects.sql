@@ -1,9 +1,12 @@
--- Of every subject the newest entry among the named runs, references (base, untrained) last.
+-- Of every subject the newest entry among the named runs, or where wanted the newest under each of its settings, newest
+-- first; references (base, untrained) last.
 WITH entry AS (
-    SELECT DISTINCT ON (subject) subject, recipe, variant, seed, hypothesis, settings, fingerprint
+    SELECT DISTINCT ON (subject, CASE WHEN $each_setting THEN settings END)
+           subject, recipe, variant, seed, hypothesis, settings, fingerprint, run_id
     FROM subjects
     WHERE list_contains($runs, run_id) AND ($recipes IS NULL OR list_contains($recipes, recipe))
-    ORDER BY subject, run_id DESC
+    ORDER BY subject, CASE WHEN $each_setting THEN settings END, run_id DESC
 )
-SELECT * FROM entry
-ORDER BY recipe IN ('base', 'untrained'), variant, recipe, subject;
+SELECT * EXCLUDE (run_id) FROM entry
+QUALIFY row_number() OVER (PARTITION BY subject, fingerprint ORDER BY run_id DESC) = 1
+ORDER BY recipe IN ('base', 'untrained'), variant, recipe, subject, run_id DESC;

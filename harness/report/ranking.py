@@ -1,0 +1,66 @@
+"""Content -> a ranking of the subjects in each metric, as far as intervals tell them apart."""
+
+from dataclasses import dataclass
+from math import isnan
+
+from harness.report.content import Content, Metric
+from harness.report.words import arrow
+
+FEWEST = 3  # subjects that make a ranking; two are told apart by the results themselves
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One subject in a ranking."""
+
+    place: int  # 1 and as many more as there are subjects whose whole interval is better
+    subject: str
+    metric: Metric
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One metric of one suite: the subjects by place, within one by estimate."""
+
+    suite: str
+    metric: str
+    arrow: str  # where it gets better, "↓" or "↑"
+    placed: list[Placed]
+
+
+def rankings(content: Content) -> list[Ranking]:
+    """A ranking for every metric that is known to get better upwards or downwards, over FEWEST subjects at least.
+
+    Places are counted as Chatbot Arena does (Chiang et al. 2024, arXiv:2403.04132): a subject stands behind those
+    whose intervals lie wholly on the better side of its own. Those whose intervals overlap may share a place, which
+    is not to say that they are equal: claims compare them sample by sample, and tell more of them apart.
+    """
+    found = []
+    for suite in content.suites:
+        for metric in content.metric_names(suite):
+            measured = [
+                (name, one)
+                for name, evaluation in content.of_suite(suite).items()
+                if (one := evaluation.metrics.get(metric)) is not None
+                and one.estimate is not None
+                and not isnan(one.estimate)
+            ]
+            if arrow(metric) and len(measured) >= FEWEST:
+                found.append(Ranking(suite, metric, arrow(metric), _placed(measured, rises=arrow(metric) == "↑")))
+    return found
+
+
+def _placed(measured: list[tuple[str, Metric]], rises: bool) -> list[Placed]:
+    sign = 1.0 if rises else -1.0
+    spans = [sorted(sign * edge for edge in _interval(one)) for _, one in measured]  # higher is better
+    placed = [
+        Placed(1 + sum(other[0] > own[1] for other in spans), name, one)
+        for (name, one), own in zip(measured, spans, strict=True)
+    ]
+    return sorted(placed, key=lambda one: (one.place, -sign * (one.metric.estimate or 0.0), one.subject))
+
+
+def _interval(metric: Metric) -> tuple[float, float]:
+    """Its interval, or the estimate alone where there is none."""
+    estimate = metric.estimate or 0.0
+    return (estimate if metric.low is None else metric.low, estimate if metric.high is None else metric.high)

@@ -1,0 +1,51 @@
+"""The ranking: places as far as intervals tell subjects apart, in the direction in which a metric gets better."""
+
+import math
+
+from harness.report.load import load
+from harness.report.ranking import rankings
+from tests.report.forms import html_of, markdown_of
+from tests.report_rows import insert_evaluation, insert_run, insert_subject
+
+
+def measured(warehouse, suite, metric, **intervals):
+    """A run in which subjects were measured, name -> (estimate, low, high)."""
+    insert_run(warehouse)
+    for name, figures in intervals.items():
+        insert_subject(warehouse, f"{name}-mini")
+        insert_evaluation(warehouse, f"{name}-mini", suite, {metric: figures}, [])
+    return load(warehouse)
+
+
+def places(content):
+    return [[(one.place, one.subject) for one in ranking.placed] for ranking in rankings(content)]
+
+
+def test_a_subject_stands_behind_those_whose_whole_interval_is_better(warehouse):
+    content = measured(
+        warehouse, "quiz", "accuracy", a=(0.9, 0.85, 0.95), b=(0.8, 0.7, 0.86), c=(0.5, 0.4, 0.6), d=(0.1, 0.0, 0.9)
+    )
+    # b and d overlap a; c lies below a and b, and not below d.
+    assert places(content) == [[(1, "a-mini"), (1, "b-mini"), (1, "d-mini"), (3, "c-mini")]]
+
+
+def test_less_is_better_where_it_is(warehouse):
+    content = measured(warehouse, "text", "perplexity", a=(9.0, 8.5, 9.5), b=(7.0, 6.5, 7.5), c=(math.inf, None, None))
+    assert places(content) == [[(1, "b-mini"), (2, "a-mini"), (3, "c-mini")]]
+    assert rankings(content)[0].arrow == "↓"
+
+
+def test_no_ranking_of_two_nor_of_what_is_better_in_no_direction_nor_of_no_number(warehouse):
+    content = measured(warehouse, "tone", "words", a=(9.0, 8.5, 9.5), b=(7.0, 6.5, 7.5), c=(1.0, 0.5, 1.5))
+    assert rankings(content) == []
+    for name, estimate in (("a", 0.5), ("b", 0.6), ("c", math.nan)):
+        insert_evaluation(warehouse, f"{name}-mini", "quiz", {"accuracy": (estimate, None, None)}, [])
+    assert rankings(load(warehouse)) == []
+
+
+def test_the_ranking_stands_on_the_page_and_in_the_comment(warehouse, tmp_path):
+    content = measured(warehouse, "quiz", "accuracy", a=(0.5, 0.4, 0.6), b=(0.9, 0.8, 0.95), c=(0.1, 0.0, 0.2))
+    assert "1. `b-mini` 0.900 2. `a-mini` 0.500 3. `c-mini` 0.100" in markdown_of(content, tmp_path)
+    page = html_of(content, tmp_path)
+    section = page[page.index('id="ranking"') :]
+    assert section.index("b-mini") < section.index("a-mini") < section.index("c-mini")

@@ -1,0 +1,99 @@
+"""Runs of one subject under different settings: what they are called, and a report that has them side by side."""
+
+from datetime import datetime
+
+import pytest
+
+from harness.report import settings, tables
+from harness.report.history import histories
+from harness.report.load import load
+from tests.report.forms import html_of, markdown_of
+from tests.report_rows import fingerprint, insert, insert_evaluation, insert_run, insert_subject
+
+SLOW, FAST = {"stage": "finetune", "learning_rate": 5e-4}, {"stage": "finetune", "learning_rate": 1e-3}
+FIRST, SECOND, THIRD = "20260210T0", "20260220T0", "20260230T0"
+
+
+# ---- names --------------------------------------------------------------------------------------------
+
+
+def test_an_older_setting_is_called_by_what_differs_from_the_newest():
+    assert settings.names([[FAST], [SLOW]]) == ["", "learning_rate 0.0005"]
+
+
+def test_of_several_stages_and_lists_the_place_is_told():
+    newest = [SLOW, {"stage": "finetune", "data": {"parts": [{"rows": 80}, {"rows": 40}]}, "adapter": {"rank": 8}}]
+    older = [SLOW, {"stage": "finetune", "data": {"parts": [{"rows": 80}, {"rows": 20}]}, "adapter": None}]
+    assert settings.names([newest, older]) == ["", "2.data.parts.2.rows 20, 2.adapter.rank none"]
+
+
+def test_two_settings_are_never_called_the_same():
+    long = [{"prompt": "x" * 100 + end} for end in "abc"]
+    assert len(set(settings.names(long))) == 3
+
+
+def test_a_change_is_told_with_both_values():
+    assert settings.change([SLOW], [FAST]) == "learning_rate 0.0005 → 0.001"
+    assert settings.change([FAST], [FAST]) == ""
+
+
+# ---- side by side -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tuned(warehouse):
+    """Recipe a at two rates, then at the second one again with other weights; base beside it."""
+    for run_id, rate, weights in ((FIRST, SLOW, "slow"), (SECOND, FAST, "fast"), (THIRD, FAST, "fast again")):
+        insert_run(warehouse, run_id, started_at=f"2026-02-{run_id[6:8].replace('30', '28')} 00:00:00")
+        insert_subject(warehouse, "a-mini", run_id, settings=[rate], fingerprint=fingerprint(weights))
+        insert_subject(warehouse, "base-mini", run_id, settings=[])
+        estimate = {"slow": 0.5, "fast": 0.7, "fast again": 0.8}[weights]
+        insert_evaluation(
+            warehouse, "a-mini", "quiz", {"accuracy": (estimate, estimate - 0.1, estimate + 0.1)}, [{"id": "1"}],
+            runs=[run_id], evaluation=weights, fingerprint=fingerprint(weights),
+        )  # fmt: skip
+        insert(
+            warehouse, "gates", run_id=run_id, gate="a-mini-quiz", subject="a-mini", suite="quiz", metric="accuracy",
+            claim=f"better when {weights}", verdict="pass" if weights == "slow" else "fail",
+        )  # fmt: skip
+    insert_evaluation(warehouse, "base-mini", "quiz", {"accuracy": (0.1, 0.0, 0.2)}, [{"id": "1"}], runs=[FIRST, THIRD])
+    return warehouse
+
+
+SLOWER = "a-mini with learning_rate 0.0005"
+
+
+def test_each_setting_is_a_subject_of_its_own_with_its_own_results_and_claims(tuned):
+    content = load(tuned, recipes=["a"], since=datetime(2026, 2, 1), each_setting=True)
+    assert [subject.name for subject in content.subjects] == ["a-mini", SLOWER]
+    assert {e.subject: e.evaluation for e in content.evaluations} == {"a-mini": "fast again", SLOWER: "slow"}
+    assert {gate.subject: gate.claim for gate in content.gates} == {
+        "a-mini": "better when fast again",
+        SLOWER: "better when slow",
+    }
+
+
+def test_without_it_the_newest_setting_stands_alone(tuned):
+    content = load(tuned, since=datetime(2026, 2, 1))
+    assert [subject.name for subject in content.subjects] == ["a-mini", "base-mini"]
+    assert {e.subject: e.evaluation for e in content.evaluations if e.subject != "base-mini"} == {
+        "a-mini": "fast again"
+    }
+    assert [gate.claim for gate in content.gates] == ["better when fast again"]
+
+
+def test_both_stand_as_columns_of_the_page_and_of_the_comment(tuned, tmp_path):
+    content = load(tuned, since=datetime(2026, 2, 1), each_setting=True)
+    assert f"| suite | metric | `a-mini` | `{SLOWER}` | `base-mini` |" in markdown_of(content, tmp_path)
+    assert "<small>mini with learning_rate 0.0005</small>" in html_of(content, tmp_path)
+
+
+def test_two_settings_are_no_two_seeds(tuned):
+    assert tables.seeds(load(tuned, since=datetime(2026, 2, 1), each_setting=True)) == []
+
+
+def test_the_history_tells_at_which_run_a_setting_changed(tuned, tmp_path):
+    content = load(tuned)
+    [quiz] = histories(content)
+    assert [run.changes for run in quiz.runs] == [[], ["a-mini: learning_rate 0.0005 → 0.001"], []]
+    assert "<small>a-mini: learning_rate 0.0005 → 0.001</small>" in html_of(content, tmp_path)
