@@ -121,7 +121,7 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
     evaluations = connection.execute(
         """
         SELECT m.suite, e.evaluation, e.spec, e.samples < e.samples_available, e.prompt_digest,
-               e.device, e.environment
+               e.device, e.dtype, e.environment
         FROM measured m JOIN evaluations e USING (evaluation)
         WHERE m.subject = $subject AND starts_with(m.run_id, $run) AND ($suite IS NULL OR m.suite = $suite)
         QUALIFY row_number() OVER (PARTITION BY m.suite ORDER BY e.sample_limit IS NOT NULL, m.run_id DESC) = 1
@@ -130,7 +130,7 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
         {"subject": subject, "run": run, "suite": suite},
     ).fetchall()
     answered = []
-    for own, key, spec, early, prompt_digest, device, environment in evaluations:
+    for own, key, spec, early, prompt_digest, device, dtype, environment in evaluations:
         rows = connection.execute(
             "SELECT sample_id, cluster, scores FROM samples WHERE evaluation = ? ORDER BY position, sample_id", [key]
         ).fetchall()
@@ -138,7 +138,7 @@ def answered_in_results(connection: duckdb.DuckDBPyConnection, name: str, suite:
         asked: Json = json.loads(spec)["suite"]
         conditions = Conditions(
             prompt_digest=None if {"adaptive", "limit"} & json.loads(spec).keys() else prompt_digest,  # of a part
-            computed_on=computed_on({"device": device, "environment": json.loads(environment)}),
+            computed_on=computed_on({"device": device, "dtype": dtype, "environment": json.loads(environment)}),
         )
         declared = [metric_from(one) for one in asked.get("metrics", [])]
         metrics = metrics_of(declared, [sample.scores for sample in samples])

@@ -20,6 +20,7 @@ class Run:
     evaluated: int | None
     sample_limit: int | None  # samples of each suite at most (--limit)
     interrupted: bool | None  # ended before all that was asked had been done
+    exact: bool | None  # measured in float32 and in fixed batches
     environment: dict
 
 

@@ -217,6 +217,10 @@ def run_line(runs: tuple[Run, ...]) -> str:
     if limits:
         parts.append(f"at most {min(limits):,} samples of a suite")
     parts += [f"on {listed(each)}" for each in [_distinct(run.devices for run in runs)] if each]
+    if any(run.exact for run in runs):
+        parts.append(
+            "in float32 and fixed batches" if all(run.exact for run in runs) else "some in float32 and fixed batches"
+        )
     seconds = [run.seconds for run in runs if run.seconds is not None]
     if seconds:
         parts.append(duration(sum(seconds)))

@@ -177,6 +177,7 @@ class Record:
                 [[baseline.name, baseline.set_at] for baseline in all_of(self.run.setup.store)],
                 [plain(report) for report in self.run.setup.reports],
                 self.interrupted,
+                self.run.setup.options.exact,
             ]
         )
 
@@ -240,6 +241,7 @@ class Record:
             "evaluated": len(self.run.log.measured),
             "sample_limit": options.limit,
             "interrupted": self.interrupted,
+            "exact": options.exact,
             "environment": json.dumps(environment(threads())),
         }
 

@@ -48,6 +48,7 @@ def evaluation_row(artifact: Artifact) -> Json:
     record = artifact.record
     names = (
         "subject", "scale", "prompt_digest", "samples", "seconds", "tokens", "peak_memory_bytes", "energy_joules", "device",
+        "dtype",
     )  # fmt: skip
     return {
         "evaluation": artifact.key,

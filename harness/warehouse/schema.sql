@@ -17,7 +17,8 @@ CREATE TABLE runs (
     trained    INTEGER,              -- checkpoints trained in this session
     evaluated  INTEGER,              -- evaluations measured in this session
     sample_limit INTEGER,            -- samples of each suite at most (--limit), NULL for whole suites
-    interrupted BOOLEAN,              -- whether it was ended before all that was asked had been done
+    interrupted BOOLEAN,             -- whether it was ended before all that was asked had been done
+    exact      BOOLEAN,              -- whether it measured in float32 and in fixed batches (--exact)
     environment JSON                 -- library versions, python, processor, threads
 );
 
@@ -99,6 +100,7 @@ CREATE TABLE evaluations (
     peak_memory_bytes BIGINT,        -- of the device (CUDA) or the process (CPU)
     energy_joules DOUBLE,            -- of the GPU, or of the processor's package; NULL where no counter can be read
     device      VARCHAR,             -- where it was measured
+    dtype       VARCHAR,             -- in which the model computed: 'float32', 'bfloat16'; NULL where a server did, or none
     environment JSON,                -- library versions, python, processor, threads
     created_at  TIMESTAMP            -- UTC
 );
@@ -178,7 +180,7 @@ JOIN evaluations e USING (fingerprint)
 WHERE e.sample_limit IS NULL
 QUALIFY row_number() OVER (PARTITION BY s.subject, e.suite, e.scale ORDER BY e.created_at DESC) = 1;
 
--- Every metric of every latest evaluation, best known first within a metric.
+-- Every metric of every latest evaluation, within a metric the highest first: which is best depends on the metric.
 CREATE VIEW leaderboard AS
 SELECT l.suite, m.metric, l.subject, m.estimate, m.low, m.high, m.n, m.method, l.evaluation, l.fingerprint
 FROM latest l JOIN metrics m USING (evaluation)

@@ -181,6 +181,18 @@ def test_an_earlier_run_is_compared_with_a_later_one(connection):
     assert (row.candidate, row.baseline, row.verdict) == ("alpha@20260302", "alpha@20260301", "lower")
 
 
+def test_what_one_gpu_computed_in_two_dtypes_is_told_apart(connection):
+    before, after = ("alpha@20260301", "float32"), ("alpha@20260302", "bfloat16")
+    for name, dtype in (before, after):
+        connection.execute(
+            "UPDATE evaluations SET device = 'cuda:0', dtype = ?, environment = '{\"gpu\": \"NVIDIA L4\"}' "
+            "WHERE evaluation = (SELECT evaluation FROM measured WHERE subject = 'alpha-mini' AND starts_with(run_id, ?))",
+            [dtype, name.partition("@")[2]],
+        )
+    [row] = compare(answered_in_results(connection, after[0]), answered_in_results(connection, before[0]), Choice())
+    assert row.computed_otherwise == "NVIDIA L4 in bfloat16 and NVIDIA L4 in float32"
+
+
 def test_one_suite_is_chosen_by_name(connection):
     assert [one.suite for one in answered_in_results(connection, "alpha", "tone")] == ["tone"]
     assert answered_in_results(connection, "alpha", "quiz") == []

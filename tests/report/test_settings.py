@@ -97,3 +97,14 @@ def test_the_history_tells_at_which_run_a_setting_changed(tuned, tmp_path):
     [quiz] = histories(content)
     assert [run.changes for run in quiz.runs] == [[], ["a-mini: learning_rate 0.0005 → 0.001"], []]
     assert "<small>a-mini: learning_rate 0.0005 → 0.001</small>" in html_of(content, tmp_path)
+
+
+# ---- how it was computed ------------------------------------------------------------------------------
+
+
+def test_a_run_says_where_it_computed_exactly(warehouse, tmp_path):
+    insert_run(warehouse, FIRST, exact=True, devices="cuda:0")
+    assert "on cuda:0 · in float32 and fixed batches" in markdown_of(load(warehouse), tmp_path)
+    insert_run(warehouse, SECOND, started_at="2026-02-20 00:00:00", exact=False)
+    assert "some in float32 and fixed batches" in markdown_of(load(warehouse, since=datetime(2026, 2, 1)), tmp_path)
+    assert "fixed batches" not in markdown_of(load(warehouse), tmp_path)

@@ -98,6 +98,8 @@ def make_older(path):
         connection.execute("DROP TABLE measured")
         connection.execute("DROP TABLE baselines")
         connection.execute("ALTER TABLE gates DROP COLUMN kind")
+        connection.execute("ALTER TABLE runs DROP COLUMN exact")
+        connection.execute("ALTER TABLE evaluations DROP COLUMN dtype")
 
 
 def test_an_older_file_is_brought_to_this_version_and_kept_beside_it(tmp_path, store):
