@@ -13,7 +13,7 @@ CRITICAL = Suite(
     name="critical",
     dataset=CRITICAL_QUESTIONS,
     to_sample=to_sample,
-    asks=[Generate(max_new_tokens=512)],
+    asks=[Generate(max_new_tokens=512, small=128, mini=128)],
     scorer=key_points,
     metrics=[Mean("accuracy", (0.0, 1.0)), Mean("coverage", (0.0, 1.0))],
     guards=[Guard("coverage", may_fall=0.05)],

@@ -61,6 +61,7 @@ def opened(
         baseline=baseline,
         seeds=seeds,
         exact=exact,
+        tasks=settings.tasks,
         typed=repeated({"--gpu": gpu, "--exact": exact, "--data-root": data_root, "--store": store}),
     )
     return open_setup(root, store_of(root, store), options)

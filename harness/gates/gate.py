@@ -119,16 +119,14 @@ class DeclaredGates:
 
     def _without_suite(self, gate: Gate, name: str) -> str:
         close = difflib.get_close_matches(name, self.project.suites, n=1)
+        task = f'A task of lm-eval is named by --tasks {name}, or once for all in pyproject.toml: tasks = "{name}"'
         if close:
             raise RecipeError(
                 f"{gate.subject.recipe.name}: a claim is about the suite {name!r}, which does not exist.",
-                f"Did you mean {close[0]!r}? A task of lm-eval is named beside it: --tasks {name}",
+                f"Did you mean {close[0]!r}? {task}",
             )
         there = f"it has {', '.join(self.project.suites)}" if self.project.suites else "it has none"
-        return (
-            f"note: {gate.id} cannot be judged: the project has no suite {name!r} ({there}); a task of lm-eval is named "
-            f"beside it: --tasks {name}"
-        )
+        return f"note: {gate.id} cannot be judged: the project has no suite {name!r} ({there}). {task}"
 
     def family(self, gate: Gate) -> list[Gate]:
         """The gates that are adjusted for together: chance could make any of them pass."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.sources import Scale
-from harness.errors import RecipeError, SuiteError
+from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.recipe import Endpoint, Recipe, Variant
 from harness.scoring.tasks import task_scores
 from harness.suite import LmEvalTask, Suite
@@ -75,6 +75,25 @@ def task_suite(given: str) -> Suite:
         gen_kwargs=settings,
     )
     return Suite(name=name, asks=(ask,), scorer=task_scores, about=f"lm-evaluation-harness: {name}.")
+
+
+def split_tasks(text: str, said: str) -> list[str]:
+    """The tasks in `a,b:fewshot=5,chat=true,c`: what sets something goes on from the task before it.
+
+    An error begins with where the text was `said`.
+    """
+    tasks: list[str] = []
+    for part in [part.strip() for part in text.split(",") if part.strip()]:
+        goes_on = "=" in part and ":" not in part.split("=")[0]
+        if goes_on and (not tasks or ":" not in tasks[-1]):
+            raise HarnessError(
+                f"{said}{text}: {part!r} is no task.", "Settings follow a colon: name:fewshot=5,chat=true"
+            )
+        if goes_on:
+            tasks[-1] += f",{part}"
+        else:
+            tasks.append(part)
+    return tasks
 
 
 def _settings(given: str, text: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from harness.data.sources import SCALES, Scale
 from harness.errors import HarnessError, RecipeError
 from harness.files import check_letters
 from harness.jobs.devices import parse
+from harness.project.command_line import split_tasks
 from harness.session.settings import Settings
 
 REPEATED = ("--gpu", "--exact", "--data-root", "--store", "--results", "--limit", "--tasks", "--endpoint", "--model")
@@ -71,7 +72,7 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
         adaptive=given("--adaptive"),
         track=track,
         models=tuple(given("--model")),
-        tasks=tuple(dict.fromkeys(split_tasks(given("--tasks") or ""))),
+        tasks=tuple(dict.fromkeys([*settings.tasks, *split_tasks(given("--tasks") or "", "--tasks ")])),
         endpoint=given("--endpoint"),
         exact=given("--exact"),
         typed=repeated({name: given(name) for name in REPEATED}),
@@ -89,22 +90,6 @@ def repeated(given: Mapping[str, Any]) -> str:
             elif one is not None and one is not False:
                 words += [name, shlex.quote(str(one))]
     return "".join(f" {word}" for word in words)
-
-
-def split_tasks(text: str) -> list[str]:
-    """The tasks in `a,b:fewshot=5,chat=true,c`: what sets something goes on from the task before it."""
-    tasks: list[str] = []
-    for part in [part.strip() for part in text.split(",") if part.strip()]:
-        goes_on = "=" in part and ":" not in part.split("=")[0]
-        if goes_on and (not tasks or ":" not in tasks[-1]):
-            raise HarnessError(
-                f"--tasks {text}: {part!r} is no task.", "Settings follow a colon: name:fewshot=5,chat=true"
-            )
-        if goes_on:
-            tasks[-1] += f",{part}"
-        else:
-            tasks.append(part)
-    return tasks
 
 
 def checked_limit(limit: int | None, baseline: str | None, adaptive: bool) -> int | None:

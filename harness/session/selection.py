@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -51,9 +52,15 @@ def notes_on(setup: Setup, collected: Selection, takes_task: bool, judges: bool)
     suites that are measured by. `takes_task`: some test takes `task`; `judges`: a test of the project takes `verdict`.
     """
     notes = []
-    if setup.options.tasks and not takes_task and collected.subjects:
+    tasks = setup.options.tasks
+    if (
+        tasks
+        and not takes_task
+        and collected.subjects
+        and ("--tasks" in setup.options.typed or not _asks_tasks(setup.root))
+    ):
         notes.append(
-            "note: --tasks: no test takes `task`, so none of them is measured; add one: harness add suite tasks"
+            f"note: no test takes `task`, so nothing is measured by {', '.join(tasks)}; add one: harness add suite tasks"
         )
     asked = {suite.name for suite, _ in collected.evaluations}
     judged = {gate.id for gate in collected.gates}
@@ -63,6 +70,12 @@ def notes_on(setup: Setup, collected: Selection, takes_task: bool, judges: bool)
         more = f" and {len(left) - 1} more" if len(left) > 1 else ""
         notes.append(f"note: no test judges {left[0].id}{more}: declare the suite in the file of suites/ that asks it")
     return notes
+
+
+def _asks_tasks(root: Path) -> bool:
+    """Whether a file of suites/ has a test that takes `task`, collected or not."""
+    files = (root / "suites").glob("**/test_*.py")
+    return any(re.search(r"def test_\w*\([^)]*\btask\b", file.read_text("utf-8", "replace")) for file in files)
 
 
 def suites_named(function: Callable[..., Any], module: ModuleType) -> list[Suite]:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.files import Json
+from harness.project.command_line import split_tasks
 
 FILE = "pyproject.toml"
-KEYS = ("scale", "data_root", "store", "results", "project")
+TASK_FILE = re.compile(r"\.ya?ml(:|$)")
+KEYS = ("scale", "data_root", "store", "results", "tasks", "project")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Settings:
     results: Path  # the DuckDB file; reports go to a folder beside it
     scale: str | None = None  # None: full with --gpu, else mini
     data_root: Path | None = None  # where real data files lie
+    tasks: tuple[str, ...] = ()  # of lm-eval, by which every session measures, to which --tasks adds
     project: str | None = None  # whose runs and baselines they are, in every store
     called: str | None = None  # the same in a store that lies outside of the project, where it does not say more
 
@@ -49,6 +52,7 @@ def settings_of(root: Path) -> Settings:
         results=_below(root, said.get("results", ".bench/results.duckdb")),
         scale=said.get("scale"),
         data_root=data_root,
+        tasks=_tasks(root, said.get("tasks", "")),
         project=_checked_name(root, said.get("project")),
         called=re.sub(r"[^\w.-]+", "_", str(name or root.resolve().name)).strip("_.") if is_one else None,
     )
@@ -61,6 +65,12 @@ def _checked_name(root: Path, said: str | None) -> str | None:
             f"{root / FILE}: [tool.harness] project = {said!r}: a name has letters, digits, dots, _ and - only."
         )
     return said
+
+
+def _tasks(root: Path, said: str) -> tuple[str, ...]:
+    """The tasks as `--tasks` takes them; files are relative to the project."""
+    tasks = split_tasks(said, f"{root / FILE}: [tool.harness] tasks = ")
+    return tuple(str(_below(root, task)) if TASK_FILE.search(task) else task for task in tasks)
 
 
 def _below(root: Path, path: str) -> Path:

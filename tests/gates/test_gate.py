@@ -156,14 +156,17 @@ def test_a_claim_about_a_suite_whose_name_looks_misspelt_is_refused(made):
     alpha = add(made, "alpha", [Claim("tune", "acc", below=0.5)])
     with pytest.raises(RecipeError, match="alpha: a claim is about the suite 'tune', which does not exist") as error:
         made.gates.check([alpha])
-    assert error.value.remedy == "Did you mean 'tone'? A task of lm-eval is named beside it: --tasks tune"
+    assert (
+        error.value.remedy
+        == "Did you mean 'tone'? A task of lm-eval is named by --tasks tune, or once for all in pyproject.toml: tasks = \"tune\""
+    )
 
 
 def test_a_claim_about_a_suite_that_the_project_does_not_have_is_noted(made):
     alpha = add(made, "alpha", [Claim("arc_easy", "acc", below=0.5)])
     assert made.gates.check([alpha]) == [
-        "note: alpha-mini-arc_easy-acc cannot be judged: the project has no suite 'arc_easy' (it has quiz, tone, share); "
-        "a task of lm-eval is named beside it: --tasks arc_easy"
+        "note: alpha-mini-arc_easy-acc cannot be judged: the project has no suite 'arc_easy' (it has quiz, tone, share). "
+        'A task of lm-eval is named by --tasks arc_easy, or once for all in pyproject.toml: tasks = "arc_easy"'
     ]
 
 

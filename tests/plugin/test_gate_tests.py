@@ -75,4 +75,21 @@ def test_a_suite_that_is_declared_beside_the_tests_is_judged_where_it_is_asked(p
 
 def test_tasks_that_no_test_measures_by_are_told(project):
     _, output = run_session(project, "--collect-only", "-q", "--tasks", "arc_easy")
-    assert "note: --tasks: no test takes `task`, so none of them is measured" in output
+    assert "note: no test takes `task`, so nothing is measured by " in output
+
+
+TASK_TEST = '"""Tasks of lm-eval."""\n\n\ndef test_task(checkpoint, evaluate, task):\n    assert evaluate(task, checkpoint).scored\n'
+
+
+def test_a_claim_about_a_task_of_the_projects_settings_is_judged_without_naming_it_again(project):
+    recipe, settings = project / "recipes" / "tiny.py", project / "pyproject.toml"
+    recipe.write_text(recipe.read_text().replace("claims=[", 'claims=[Claim("arc_easy", "acc", above=0.3), '))
+    _, output = run_session(project, "--collect-only", "-q")
+    assert "cannot be judged: the project has no suite 'arc_easy'" in output
+    settings.write_text(settings.read_text() + '\n[tool.harness]\ntasks = "arc_easy"\n')
+    _, output = run_session(project, "--collect-only", "-q")
+    assert "note: no test takes `task`, so nothing is measured by arc_easy" in output
+    (project / "suites" / "test_tasks.py").write_text(TASK_TEST)
+    assert "suites/test_tasks.py::test_gate[plain-mini-arc_easy-acc]" in gates(project)
+    _, output = run_session(project, "--collect-only", "-q", "-k", "test_look")
+    assert "note: no test takes" not in output

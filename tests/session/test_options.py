@@ -56,6 +56,10 @@ def test_tasks_are_split_at_commas_and_named_once():
     assert read(tasks="a:fewshot=5, chat=true,b").tasks == ("a:fewshot=5,chat=true", "b")
 
 
+def test_tasks_add_to_those_of_the_project():
+    assert read(replace(SILENT, tasks=("a", "b")), tasks="b,c").tasks == ("a", "b", "c")
+
+
 @pytest.mark.parametrize(
     ("typed", "message"),
     [

@@ -36,6 +36,11 @@ def test_a_path_of_the_users_home_is_there(tmp_path, monkeypatch):
     assert (said.store, said.results) == (tmp_path / "me" / "store", tmp_path / "me" / "r.duckdb")
 
 
+def test_tasks_are_written_as_on_the_command_line_and_their_files_are_below_the_project(tmp_path):
+    said = settings_of(project(tmp_path, 'tasks = "gsm8k:fewshot=5,chat=true, tasks/own.yaml:fewshot=2"'))
+    assert said.tasks == ("gsm8k:fewshot=5,chat=true", f"{tmp_path}/tasks/own.yaml:fewshot=2")
+
+
 def test_a_section_that_is_no_table_is_named(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool]\nharness = "x"\n')
     with pytest.raises(HarnessError, match="is 'x', and has to be a table"):
@@ -46,8 +51,9 @@ def test_a_section_that_is_no_table_is_named(tmp_path):
     ("line", "said"),
     [
         ('scal = "tiny"', "has no setting 'scal'. Did you mean 'scale'"),
-        ('gpu = "0"', "has no setting 'gpu'. It has: scale, data_root, store, results, project."),
+        ('gpu = "0"', "has no setting 'gpu'. It has: scale, data_root, store, results, tasks, project."),
         ('project = "a/b"', "project = 'a/b': a name has letters, digits, dots, _ and - only."),
+        ('tasks = "fewshot=5"', "[tool.harness] tasks = fewshot=5: 'fewshot=5' is no task"),
         ("scale = 1", "scale = 1: it has to be a text in quotes"),
         ('data_root = "rows"', "data_root = 'rows': no such folder"),
         ("scale = ", "is not valid TOML"),
