@@ -84,6 +84,25 @@ def test_the_second_session_has_nothing_to_do(installed, project):
     assert "to train" not in done.stdout
 
 
+def test_a_projects_own_package_reports_is_left_alone(installed, project):
+    folder, _ = project
+    own = folder / "reports"
+    own.mkdir()
+    (own / "__init__.py").write_text("MINE = 1\n")
+    (own / "sales.py").write_text("raise RuntimeError('not to be imported')\n")
+    (folder / "suites" / "test_mine.py").write_text("from reports import MINE\n\n\ndef test_mine():\n    assert MINE\n")
+    for written in ("reports", "results.duckdb"):  # as if nothing had been reported yet
+        subprocess.run(["rm", "-r", folder / ".bench" / written], check=True)
+    done = run(installed, folder, "pytest suites/ -p no:cacheprovider")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    assert "1 claim holds." in done.stdout
+    assert run(installed, folder, "harness report").returncode == 0
+    assert (folder / ".bench" / "reports" / "report.html").stat().st_size > 20_000
+    assert {path.name for path in own.iterdir()} <= {"__init__.py", "sales.py", "__pycache__"}
+    (folder / "suites" / "test_mine.py").unlink()
+
+
 def test_what_the_page_declares_is_collected_with_its_claim(installed, project):
     folder, _ = project
     done = run(installed, folder, "\n".join(["set -e", fenced("bash")[2]]))
@@ -108,6 +127,7 @@ def test_the_settings_shown_are_read(tmp_path):
     (tmp_path / "pyproject.toml").write_text(fenced("toml")[0])
     settings = settings_of(tmp_path)
     assert (settings.scale, settings.data_root, settings.store) == ("mini", tmp_path / "data", Path("/data/store"))
+    assert settings.tasks == ("arc_easy", f"{tmp_path}/tasks/own.yaml:fewshot=2")
 
 
 def test_tests_of_other_projects_in_that_environment_run_as_before(installed, tmp_path):
