@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from harness.errors import ReportError
 from harness.files import Json
-from harness.report import charts, cost, history, tables, trends, versions, words
+from harness.report import charts, cost, history, ranking, tables, trends, versions, words
 from harness.report.browser_data import Browsable, browsable
 from harness.report.content import CUSTOMARY, Checkpoint, Content, Gate
 from harness.report.custom import Queried
@@ -35,7 +35,6 @@ from harness.report.declared import (
     Verdicts,
 )
 from harness.report.letters import packed
-from harness.report.ranking import rankings
 
 Found = dict[str, Queried]  # by title of the section
 TEMPLATES = Path(__file__).parent / "templates"
@@ -92,7 +91,7 @@ def _environment() -> jinja2.Environment:
         finalize=lambda value: words.visible(value) if type(value) is str else value,
     )  # fmt: skip
     environment.filters["linked"] = linked
-    environment.globals |= {"words": words, "tables": tables, "cost": cost, "versions": versions}
+    environment.globals |= {"words": words, "tables": tables, "cost": cost, "ranking": ranking, "versions": versions}
     return environment
 
 
@@ -109,7 +108,7 @@ def _values(content: Content, report: Report) -> Json:
         "history_charts": drawn,
         "unchanged_line": history.unchanged_line(histories),
         "pareto_charts": [{"pareto": one, "svg": Markup(trends.pareto_chart(one))} for one in paretos],
-        "rankings": rankings(content) if report.has(Ranking) else [],
+        "rankings": ranking.rankings(content) if report.has(Ranking) else [],
         "first_look": tables.first_look(content),
         "first_look_text": _first_look_text(content),
         "open_prompts": OPEN_PROMPTS,

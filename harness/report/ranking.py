@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from harness.report.content import Content, Metric
-from harness.report.words import arrow
+from harness.report.words import arrow, listed
 
 FEWEST = 3  # subjects that make a ranking; two are told apart by the results themselves
 
@@ -27,6 +27,11 @@ class Ranking:
     arrow: str  # where it gets better, "↓" or "↑"
     placed: list[Placed]
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether any subject stands behind another."""
+        return self.placed[-1].place > 1
+
 
 def rankings(content: Content) -> list[Ranking]:
     """A ranking for every metric that is known to get better upwards or downwards, over FEWEST subjects at least.
@@ -48,6 +53,12 @@ def rankings(content: Content) -> list[Ranking]:
             if arrow(metric) and len(measured) >= FEWEST:
                 found.append(Ranking(suite, metric, arrow(metric), _placed(measured, rises=arrow(metric) == "↑")))
     return found
+
+
+def level_line(found: list[Ranking]) -> str:
+    """A sentence on the metrics in which no subject stands behind another; empty where there are none."""
+    level = [one.metric for one in found if not one.tells_apart]
+    return f"In {listed(level)} no subject’s interval is wholly better than another’s." if level else ""
 
 
 def _placed(measured: list[tuple[str, Metric]], rises: bool) -> list[Placed]:

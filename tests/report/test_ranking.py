@@ -3,7 +3,7 @@
 import math
 
 from harness.report.load import load
-from harness.report.ranking import rankings
+from harness.report.ranking import level_line, rankings
 from tests.report.forms import html_of, markdown_of
 from tests.report_rows import insert_evaluation, insert_run, insert_subject
 
@@ -49,3 +49,10 @@ def test_the_ranking_stands_on_the_page_and_in_the_comment(warehouse, tmp_path):
     page = html_of(content, tmp_path)
     section = page[page.index('id="ranking"') :]
     assert section.index("b-mini") < section.index("a-mini") < section.index("c-mini")
+
+
+def test_metrics_that_tell_nobody_apart_are_named_in_one_line_and_not_drawn(warehouse, tmp_path):
+    content = measured(warehouse, "quiz", "accuracy", a=(0.5, 0.4, 0.6), b=(0.55, 0.5, 0.6), c=(0.5, 0.3, 0.7))
+    assert level_line(rankings(content)) == "In accuracy no subject’s interval is wholly better than another’s."
+    assert level_line(rankings(content)) in html_of(content, tmp_path)
+    assert "### Ranking" not in markdown_of(content, tmp_path)
