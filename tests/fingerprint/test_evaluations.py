@@ -21,6 +21,7 @@ from harness import (
 )
 from harness.environment import version_of
 from harness.fingerprint.evaluations import dtype_on
+from tests.fingerprint.own_tasks import ALWAYS, DATA, write_task
 from tests.fingerprint.stages import FACTS, FINETUNE, chain, keys_of, subject
 
 
@@ -206,3 +207,16 @@ def test_a_task_file_counts_by_its_bytes_and_by_those_of_the_files_it_names(tmp_
         now = planned(suite, root=tmp_path).key
         assert now != before, file
         before = now
+
+
+@pytest.mark.parametrize(("data", "found"), DATA[1::2])  # 46 changes; test_task_files has every form
+def test_a_change_of_anything_that_a_task_reaches_measures_anew(tmp_path, data, found):
+    task = write_task(tmp_path / "tasks", data)
+    suite = Suite(name="quiz", asks=(LmEvalTask(str(task)),), scorer=score)
+    before = planned(suite, root=tmp_path).key
+    for name in sorted(ALWAYS | found):
+        file = task.parent / name
+        text = file.read_text()
+        file.write_text("\n" + text[:-1])  # as long as before, as a reversed answer key is
+        assert planned(suite, root=tmp_path).key != before, name
+        file.write_text(text)
