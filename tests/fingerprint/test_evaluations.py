@@ -209,7 +209,7 @@ def test_a_task_file_counts_by_its_bytes_and_by_those_of_the_files_it_names(tmp_
         before = now
 
 
-@pytest.mark.parametrize(("data", "found"), DATA[1::2])  # 46 changes; test_task_files has every form
+@pytest.mark.parametrize(("data", "found"), DATA[1::2])  # 47 changes; test_task_files has every form
 def test_a_change_of_anything_that_a_task_reaches_measures_anew(tmp_path, data, found):
     task = write_task(tmp_path / "tasks", data)
     suite = Suite(name="quiz", asks=(LmEvalTask(str(task)),), scorer=score)
