@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from typing import Any, get_args
 
 from harness.claims import Guard
@@ -98,9 +99,10 @@ class Generate:
 
     max_new_tokens: int = 64
     temperature: float = 0.0
-    small: int | None = None
-    mini: int | None = None
-    tiny: int | None = None
+    # Not part of keys, as compare says: keys hold what is asked at their scale.
+    small: int | None = field(default=None, compare=False)
+    mini: int | None = field(default=None, compare=False)
+    tiny: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_types(self, SuiteError)
@@ -108,8 +110,8 @@ class Generate:
             tokens = getattr(self, name)
             if tokens is not None and tokens < 1:
                 raise SuiteError(f"Generate: {name} is {tokens}; ask for at least one token.")
-        if self.temperature < 0:
-            raise SuiteError(f"Generate: temperature is {self.temperature}, and has to be 0 or more.")
+        if not 0 <= self.temperature < inf:
+            raise SuiteError(f"Generate: temperature is {self.temperature}, and has to be a number from 0 on.")
 
     def at(self, scale: str) -> Generate:
         """The same with the tokens of that scale."""

@@ -17,7 +17,7 @@ PLAIN = Suite(
     name="first_look",
     dataset=FIRST_LOOK_PROMPTS,
     to_sample=to_sample,
-    asks=[Generate(max_new_tokens=256)],
+    asks=[Generate(max_new_tokens=256, small=48, mini=48)],
     system_prompt="You are a helpful assistant.",
     scorer=tone_of_answer,
     metrics=[Mean("conversational", bounds=(0.0, 1.0)), Mean("words"), Mean("wordless")],

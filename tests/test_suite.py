@@ -1,11 +1,13 @@
 """Suites as values: what can be declared, and what cannot."""
 
+import math
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from harness import Choices, Dataset, Embedded, Generate, Guard, Mean, Overlap, Parity, Perplexity, Probe, Sample, Suite
+from harness.data.sources import SCALES
 from harness.errors import SuiteError
 
 PROMPTS = Dataset(name="prompts", mini=Embedded("tone_prompts"))
@@ -110,3 +112,39 @@ def test_what_training_must_not_contain_of_a_conversation_is_its_words_without_r
     sample = Sample(id="a", messages=turns, choices=["A kite.", "A tree."], target=0)
     assert sample.text == "Name a bird.\nAn owl.\nAnother."
     assert sample.whole == "Name a bird.\nAn owl.\nAnother. A kite."
+
+
+# ---- tokens by scale ----------------------------------------------------------------------------------
+
+
+def test_a_scale_without_tokens_of_its_own_has_those_of_a_whole_answer():
+    ask = Generate(max_new_tokens=512, mini=32)
+    assert {scale: ask.at(scale).max_new_tokens for scale in SCALES} == {
+        "tiny": 32,
+        "mini": 32,
+        "small": 512,
+        "full": 512,
+    }
+    assert Generate(max_new_tokens=512, mini=32, tiny=8).at("tiny").max_new_tokens == 8
+
+
+def test_a_suite_that_asks_the_same_at_every_scale_is_itself():
+    whole, cut = suite(asks=[Generate(max_new_tokens=8)]), suite(asks=[Generate(max_new_tokens=8, mini=4)])
+    assert whole.at("mini") is whole
+    assert cut.at("full") is cut
+    assert cut.at("mini").asks == (Generate(max_new_tokens=4),)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"max_new_tokens": 0}, "max_new_tokens is 0; ask for at least one token"),
+        ({"mini": -1}, "mini is -1; ask for at least one token"),
+        ({"max_new_tokens": "64"}, "max_new_tokens is the str '64', and has to be a whole number"),
+        ({"temperature": -0.1}, "temperature is -0.1, and has to be a number from 0 on"),
+        ({"temperature": math.nan}, "temperature is nan, and has to be a number from 0 on"),
+    ],
+)
+def test_a_length_that_is_none_is_refused(given, said):
+    with pytest.raises(SuiteError, match=said):
+        Generate(**given)

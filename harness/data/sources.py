@@ -253,6 +253,17 @@ class Mix:
     def __len__(self) -> int:
         return _counter.get()(self)
 
+    def declared(self, scale: Scale) -> dict[str, int | str]:
+        """For people: how many rows of each dataset at that scale, or which share of the mix; "all" without a number."""
+        rows: dict[str, int | str] = {}
+        for part in self.parts:
+            count, name = part.count[scale], part.dataset.name
+            said = f"{part.portion:g} of the mix" if part.portion is not None else "all" if count is None else count
+            rows[name] = f"{rows[name]} and {said}" if name in rows else said
+        if self.divided is not None:
+            rows["held out of them"] = self.divided.count[scale] or 0
+        return rows
+
     def published_rows(self) -> int | None:
         """Number of rows declared at full scale, held-out rows included; None if a part takes all rows it has."""
         counts = [part.count["full"] for part in self.parts]

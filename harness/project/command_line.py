@@ -1,4 +1,4 @@
-"""Subjects and suites that the command line names, with no file of their own: `--model`, `--tasks`."""
+"""Subjects and suites without a file of their own, as the command line names them: `--model`, `--tasks`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.scoring.tasks import task_scores
 from harness.suite import LmEvalTask, Suite
 
 SERVED = "openai:"  # before the name of a server's model
+TASK_FILE = re.compile(r"(.*\.ya?ml)(?::(.*))?")
 # What may follow a task's name on the command line; what is not of the prompt is of lm-eval's generation.
 SETTINGS: dict[str, type] = {
     "fewshot": int, "chat": bool, "max_gen_toks": int, "temperature": float, "top_p": float, "top_k": int,
@@ -58,16 +59,17 @@ def task_suite(given: str) -> Suite:
 
     Raises SuiteError, which says what is wrong with a name or a setting.
     """
-    task, _, text = given.partition(":")
-    is_file = task.endswith((".yaml", ".yml"))
+    file = TASK_FILE.fullmatch(given)
+    task, text = file.group(1, 2) if file else given.partition(":")[::2]
+    is_file = file is not None
     if is_file and not Path(task).is_file():
-        raise SuiteError(f"--tasks {given}: no such task file.")
+        raise SuiteError(f"task {given}: no such task file.")
     place = str(Path(task).resolve()) if is_file else task
-    settings = _settings(given, text)
+    settings = _settings(given, text or "")
     words = [Path(task).stem if is_file else task, *(_word(name, value) for name, value in settings.items())]
     name = re.sub(r"\W+", "_", "_".join(filter(None, words))).strip("_")
     if not name.isidentifier():
-        raise SuiteError(f"--tasks {given}: {task!r} is no task's name.", "`lm_eval ls tasks` lists them.")
+        raise SuiteError(f"task {given}: {task!r} is no task's name.", "`lm_eval ls tasks` lists them.")
     ask = LmEvalTask(
         place,
         num_fewshot=settings.pop("fewshot", None),
@@ -104,7 +106,7 @@ def _settings(given: str, text: str) -> dict[str, Any]:
         kind = SETTINGS.get(name)
         if kind is None:
             raise SuiteError(
-                f"--tasks {given}: a task has no setting {name!r}.",
+                f"task {given}: a task has no setting {name!r}.",
                 f"There are: {', '.join(SETTINGS)}; as in chat=true.",
             )
         try:
@@ -113,7 +115,7 @@ def _settings(given: str, text: str) -> dict[str, Any]:
                 raise ValueError(value)
         except ValueError:
             kinds = {int: f"a whole number from {LEAST.get(name, 0)}", float: "a number from 0", bool: "true or false"}
-            raise SuiteError(f"--tasks {given}: {name} is {kinds[kind]}, and {value!r} is none.") from None
+            raise SuiteError(f"task {given}: {name} is {kinds[kind]}, and {value!r} is none.") from None
     return settings
 
 

@@ -25,7 +25,7 @@ class Project:
     recipes: dict[str, Recipe]
     scale: Scale
     seeds: int = 1
-    tasks: tuple[str, ...] = ()  # of lm-eval, as --tasks names them
+    tasks: tuple[str, ...] = ()  # of lm-eval, as --tasks and the settings name them
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
@@ -33,9 +33,8 @@ class Project:
         found = load_suites(self.root)
         for task in self.tasks:
             suite = task_suite(task)
-            if suite.name in found:
-                raise SuiteError(f"--tasks {task}: its name {suite.name!r} is a suite's already.")
-            found[suite.name] = suite
+            if found.setdefault(suite.name, suite) != suite:
+                raise SuiteError(f"task {task}: its name {suite.name!r} is a suite's already.")
         return found
 
     def suite(self, name: str) -> Suite:
@@ -50,8 +49,8 @@ class Project:
 
     @property
     def task_suites(self) -> list[Suite]:
-        """The suites that --tasks names."""
-        return [self.suites[task_suite(task).name] for task in self.tasks]
+        """The suites of these tasks."""
+        return [self.suites[name] for name in dict.fromkeys(task_suite(task).name for task in self.tasks)]
 
     @property
     def names(self) -> list[str]:

@@ -53,6 +53,11 @@ class Checkpoint:
     log: tuple[LogPoint, ...]
 
 
+def declared_name(name: str, setting: str) -> str:
+    """A subject's name in the project: 'wiki_only-mini' of 'wiki_only-mini with learning_rate 0.0005'."""
+    return name.removesuffix(f" with {setting}") if setting else name
+
+
 @dataclass(frozen=True)
 class Subject:
     name: str
@@ -106,6 +111,7 @@ class Evaluation:
     evaluation: str
     subject: str
     suite: str
+    asked: str | None  # a digest of the suite as it was: only what was asked and scored alike can be ranked
     scale: str | None
     system_prompt: str | None
     sample_count: int  # scored; `samples` may hold fewer

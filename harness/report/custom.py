@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from harness.report.content import Content
+from harness.report.content import Content, declared_name
 from harness.report.declared import Chart, Table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _selected(
     given = {
         "run": content.run.run_id,
         "runs": [run.run_id for run in content.runs],
-        "subjects": [subject.name for subject in content.subjects],
+        "subjects": list(dict.fromkeys(declared_name(one.name, one.setting) for one in content.subjects)),
     }
     named = {name: value for name, value in given.items() if name in statement.named_parameters}
     connection.execute("BEGIN TRANSACTION READ ONLY")

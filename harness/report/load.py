@@ -22,10 +22,11 @@ from harness.report.content import (
     Run,
     Subject,
     Touched,
+    declared_name,
 )
 from harness.report.query import parsed, rows
 from harness.report.sampling import draw
-from harness.report.settings import names
+from harness.report.settings import names, same
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,22 +51,24 @@ def load(
     scope: dict[str, Any] = {"runs": [run.run_id for run in runs], "recipes": list(recipes) if recipes else None}
     scope["each_setting"] = each_setting
     found = rows(connection, "subjects", **scope)
+    found = _settings_apart(found) if each_setting else [row | {"setting": ""} for row in found]
     entry = {f"{name}s": [row[name] for row in found] for name in ("subject", "fingerprint")}
     checkpoints = _checkpoints(connection, entry["fingerprints"])
     judged = rows(connection, "gates", **scope, **entry)
     measured = rows(connection, "evaluations", runs=scope["runs"], **entry)
+    blessed = _blessed(connection, judged, runs[0])
     _name_by_setting(found, judged, measured)
     gates = tuple(_gates(judged))
-    blessed = _blessed(connection, gates, runs[0])
     evaluations = _evaluations(connection, measured + blessed, gates)
+    subjects = tuple(_subjects(found, checkpoints))
     content = Content(
         runs=runs,
-        subjects=tuple(_subjects(found, checkpoints)),
+        subjects=subjects,
         evaluations=tuple(evaluations[: len(measured)]),
         floors=tuple(Floor(**row) for row in rows(connection, "floors", scale=runs[0].scale)),
         gates=gates,
         touched=tuple(Touched(**row) for row in rows(connection, "touched", **_named(measured))),
-        baselines=tuple(_baselines(blessed, evaluations[len(measured) :])),
+        baselines=tuple(_baselines(blessed, evaluations[len(measured) :], subjects)),
     )
     return replace(content, history=tuple(_history(connection, content)))
 
@@ -129,24 +132,55 @@ def _checkpoints(connection: duckdb.DuckDBPyConnection, fingerprints: list[str])
     return {row["fingerprint"]: Checkpoint(**row) for row in found}
 
 
-def _name_by_setting(found: list[dict], *of_them: list[dict]) -> None:
-    """Give each subject, and the rows that are about it, the name that tells its settings from the newest ones."""
-    by_subject: dict[str, list[dict]] = {}
-    for row in found:
+def _settings_apart(found: list[dict]) -> list[dict]:
+    """The entries with the name that tells each one's settings from the newest ones of its recipe and variant.
+
+    Of entries of one subject that say the same, the newest is left.
+    """
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for row in sorted(found, key=lambda row: row["run_id"], reverse=True):
         row["settings"] = parsed(row["settings"], [])
-        by_subject.setdefault(row["subject"], []).append(row)
-    called: dict[tuple[str, str], str] = {}
-    for subject, newest_first in by_subject.items():
-        for row, setting in zip(newest_first, names([row["settings"] for row in newest_first]), strict=True):
-            row["setting"] = setting
-            row["subject"] = called[subject, row["fingerprint"]] = f"{subject} with {setting}" if setting else subject
-    for row in (row for group in of_them for row in group):
-        row["subject"] = called.get((row["subject"], row.pop("fingerprint")), row["subject"])
+        group = groups.setdefault((row["recipe"], row["variant"]), [])
+        if not any(row["subject"] == one["subject"] and same(row["settings"], one["settings"]) for one in group):
+            group.append(row)
+    for group in groups.values():
+        declared: list[Any] = []
+        for row in group:
+            if not any(same(row["settings"], one) for one in declared):
+                declared.append(row["settings"])
+        called = names(declared)
+        for row in group:
+            place = next(place for place, one in enumerate(declared) if same(row["settings"], one))
+            row["setting"] = called[place]
+    return [row for row in found if "setting" in row]
+
+
+def _name_by_setting(found: list[dict], judged: list[dict], measured: list[dict]) -> None:
+    """Name the subjects, and what was judged and measured of them, as they stand in the report."""
+    shown = {(row["subject"], row["fingerprint"]): _name(row) for row in found}
+    for row in measured:
+        row["subject"] = shown.get((row["subject"], row.pop("fingerprint")), row["subject"])
+    for row in judged:
+        row["subject"] = shown.get((row["subject"], row.pop("fingerprint")), row["subject"])
+        other = (row["reference"], row.pop("other_fingerprint"))
+        if other in shown:
+            row["reference"] = shown[other]
+        elif other[1] is not None and other[0] in (row["subject"] for row in found):
+            row["reference"] = f"{other[0]} as it was then"  # those weights are not in the report
+    for row in found:
+        row["subject"] = _name(row)
+
+
+def _name(row: dict) -> str:
+    return f"{row['subject']} with {row['setting']}" if row["setting"] else str(row["subject"])
 
 
 def _subjects(found: list[dict], checkpoints: dict[str, Checkpoint]) -> Iterator[Subject]:
     for row in found:
         row["name"] = row.pop("subject")
+        if not isinstance(row["settings"], list | dict):
+            row["settings"] = parsed(row["settings"], [])
+        del row["run_id"]
         yield Subject(**row, lineage=_lineage(row["fingerprint"], checkpoints))
 
 
@@ -165,13 +199,14 @@ def _gates(judged: list[dict]) -> Iterator[Gate]:
         yield Gate(**row, loudest=tuple(loudest))
 
 
-def _blessed(connection: duckdb.DuckDBPyConnection, gates: Sequence[Gate], run: Run) -> list[dict]:
+def _blessed(connection: duckdb.DuckDBPyConnection, judged: list[dict], run: Run) -> list[dict]:
     """The evaluations that claims call baselines."""
-    wanted = [gate for gate in gates if gate.kind == "regression" and (gate.reference or "").startswith("baseline ")]
+    regressions = [row for row in judged if row["kind"] == "regression"]
+    wanted = [row for row in regressions if (row["reference"] or "").startswith("baseline ")]
     return rows(
         connection, "baselines", ended=run.started_at + timedelta(seconds=run.seconds or 0),
-        names=[(gate.reference or "").removeprefix("baseline ") for gate in wanted],
-        subjects=[gate.subject for gate in wanted], suites=[gate.suite for gate in wanted],
+        names=[row["reference"].removeprefix("baseline ") for row in wanted],
+        subjects=[row["subject"] for row in wanted], suites=[row["suite"] for row in wanted],
     )  # fmt: skip
 
 
@@ -188,7 +223,7 @@ def _evaluations(connection: duckdb.DuckDBPyConnection, found: list[dict], gates
         metrics.setdefault(key, {})[name] = Metric(name=name, **row)
     samples = draw(connection, suites, [loud.sample_id for gate in gates for loud in gate.loudest])
     columns = (
-        "evaluation", "subject", "suite", "scale", "system_prompt", "sample_count", "sample_limit", "completions", "cut", "seconds",
+        "evaluation", "subject", "suite", "asked", "scale", "system_prompt", "sample_count", "sample_limit", "completions", "cut", "seconds",
         "tokens", "peak_memory_bytes", "energy_joules",
     )  # fmt: skip
     return [
@@ -202,10 +237,15 @@ def _evaluations(connection: duckdb.DuckDBPyConnection, found: list[dict], gates
     ]
 
 
-def _baselines(blessed: list[dict], evaluations: Sequence[Evaluation]) -> Iterator[Baseline]:
+def _baselines(
+    blessed: list[dict], evaluations: Sequence[Evaluation], subjects: Sequence[Subject]
+) -> Iterator[Baseline]:
+    """Each blessed evaluation, under every name that its subject has in the report."""
     for row, evaluation in zip(blessed, evaluations, strict=True):
-        named = replace(evaluation, subject=f"{row['subject']} at baseline {row['name']}")
-        yield Baseline(row["name"], row["commit_id"], row["set_at"], named)
+        names = [one.name for one in subjects if row["subject"] == declared_name(one.name, one.setting)]
+        for name in names or [row["subject"]]:
+            named = replace(evaluation, subject=f"{name} at baseline {row['name']}")
+            yield Baseline(row["name"], row["commit_id"], row["set_at"], named)
 
 
 def _history(connection: duckdb.DuckDBPyConnection, content: Content) -> Iterator[PastScore]:

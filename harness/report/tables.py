@@ -113,7 +113,7 @@ class SeedRow:
 
 def seeds(content: Content) -> list[SeedRow]:
     """The spread between training seeds beside the sampling error, for recipes trained with several seeds."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}  # of one recipe, variant and setting
     for subject in content.subjects:
         name = f"{subject.recipe}-{subject.variant}"
         groups.setdefault(f"{name} with {subject.setting}" if subject.setting else name, []).append(subject.name)

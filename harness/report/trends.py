@@ -14,6 +14,7 @@ PLOT_WIDTH = WIDTH - 24  # beside it the y axis
 PLOT_HEIGHT = 140
 ROW = 23  # of the legend
 MOST_TICKS = 5
+LONGEST_NAME = 33  # characters of a name in a legend
 SHAPES = (
     "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left",
 )  # fmt: skip
@@ -81,7 +82,8 @@ def _mark(chart: Any, colour: str, shape: str) -> Any:
 
 
 def _above(layers: list[Any], rows: list[dict]) -> str:
-    """The plot over its legend."""
+    """The plot over its legend, in which a long name keeps its end: there stands the setting."""
+    rows = [row | {"name": _shortened(row["name"])} for row in rows]
     plot = altair.layer(*layers).properties(width=PLOT_WIDTH, height=PLOT_HEIGHT)
     rows = [row | {"row": place} for place, row in enumerate(rows)]
     y = altair.Y("row:Q", scale=altair.Scale(domain=[len(rows) - 0.5, -0.5], nice=False), axis=None)
@@ -96,3 +98,7 @@ def _above(layers: list[Any], rows: list[dict]) -> str:
     named = altair.layer(*legend).properties(width=PLOT_WIDTH, height=ROW * len(rows))
     both = altair.vconcat(plot, named, spacing=12).resolve_scale(y="independent")
     return svg(both.properties(padding={"left": 6, "right": 2, "top": 2, "bottom": 2}))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 3]}…{name[-(LONGEST_NAME * 2 // 3) :]}"

@@ -20,6 +20,9 @@ LOWER_IS_BETTER = {  # metrics, and the scores of single samples
     "conversational", "wordless", "hallucinated", "touched", "shared", "bits_per_byte", "perplexity", "word_perplexity", "bits", "nll",
     "held_out_loss_change", "held_out_loss", "largest_activation", "bfloat16_divergence", "int8_divergence", "nf4_divergence",
 }  # fmt: skip
+HIGHER_IS_BETTER = {  # beside those of METRICS that are not named here as lower or neither
+    "rouge1", "rouge2", "rougeL", "bleu", "chrf", "exact_match", "f1", "em",
+}  # fmt: skip
 NEITHER_IS_BETTER = {"tokens", "words", "bytes", "words_per_sentence", "held_out_loss_before"}
 FLOORS = {
     "chance": "answering blindly",
@@ -278,7 +281,7 @@ def arrow(metric: str) -> str:
     """Where a metric gets better, "↓" or "↑"; empty where neither is better, or it is not known."""
     if metric in LOWER_IS_BETTER:
         return "↓"
-    return "↑" if metric in METRICS and metric not in NEITHER_IS_BETTER else ""
+    return "↑" if metric in METRICS.keys() - NEITHER_IS_BETTER | HIGHER_IS_BETTER else ""
 
 
 def floor_name(floor: str) -> str:

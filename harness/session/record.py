@@ -22,7 +22,7 @@ from harness.fingerprint.values import digest, fields_of, plain
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
 from harness.jobs.missing import Wanted
-from harness.recipe import Stage, Subject
+from harness.recipe import Subject
 from harness.session.run import Run
 from harness.session.settings import settings_of
 from harness.store import Store
@@ -253,17 +253,26 @@ class Record:
             "variant": subject.variant.name,
             "seed": subject.seed,
             "hypothesis": subject.recipe.hypothesis,
-            "settings": json.dumps([_stage_settings(stage) for stage in subject.stages]),
+            "settings": json.dumps(_settings(subject)),
             "fingerprint": self.run.keys.fingerprint(subject),
         }
 
 
-def _stage_settings(stage: Stage) -> Json:
-    """A stage as people read it: its datasets by name, its settings without those left at None."""
-    data = [part.dataset.name for part in stage.data.parts]
-    settings = {name: value for name, value in fields_of(stage.settings).items() if value is not None}
-    more = {} if stage.eval_steps is None else {"eval_steps": stage.eval_steps}
-    return {"stage": type(stage).__name__.lower(), "data": data, **settings, **more}
+def _settings(subject: Subject) -> list[Json]:
+    """The stages as people read them: the model that the first starts from, the rows of each dataset, all settings that
+    are not left at None.
+    """
+    base, found = subject.variant.base, []
+    for stage in subject.stages:
+        settings = {name: value for name, value in fields_of(stage.settings).items() if value is not None}
+        more: Json = {} if stage.eval_steps is None else {"eval_steps": stage.eval_steps}
+        if stage.held_out is not None:
+            more["held_out"] = stage.held_out.declared(subject.scale)
+        data = stage.data.declared(subject.scale)
+        found.append({"stage": type(stage).__name__.lower(), "data": data, **settings, **more})
+    if found:
+        found[0]["base"] = base.id if isinstance(base, Subject) else base if isinstance(base, str) else plain(base)
+    return found
 
 
 def read_latest(folder: Path) -> Json:

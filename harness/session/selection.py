@@ -48,7 +48,7 @@ def beyond(suite: Suite, subject: Subject) -> bool:
 
 
 def notes_on(setup: Setup, collected: Selection, takes_task: bool, judges: bool) -> list[str]:
-    """Notes on what is asked for and no collected test does: to measure by the tasks of --tasks, and to judge claims about
+    """Notes on what is asked for and no collected test does: to measure by tasks of lm-eval, and to judge claims about
     suites that are measured by. `takes_task`: some test takes `task`; `judges`: a test of the project takes `verdict`.
     """
     notes = []
@@ -57,7 +57,7 @@ def notes_on(setup: Setup, collected: Selection, takes_task: bool, judges: bool)
         tasks
         and not takes_task
         and collected.subjects
-        and ("--tasks" in setup.options.typed or not _asks_tasks(setup.root))
+        and (" --tasks " in setup.options.typed or not _asks_tasks(setup.root))
     ):
         notes.append(
             f"note: no test takes `task`, so nothing is measured by {', '.join(tasks)}; add one: harness add suite tasks"

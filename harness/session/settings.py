@@ -10,16 +10,15 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.files import Json
-from harness.project.command_line import split_tasks
+from harness.project.command_line import TASK_FILE, split_tasks
 
 FILE = "pyproject.toml"
-TASK_FILE = re.compile(r"\.ya?ml(:|$)")
 KEYS = ("scale", "data_root", "store", "results", "tasks", "project")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Defaults of a project. An option on the command line goes before each of them."""
+    """Defaults of a project. An option on the command line goes before each of them; --tasks adds to its tasks."""
 
     store: str | Path  # a folder, or a URL
     results: Path  # the DuckDB file; reports go to a folder beside it
@@ -70,7 +69,7 @@ def _checked_name(root: Path, said: str | None) -> str | None:
 def _tasks(root: Path, said: str) -> tuple[str, ...]:
     """The tasks as `--tasks` takes them; files are relative to the project."""
     tasks = split_tasks(said, f"{root / FILE}: [tool.harness] tasks = ")
-    return tuple(str(_below(root, task)) if TASK_FILE.search(task) else task for task in tasks)
+    return tuple(str(_below(root, task)) if TASK_FILE.fullmatch(task) else task for task in tasks)
 
 
 def _below(root: Path, path: str) -> Path:

@@ -85,3 +85,15 @@ def test_both_sides_of_a_mix_are_of_the_same_parts_and_file():
 def test_the_published_rows_of_a_mix_are_known_where_every_part_says_how_many():
     assert Mix(FACTS.rows(6), STORIES.rows(4)).published_rows() == 10
     assert Mix(FACTS.rows(6), STORIES).published_rows() is None
+
+
+def test_a_mix_says_how_many_rows_of_each_dataset_it_takes():
+    facts, talk = Dataset(name="facts", mini=Embedded("facts")), Dataset(name="talk", mini=Embedded("instructions"))
+    assert Mix(facts.rows(mini=80), talk).declared("mini") == {"facts": 80, "talk": "all"}
+    assert Mix(facts.share(0.25), talk.share(0.75)).declared("full") == {
+        "facts": "0.25 of the mix",
+        "talk": "0.75 of the mix",
+    }
+    assert Mix(facts.rows(mini=80), facts.rows(mini=20)).declared("mini") == {"facts": "80 and 20"}
+    train, _ = Mix(facts).split(100, mini=10)
+    assert train.declared("mini") == {"facts": "all", "held out of them": 10}

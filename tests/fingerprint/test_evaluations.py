@@ -220,3 +220,11 @@ def test_a_change_of_anything_that_a_task_reaches_measures_anew(tmp_path, data, 
         file.write_text("\n" + text[:-1])  # as long as before, as a reversed answer key is
         assert planned(suite, root=tmp_path).key != before, name
         file.write_text(text)
+
+
+def test_a_key_holds_the_tokens_of_its_scale_and_no_others():
+    def key(**tokens):
+        return planned(dataclasses.replace(SUITE, asks=(Generate(**tokens),))).key  # at mini scale
+
+    assert key(max_new_tokens=512, mini=32) == key(max_new_tokens=32) == key(max_new_tokens=64, mini=32, small=16)
+    assert key(max_new_tokens=32, mini=16) != key(max_new_tokens=32)

@@ -191,7 +191,7 @@ def test_a_changed_item_changes_the_key_of_contamination_alone(project):
 def test_a_task_file_that_is_not_there_is_named(project):
     status, output = run_session(project, "--tasks", "absent.yaml")
     assert status == 4
-    assert "--tasks absent.yaml: no such task file." in output
+    assert "task absent.yaml: no such task file." in output
 
 
 def test_a_task_that_lm_eval_does_not_know_fails_alone(project):

@@ -45,7 +45,7 @@ def test_a_task_file_is_a_suite_by_its_whole_path(tmp_path, monkeypatch):
 
 
 def test_a_task_file_that_is_not_there_and_what_is_no_task_are_told(tmp_path):
-    with pytest.raises(SuiteError, match=r"--tasks .*absent\.yaml: no such task file"):
+    with pytest.raises(SuiteError, match=r"task .*absent\.yaml: no such task file"):
         task_suite(str(tmp_path / "absent.yaml"))
     for task in ("", "2wiki", "?"):
         with pytest.raises(SuiteError, match="is no task's name") as error:

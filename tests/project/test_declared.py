@@ -5,8 +5,11 @@ import sys
 
 import pytest
 
+from harness import Architecture, Generate
+from harness.data.sources import SCALES
 from harness.errors import HarnessError
-from harness.project.declared import find_root
+from harness.project.declared import find_root, load_recipes, load_suites
+from tests.projects import ROOT
 
 RECIPE = '''"""Why {name} should work."""
 
@@ -177,3 +180,18 @@ def test_reports_are_read_from_files_that_declare_them_alone(tmp_path):
 
 def test_a_project_without_a_folder_declares_nothing_of_it(tmp_path):
     assert [loaded(tmp_path, what) for what in ("load_recipes", "load_suites")] == ["", ""]
+
+
+@pytest.mark.usefixtures("projects_apart")
+def test_answers_of_this_projects_suites_fit_into_its_smallest_models():
+    """A prompt needs room too: answers have half of the context at most."""
+    smallest = dict.fromkeys(SCALES, 10**9)
+    for recipe in load_recipes(ROOT).values():
+        for variant in recipe.variants:
+            if isinstance(variant.base, Architecture):
+                smallest[variant.scale] = min(smallest[variant.scale], variant.base.context_length)
+    assert smallest["tiny"] < 1_000
+    for suite in load_suites(ROOT).values():
+        for scale, context in smallest.items():
+            asked = [ask.max_new_tokens for ask in suite.at(scale).asks if isinstance(ask, Generate)]
+            assert all(tokens <= context // 2 for tokens in asked), (suite.name, scale)

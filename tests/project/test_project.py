@@ -131,7 +131,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
     root = write_project(tmp_path)
     with pytest.raises(RecipeError, match="--model org/plain: its name 'plain' is a recipe's already"):
         open_project(root, "mini", models=["org/plain"])
-    with pytest.raises(SuiteError, match="--tasks look: its name 'look' is a suite's already"):
+    with pytest.raises(SuiteError, match="task look: its name 'look' is a suite's already"):
         open_project(root, "mini", tasks=["look"]).suites  # noqa: B018
 
 
@@ -139,5 +139,21 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
 def test_a_misspelt_task_is_an_error_before_any_suite_is_read(tmp_path):
     root = write_project(tmp_path)
     (root / "suites" / "test_look.py").write_text("raise RuntimeError('read')\n")
-    with pytest.raises(SuiteError, match=r"--tasks absent\.yaml: no such task file"):
+    with pytest.raises(SuiteError, match=r"task absent\.yaml: no such task file"):
         open_project(root, "mini", tasks=["absent.yaml"])
+
+
+@pytest.mark.usefixtures("projects_apart")
+def test_a_task_named_twice_is_one_suite(tmp_path):
+    project = open_project(write_project(tmp_path), "mini", tasks=["gsm8k:chat=true", "gsm8k:chat=true,", "arc_easy"])
+    assert [suite.name for suite in project.task_suites] == ["gsm8k_chat", "arc_easy"]
+
+
+@pytest.mark.usefixtures("projects_apart")
+def test_a_task_file_may_lie_in_a_folder_with_a_colon(tmp_path):
+    root = write_project(tmp_path)
+    task = root / "a:b" / "own.yaml"
+    task.parent.mkdir()
+    task.write_text("task: own\n")
+    [suite] = open_project(root, "mini", tasks=[f"{task}:fewshot=2"]).task_suites
+    assert (suite.name, suite.asks[0].task, suite.asks[0].num_fewshot) == ("own_2shot", str(task), 2)

@@ -3,7 +3,7 @@
 import math
 
 from harness.report.load import load
-from harness.report.ranking import level_line, rankings
+from harness.report.ranking import level_line, rankings, unlike_line
 from tests.report.forms import html_of, markdown_of
 from tests.report_rows import insert_evaluation, insert_run, insert_subject
 
@@ -56,3 +56,19 @@ def test_metrics_that_tell_nobody_apart_are_named_in_one_line_and_not_drawn(ware
     assert level_line(rankings(content)) == "In accuracy no subject’s interval is wholly better than another’s."
     assert level_line(rankings(content)) in html_of(content, tmp_path)
     assert "### Ranking" not in markdown_of(content, tmp_path)
+
+
+def test_only_what_was_asked_alike_is_ranked_and_the_others_are_named(warehouse, tmp_path):
+    intervals = {
+        name: (estimate, estimate - 0.1, estimate + 0.1) for name, estimate in zip("abcd", (0.2, 0.4, 0.6, 0.8))
+    }
+    measured(warehouse, "quiz", "accuracy", **intervals)
+    warehouse.execute("UPDATE evaluations SET scale = 'full' WHERE subject = 'd-mini'")
+    content = load(warehouse)
+    assert [name for _, name in places(content)[0]] == ["c-mini", "b-mini", "a-mini"]
+    assert unlike_line(content, "quiz") == (
+        "Without a place: d-mini, which was asked at another scale, in part, or otherwise."
+    )
+    assert unlike_line(content, "quiz") in html_of(content, tmp_path)
+    warehouse.execute("UPDATE evaluations SET scale = 'mini', spec = '{\"suite\": 2}' WHERE subject = 'd-mini'")
+    assert "d-mini" in unlike_line(load(warehouse), "quiz")

@@ -4,7 +4,9 @@ from datetime import datetime
 
 import pytest
 
+from harness import Table
 from harness.report import settings, tables
+from harness.report.custom import queried
 from harness.report.history import histories
 from harness.report.load import load
 from tests.report.forms import html_of, markdown_of
@@ -21,15 +23,26 @@ def test_an_older_setting_is_called_by_what_differs_from_the_newest():
     assert settings.names([[FAST], [SLOW]]) == ["", "learning_rate 0.0005"]
 
 
-def test_of_several_stages_and_lists_the_place_is_told():
-    newest = [SLOW, {"stage": "finetune", "data": {"parts": [{"rows": 80}, {"rows": 40}]}, "adapter": {"rank": 8}}]
-    older = [SLOW, {"stage": "finetune", "data": {"parts": [{"rows": 80}, {"rows": 20}]}, "adapter": None}]
-    assert settings.names([newest, older]) == ["", "2.data.parts.2.rows 20, 2.adapter.rank none"]
+def test_of_several_stages_the_place_is_told_and_what_is_not_there_is_none():
+    newest = [SLOW, {"stage": "finetune", "data": {"facts": 80, "talk": 40}, "adapter": {"rank": 8}}]
+    older = [SLOW, {"stage": "finetune", "data": {"facts": 80, "talk": 20}, "adapter": None}]
+    assert settings.names([newest, older]) == ["", "2.data.talk 20, 2.adapter.rank none"]
 
 
-def test_two_settings_are_never_called_the_same():
+def test_two_settings_are_never_called_the_same_though_their_beginnings_are():
     long = [{"prompt": "x" * 100 + end} for end in "abc"]
-    assert len(set(settings.names(long))) == 3
+    shown = f"prompt {'x' * 39}…"
+    assert settings.names(long) == ["", shown, f"{shown}, 2 back"]
+    assert settings.change(long[1], long[0]) == f"{shown} → {'x' * 39}…"
+
+
+def test_a_field_that_an_earlier_harness_did_not_have_is_no_other_setting():
+    assert settings.same([{**SLOW, "adapter": {"rank": 8, "modules_to_save": []}}], [{**SLOW, "adapter": {"rank": 8}}])
+    assert not settings.same([SLOW], [FAST])
+
+
+def test_another_number_of_stages_is_told_as_that():
+    assert settings.change([SLOW], [{"stage": "pretrain", "epochs": 1}, SLOW]) == "stages finetune → pretrain, finetune"
 
 
 def test_a_change_is_told_with_both_values():
@@ -90,6 +103,46 @@ def test_both_stand_as_columns_of_the_page_and_of_the_comment(tuned, tmp_path):
 
 def test_two_settings_are_no_two_seeds(tuned):
     assert tables.seeds(load(tuned, since=datetime(2026, 2, 1), each_setting=True)) == []
+
+
+def test_seeds_of_one_recipe_share_their_settings_names(tuned):
+    insert_subject(
+        tuned, "a-mini-seed1", FIRST, settings=[SLOW], recipe="a", variant="mini", seed=1, fingerprint=fingerprint("s1")
+    )
+    content = load(tuned, since=datetime(2026, 2, 1), each_setting=True)
+    assert {subject.name for subject in content.subjects} == {
+        "a-mini", SLOWER, "a-mini-seed1 with learning_rate 0.0005", "base-mini",
+    }  # fmt: skip
+
+
+def test_a_claim_of_an_older_setting_stands_against_the_weights_that_it_was_judged_against(tuned):
+    for run_id, weights in ((FIRST, "b then"), (THIRD, "b now")):
+        insert_subject(tuned, "b-mini", run_id, settings=[SLOW], fingerprint=fingerprint(weights))
+    tuned.execute("UPDATE gates SET reference = 'b-mini'")
+    content = load(tuned, since=datetime(2026, 2, 1), each_setting=True)
+    assert {gate.subject: gate.reference for gate in content.gates} == {
+        "a-mini": "b-mini",
+        SLOWER: "b-mini as it was then",
+    }
+    tuned.execute("UPDATE gates SET reference = 'base-mini'")  # the same weights in all runs
+    content = load(tuned, since=datetime(2026, 2, 1), each_setting=True)
+    assert {gate.reference for gate in content.gates} == {"base-mini"}
+
+
+def test_a_regression_check_of_an_older_setting_keeps_its_baseline(tuned):
+    insert(tuned, "baselines", name="main", subject="a-mini", suite="quiz", evaluation="fast", set_at="2026-02-01")
+    tuned.execute("UPDATE gates SET kind = 'regression', reference = 'baseline main'")
+    content = load(tuned, since=datetime(2026, 2, 1), each_setting=True)
+    assert {baseline.evaluation.subject for baseline in content.baselines} == {gate.other for gate in content.gates}
+    assert all(
+        tables.baseline_line(content, gate).startswith("baseline main: set 1 February") for gate in content.gates
+    )
+
+
+def test_queries_of_a_project_know_the_subjects_by_their_own_names(tuned):
+    content = load(tuned, since=datetime(2026, 2, 1), each_setting=True)
+    one = queried(tuned, Table("Runs", sql="SELECT $subjects AS names"), content)
+    assert one.rows == ((["a-mini", "base-mini"],),)
 
 
 def test_the_history_tells_at_which_run_a_setting_changed(tuned, tmp_path):

@@ -13,6 +13,7 @@ from harness.fingerprint.values import differences
 
 Pairs = tuple[list[ScoredSample], list[ScoredSample]]  # of one length, in one order
 QUESTIONS = {"to_sample": "how rows become samples", "data": "the rows"}
+IN_DTYPE = " in "  # between the names of a GPU and of a dtype
 RENDERED = (("tokenizer", "tokenizer"), ("chat_template", "chat template"), ("prompt_digest", "prompt"))
 
 
@@ -45,7 +46,11 @@ class Conditions:
     def computed_unlike(self, other: Conditions) -> str:
         """Both sides' hardware in words where it is not the same kind, "a CPU and NVIDIA L4"; else empty."""
         own, theirs = self.computed_on, other.computed_on
-        return f"{own} and {theirs}" if own and theirs and own != theirs else ""
+        if not own or not theirs or own == theirs:
+            return ""
+        known = IN_DTYPE in own and IN_DTYPE in theirs  # results of older files do not say the dtype
+        same_gpu = own.partition(IN_DTYPE)[0] == theirs.partition(IN_DTYPE)[0]
+        return "" if same_gpu and not known else f"{own} and {theirs}"
 
 
 def computed_on(record: Json) -> str | None:
@@ -54,7 +59,7 @@ def computed_on(record: Json) -> str | None:
     if device.startswith("http"):
         return f"the server {device}"
     if gpu and record.get("dtype"):
-        return f"{gpu} in {record['dtype']}"
+        return f"{gpu}{IN_DTYPE}{record['dtype']}"
     return gpu or ("a CPU" if device == "cpu" else None)
 
 

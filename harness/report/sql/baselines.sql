@@ -1,7 +1,7 @@
 -- The blessed evaluations of the named baselines, subjects and suites; not those set after the run, which compared
 -- with what stood there before.
 WITH wanted AS (SELECT unnest($names) AS name, unnest($subjects) AS subject, unnest($suites) AS suite)
-SELECT DISTINCT b.name, b.commit_id, b.set_at, b.subject, b.suite, e.evaluation, e.scale, e.system_prompt,
+SELECT DISTINCT b.name, b.commit_id, b.set_at, b.subject, b.suite, md5(e.spec::VARCHAR->>'suite') AS asked, e.evaluation, e.scale, e.system_prompt,
        coalesce(e.samples, 0) AS sample_count,
        e.samples_available, e.sample_limit,
        (SELECT count(x.finish_reason) FROM samples x WHERE x.evaluation = e.evaluation) AS completions,

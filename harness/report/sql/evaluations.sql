@@ -2,7 +2,7 @@
 -- before one of a part.
 WITH entry AS (SELECT unnest($subjects) AS subject, unnest($fingerprints) AS fingerprint)
 SELECT DISTINCT ON (m.subject, s.fingerprint, m.suite)
-       m.subject, s.fingerprint, m.suite, e.evaluation, e.scale, e.system_prompt,
+       m.subject, s.fingerprint, m.suite, md5(e.spec::VARCHAR->>'suite') AS asked, e.evaluation, e.scale, e.system_prompt,
        coalesce(e.samples, (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation)) AS sample_count,
        e.samples_available, e.sample_limit,
        (SELECT count(x.finish_reason) FROM samples x WHERE x.evaluation = e.evaluation) AS completions,

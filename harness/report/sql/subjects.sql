@@ -7,6 +7,6 @@ WITH entry AS (
     WHERE list_contains($runs, run_id) AND ($recipes IS NULL OR list_contains($recipes, recipe))
     ORDER BY subject, CASE WHEN $each_setting THEN settings END, run_id DESC
 )
-SELECT * EXCLUDE (run_id) FROM entry
+SELECT * FROM entry
 QUALIFY row_number() OVER (PARTITION BY subject, fingerprint ORDER BY run_id DESC) = 1
 ORDER BY recipe IN ('base', 'untrained'), variant, recipe, subject, run_id DESC;
