@@ -16,6 +16,7 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "
 MATTERS = ("torch", "transformers", "trl", "peft")  # of these, another minor version is mentioned
 PACKAGE = Path(__file__).parent
 DRIVER = Path("/proc/driver/nvidia/version")
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def environment(threads: int | None = None) -> dict[str, str | int]:
@@ -42,7 +43,7 @@ def environment(threads: int | None = None) -> dict[str, str | int]:
 def processor() -> str:
     """The processor's name as the system tells it, such as 'Intel(R) Xeon(R) Processor @ 2.80GHz'."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = CPUINFO.read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
@@ -83,6 +84,15 @@ def computes_bfloat16(device: str) -> bool:
         return float(told.stdout.split()[0]) >= 8
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return True
+
+
+def cpu_computes_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 at a useful speed: on x86 it needs AVX-512. True where it does not say."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text(), re.MULTILINE)
+    except OSError:
+        return True
+    return flags is None or "avx512f" in flags[1].split()
 
 
 def version_of(library: str) -> str | None:

@@ -15,6 +15,7 @@ from harness.environment import (
     child_environment,
     commit_of,
     computes_bfloat16,
+    cpu_computes_bfloat16,
     environment,
     threads,
     version_of,
@@ -147,3 +148,19 @@ def test_gpus_before_ampere_only_emulate_bfloat16_and_are_measured_in_float32(nv
 def test_a_machine_that_only_judges_has_no_gpu_to_ask(nvidia_smi):
     assert computes_bfloat16("cuda:0") is True
     assert dtype_on("cpu") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("told", "computes"),
+    [
+        ("processor : 0\nflags\t\t: fpu avx2 avx512f fma\n", True),
+        ("processor : 0\nflags\t\t: fpu avx2 fma\nbugs : avx512f\n", False),
+        ("processor : 0\nFeatures : fp asimd\n", True),  # another architecture
+        (None, True),
+    ],
+)
+def test_a_processor_with_avx2_alone_is_slow_in_bfloat16(monkeypatch, tmp_path, told, computes):
+    monkeypatch.setattr("harness.environment.CPUINFO", tmp_path / "cpuinfo")
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert cpu_computes_bfloat16() == computes

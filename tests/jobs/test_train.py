@@ -8,14 +8,14 @@ from threading import Thread
 
 import pytest
 
-from harness import Architecture, Dataset, Embedded, Finetune, Fresh, Lora, Mix, Pretrain, Recipe, Variant
+from harness import Architecture, Dataset, Embedded, Finetune, Fresh, Lora, Mix, Pretrain, Quantization, Recipe, Variant
 from harness.environment import threads
 from harness.errors import DataError, WorkerFailed
 from harness.files import read_json_lines, write_json_lines
 from harness.jobs.events import Note, Trained
 from harness.jobs.job import Job, Progress
 from harness.jobs.pool import WorkerPool
-from harness.jobs.train import TrainingJob, TrainingRows, read_rows, training_task
+from harness.jobs.train import SLOWLY, TrainingJob, TrainingRows, read_rows, training_task
 from harness.recipe import FinetuneSettings, PretrainSettings
 from harness.store import Store
 from harness.worker.messages import HELD_OUT, RECORD, ROWS, TASK, TrainingTask, receive, send
@@ -271,3 +271,23 @@ def test_what_a_training_noticed_is_said(made, ground):
         "ground-mini pretrain: activations were recomputed in the backward pass",
     ]
     assert "1,200 of 1,200 rows no token that ends an answer" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("compute", "fast", "said"), [("bfloat16", False, 1), ("bfloat16", True, 0), ("float32", False, 0)]
+)
+def test_4_bit_weights_that_this_processor_is_slow_with_are_told(made, ground, monkeypatch, compute, fast, said):
+    class Pool:
+        def run(self, *_):
+            return self
+
+        def wait(self):
+            raise WorkerFailed("ended")
+
+    quantized = dataclasses.replace(FINETUNE, quantization=Quantization(compute=compute))
+    alpha = recipe(made, "alpha", ground, quantized)
+    monkeypatch.setattr("harness.jobs.train.cpu_computes_bfloat16", lambda: fast)
+    context, reported = context_of(made, Pool())
+    with pytest.raises(WorkerFailed):
+        run(job_of(context, made, alpha))
+    assert [note.text for note in reported].count(f"alpha-mini finetune: {SLOWLY}") == said
