@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from harness.claims import Claim, Target
@@ -228,11 +227,6 @@ class Gguf:
 
     def __str__(self) -> str:
         return self.path or f"{self.member} of {self.wheel}"
-
-    def below(self, root: Path) -> Path:
-        """Where the file of one's own is, in the project at `root`."""
-        path = Path(self.path or "").expanduser()
-        return path if path.is_absolute() else root / path
 
 
 @dataclass(frozen=True)

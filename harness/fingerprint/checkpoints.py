@@ -69,11 +69,25 @@ class PlannedStage:
         return isinstance(self.stage, Finetune) and self.stage.adapter is not None and self.kind == "finetune"
 
 
+@dataclass(frozen=True)
+class ModelFolders:
+    """Where models that are named by a path or by a hub id may lie."""
+
+    root: Path  # the project's
+    models: Path | None = None  # where a machine keeps them, as [tool.harness] says
+
+    def of(self, base: str) -> Path:
+        """A folder or file as named: absolute, below the project, or below the folder of models, whichever is there first."""
+        own = self.root / Path(base).expanduser()
+        kept = self.models / base if self.models is not None else own
+        return kept if kept.exists() and not own.exists() else own
+
+
 class StageKeys:
     """The stages of subjects; each chain is worked out once."""
 
-    def __init__(self, root: Path, data: DataKeys, code: CodeDigests) -> None:
-        self.root, self.data, self.code = root, data, code
+    def __init__(self, folders: ModelFolders, data: DataKeys, code: CodeDigests) -> None:
+        self.folders, self.data, self.code = folders, data, code
         self._chains: dict[str, tuple[PlannedStage, ...]] = {}
 
     def chain(self, subject: Subject) -> tuple[PlannedStage, ...]:
@@ -147,7 +161,7 @@ class StageKeys:
         """The stage that turns a model file into a checkpoint; its key is of the file's bytes, wherever it lies."""
         content = base.sha256
         if base.path is not None:
-            path = base.below(self.root)
+            path = self.folders.of(base.path)
             if not path.is_file():
                 what = "is a folder" if path.is_dir() else "does not exist"
                 raise RecipeError(f"{subject.id}: GGUF file {path} {what}.", "Give a file's path from the project.")
@@ -159,7 +173,7 @@ class StageKeys:
 
     def _model(self, base: str) -> Json:
         """A hub model by its recorded revision, a local one by its bytes."""
-        folder = Path(base) if Path(base).is_absolute() else self.root / base
+        folder = self.folders.of(base)
         if folder.is_dir():
             below = adapted_base(folder)
             if below is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.data.reading.rows import Access
 from harness.data.sources import Mix, Rows, Scale
 from harness.files import FileDigests
-from harness.fingerprint.checkpoints import PlannedStage, StageKeys
+from harness.fingerprint.checkpoints import ModelFolders, PlannedStage, StageKeys
 from harness.fingerprint.code import ROWS, CodeDigests
 from harness.fingerprint.data import DataKeys
 from harness.fingerprint.evaluations import Arithmetic, EvaluationKeys, PlannedEvaluation, arithmetic_on
@@ -36,6 +36,7 @@ class Keys:
     without_data: bool = False
     last_lm_eval: Callable[[], str | None] = _none
     limit: int | None = None  # samples of a suite that a model is asked, at most
+    models: Path | None = None  # where the machine keeps models, beside the project
     exact: bool = False  # evaluations are computed in float32, in batches of a fixed size
 
     @cached_property
@@ -49,8 +50,13 @@ class Keys:
         return DataKeys(self.access, self.files, self.pin, self.without_data)
 
     @cached_property
+    def folders(self) -> ModelFolders:
+        """Where models that are named by a path or a hub id may lie."""
+        return ModelFolders(self.root, self.models)
+
+    @cached_property
     def _stages(self) -> StageKeys:
-        return StageKeys(self.root, self.data, self.code)
+        return StageKeys(self.folders, self.data, self.code)
 
     @cached_property
     def _evaluations(self) -> EvaluationKeys:

@@ -10,7 +10,7 @@ from harness.data.reading.rows import Loaded
 from harness.evaluation import Evaluation, StoredResults
 from harness.evaluation.asking.rows import SuiteRows
 from harness.files import Json, write_whole
-from harness.fingerprint.checkpoints import PlannedStage, adapted_base
+from harness.fingerprint.checkpoints import ModelFolders, PlannedStage, adapted_base
 from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.jobs.events import Listener, Note
 from harness.jobs.fetch import cached
@@ -44,17 +44,17 @@ class JobContext:
         return self.results.store
 
 
-def place_of(planned: PlannedStage, root: Path) -> Place:
-    """Where a stage's weights are, by key. Bases in a directory are looked for below `root`, the project's folder."""
+def place_of(planned: PlannedStage, folders: ModelFolders) -> Place:
+    """Where a stage's weights are: by key, or in one of the folders where bases are looked for."""
     if not planned.is_made:
-        return model_place(planned, root)
+        return model_place(planned, folders)
     if planned.is_adapter:
         assert planned.parent is not None
-        return Adapted(Published(planned.key), place_of(planned.parent, root))
+        return Adapted(Published(planned.key), place_of(planned.parent, folders))
     return Published(planned.key)
 
 
-def model_place(planned: PlannedStage, root: Path) -> Place:
+def model_place(planned: PlannedStage, folders: ModelFolders) -> Place:
     """The hub model at its recorded revision, or the local directory or file, that a stage's spec names as its base."""
     base, declared = planned.spec["base"], planned.subject.variant.base
     fresh = isinstance(declared, Fresh)
@@ -62,19 +62,19 @@ def model_place(planned: PlannedStage, root: Path) -> Place:
     if isinstance(declared, Endpoint):
         return Served(declared.model, declared.url)
     if isinstance(declared, Gguf):
-        return GgufFile(str(cached(declared) if declared.wheel else declared.below(root)), base["gguf"])
-    found = _place(base, str(declared), root)
+        return GgufFile(str(cached(declared) if declared.path is None else folders.of(declared.path)), base["gguf"])
+    found = _place(base, str(declared), folders)
     return whole_base(found) if fresh else found
 
 
-def _place(base: Json, declared: str, root: Path) -> Place:
+def _place(base: Json, declared: str, folders: ModelFolders) -> Place:
     """A hub model, a folder, or an adapter's folder with the place of its base."""
     if "model" in base:
         return HubModel(base["model"], base["revision"])
-    folder = Path(declared) if Path(declared).is_absolute() else root / declared
+    folder = folders.of(declared)
     if "adapter" not in base:
         return Directory(str(folder))
-    return Adapted(Directory(str(folder)), _place(base["base"], str(adapted_base(folder)), root))
+    return Adapted(Directory(str(folder)), _place(base["base"], str(adapted_base(folder)), folders))
 
 
 def note_left_out(store: Path, report: Listener, who: str, loaded: Loaded) -> None:

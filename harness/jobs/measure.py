@@ -181,7 +181,7 @@ class MeasuringJob:
         how = self.context.results.keys.arithmetic  # the key's, whichever of several GPUs this one is
         request = MeasureRequest(
             measures=self.planned.key,
-            model=place_of(self.planned, self.context.results.keys.root),
+            model=place_of(self.planned, self.context.results.keys.folders),
             device=device_inside(device),
             dtype=how.dtype,
             fixed_batches=how.fixed_batches,

@@ -13,7 +13,7 @@ from harness.data.sources import Row
 from harness.environment import cpu_computes_bfloat16
 from harness.errors import DataError
 from harness.files import disk_errors_explained, last_json_line, write_json_lines
-from harness.fingerprint.checkpoints import PlannedStage
+from harness.fingerprint.checkpoints import ModelFolders, PlannedStage
 from harness.fingerprint.values import rebuilt
 from harness.jobs.context import JobContext, model_place, note_left_out, place_of
 from harness.jobs.devices import device_inside
@@ -127,7 +127,7 @@ class TrainingJob:
         write_json_lines(folder / ROWS, self.rows.rows)
         if self.rows.held_out is not None:
             write_json_lines(folder / HELD_OUT, self.rows.held_out)
-        task = training_task(self.planned, self.context.results.keys.root)
+        task = training_task(self.planned, self.context.results.keys.folders)
         task = replace(
             task,
             device=device_inside(device),
@@ -145,18 +145,18 @@ def _computes_slowly(planned: PlannedStage) -> bool:
     return quantization is not None and quantization.compute == "bfloat16" and not cpu_computes_bfloat16()
 
 
-def training_task(planned: PlannedStage, root: Path) -> TrainingTask:
+def training_task(planned: PlannedStage, folders: ModelFolders) -> TrainingTask:
     """All that a worker must know of a stage, except the machine it runs on."""
     base = planned.spec["base"]
     stage = planned.stage if planned.trains else None
     architecture = rebuilt(base["architecture"], KINDS) if "architecture" in base else None
-    place = place_of(planned.parent, root) if planned.parent else None
+    place = place_of(planned.parent, folders) if planned.parent else None
     return TrainingTask(
         makes=planned.key,
         name=planned.name,
         kind=planned.kind,  # type: ignore[arg-type]
         architecture=architecture,
-        base=place if place or architecture else model_place(planned, root),
+        base=place if place or architecture else model_place(planned, folders),
         base_name=str(base.get("model") or base.get("checkpoint") or base.get("directory") or "architecture"),
         settings=stage.settings if stage else None,
         micro_batch_size=planned.spec.get("micro_batch_size", 1),

@@ -46,7 +46,7 @@ def base_of(model: Trained) -> str:
         return "fresh weights"
     if "model" in base:
         return f"{base['model']}, revision {base['revision']}"
-    return name_of(model_place(planned, model.results.keys.root))
+    return name_of(model_place(planned, model.results.keys.folders))
 
 
 def _stage(model: Trained, planned: PlannedStage) -> list[str]:

@@ -30,13 +30,13 @@ class Trained:
     @property
     def place(self) -> Place:
         """Where its weights are on this machine."""
-        return self._located(place_of(self.checkpoint.planned, self.results.keys.root))
+        return self._located(place_of(self.checkpoint.planned, self.results.keys.folders))
 
     @property
     def base(self) -> Place:
         """Where an adapter's base is."""
         assert self.checkpoint.planned.parent is not None
-        return self._located(place_of(self.checkpoint.planned.parent, self.results.keys.root))
+        return self._located(place_of(self.checkpoint.planned.parent, self.results.keys.folders))
 
     def _located(self, place: Place) -> Place:
         found = located(place, self.results.store.root)

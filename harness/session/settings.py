@@ -13,7 +13,7 @@ from harness.files import Json
 from harness.project.command_line import TASK_FILE, split_tasks
 
 FILE = "pyproject.toml"
-KEYS = ("scale", "data_root", "store", "results", "tasks", "project")
+KEYS = ("scale", "data_root", "store", "results", "models", "tasks", "project")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Settings:
     results: Path  # the DuckDB file; reports go to a folder beside it
     scale: str | None = None  # None: full with --gpu, else mini
     data_root: Path | None = None  # where real data files lie
+    models: Path | None = None  # where this machine keeps models, looked in for each base that is named
     tasks: tuple[str, ...] = ()  # of lm-eval, by which every session measures, to which --tasks adds
     project: str | None = None  # whose runs and baselines they are, in every store
     called: str | None = None  # the same in a store that lies outside of the project, where it does not say more
@@ -43,14 +44,16 @@ def settings_of(root: Path) -> Settings:
     is_one = (root / "recipes").is_dir()
     own = root / "data"
     data_root = _below(root, said["data_root"]) if "data_root" in said else own if own.is_dir() else None
-    if "data_root" in said and not _below(root, said["data_root"]).is_dir():
-        raise HarnessError(f"{root / FILE}: [tool.harness] data_root = {said['data_root']!r}: no such folder.")
+    for folder in ("data_root", "models"):
+        if folder in said and not _below(root, said[folder]).is_dir():
+            raise HarnessError(f"{root / FILE}: [tool.harness] {folder} = {said[folder]!r}: no such folder.")
     store = said.get("store")
     return Settings(
         store=root / ".bench" / "store" if store is None else store if "://" in store else _below(root, store),
         results=_below(root, said.get("results", ".bench/results.duckdb")),
         scale=said.get("scale"),
         data_root=data_root,
+        models=_below(root, said["models"]) if "models" in said else None,
         tasks=_tasks(root, said.get("tasks", "")),
         project=_checked_name(root, said.get("project")),
         called=re.sub(r"[^\w.-]+", "_", str(name or root.resolve().name)).strip("_.") if is_one else None,

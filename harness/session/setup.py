@@ -126,6 +126,7 @@ def open_setup(root: Path, store: Store, options: Options) -> Setup:
         device=options.devices[0],
         last_lm_eval=lambda: _last_lm_eval(store),
         limit=options.limit,
+        models=settings_of(root).models,
         exact=options.exact,
     )
     baseline = read(store, options.baseline) if options.baseline is not None else None

@@ -52,19 +52,19 @@ def ground(made):
 
 def test_a_task_from_fresh_weights_holds_what_the_recipe_says(made, ground):
     planned = made.keys.last(ground)
-    task = training_task(planned, made.root)
+    task = training_task(planned, made.keys.folders)
     assert task == TrainingTask(
         makes=planned.key, name="ground-mini pretrain", kind="pretrain", architecture=SHAPE, base=None,
         base_name="architecture", settings=PRETRAIN.settings, micro_batch_size=2, eval_steps=2, save_steps=5,
     )  # fmt: skip
     assert isinstance(task.settings, PretrainSettings)
-    again = training_task(made.keys.last(ground.with_seed(3)), made.root)
+    again = training_task(made.keys.last(ground.with_seed(3)), made.keys.folders)
     assert again == dataclasses.replace(task, makes=again.makes, name="ground-mini-seed3 pretrain", seed=3)
 
 
 def test_a_task_over_a_checkpoint_names_it_by_its_key(made, ground):
     planned = made.keys.last(recipe(made, "plain", ground, FINETUNE))
-    task, fingerprint = training_task(planned, made.root), made.keys.fingerprint(ground)
+    task, fingerprint = training_task(planned, made.keys.folders), made.keys.fingerprint(ground)
     assert task == TrainingTask(
         makes=planned.key, name="plain-mini finetune", kind="finetune", base=Published(fingerprint),
         base_name=fingerprint, settings=FINETUNE.settings, micro_batch_size=6,
@@ -73,15 +73,15 @@ def test_a_task_over_a_checkpoint_names_it_by_its_key(made, ground):
 
 
 def test_a_task_over_a_model_of_the_hub_names_it_with_its_revision(made):
-    found = training_task(made.keys.last(add(made, "alpha", stages=[FINETUNE])), made.root)
+    found = training_task(made.keys.last(add(made, "alpha", stages=[FINETUNE])), made.keys.folders)
     assert (found.base, found.base_name) == (HubModel("org/alpha", None), "org/alpha")
 
 
 def test_the_task_of_an_untrained_subject_has_the_shape_and_no_settings(made, ground):
-    like_own = training_task(made.keys.last(recipe(made, "untrained", Fresh(ground), seed=3)), made.root)
+    like_own = training_task(made.keys.last(recipe(made, "untrained", Fresh(ground), seed=3)), made.keys.folders)
     assert (like_own.kind, like_own.architecture, like_own.base, like_own.settings) == ("fresh", SHAPE, None, None)
     assert like_own.seed == 3
-    like_published = training_task(made.keys.last(recipe(made, "other", Fresh("org/model"))), made.root)
+    like_published = training_task(made.keys.last(recipe(made, "other", Fresh("org/model"))), made.keys.folders)
     assert (like_published.architecture, like_published.base) == (None, HubModel("org/model", None))
 
 
@@ -195,7 +195,7 @@ def test_a_worker_finds_the_rows_and_the_task_in_its_folder(made, ground):
     assert read_json_lines(folder / HELD_OUT) == work.rows.held_out
     kept = tuple(row["id"] for row in work.rows.held_out)
     assert receive(folder / TASK) == dataclasses.replace(
-        training_task(work.planned, made.root), device="cpu", threads=threads(), held_out=kept, track="wandb"
+        training_task(work.planned, made.keys.folders), device="cpu", threads=threads(), held_out=kept, track="wandb"
     )
 
 

@@ -3,8 +3,10 @@
 import pytest
 
 from harness.errors import HarnessError
+from harness.session.options import read_options
 from harness.session.settings import Settings, settings_of
-from harness.session.setup import store_of
+from harness.session.setup import open_setup, store_of
+from tests.session.test_options import TYPED
 
 
 def project(root, *lines):
@@ -36,6 +38,14 @@ def test_a_path_of_the_users_home_is_there(tmp_path, monkeypatch):
     assert (said.store, said.results) == (tmp_path / "me" / "store", tmp_path / "me" / "r.duckdb")
 
 
+@pytest.mark.usefixtures("projects_apart")
+def test_models_that_the_machine_keeps_are_looked_for_in_every_session_and_command(tmp_path):
+    (tmp_path / "models").mkdir()
+    root = project(tmp_path, 'models = "models"')
+    setup = open_setup(root, store_of(root, None), read_options(TYPED.__getitem__, settings_of(root)))
+    assert setup.keys.models == tmp_path / "models"
+
+
 def test_tasks_are_written_as_on_the_command_line_and_their_files_are_below_the_project(tmp_path):
     said = settings_of(project(tmp_path, 'tasks = "gsm8k:fewshot=5,chat=true, tasks/own.yaml:fewshot=2"'))
     assert said.tasks == ("gsm8k:fewshot=5,chat=true", f"{tmp_path}/tasks/own.yaml:fewshot=2")
@@ -51,11 +61,12 @@ def test_a_section_that_is_no_table_is_named(tmp_path):
     ("line", "said"),
     [
         ('scal = "tiny"', "has no setting 'scal'. Did you mean 'scale'"),
-        ('gpu = "0"', "has no setting 'gpu'. It has: scale, data_root, store, results, tasks, project."),
+        ('gpu = "0"', "has no setting 'gpu'. It has: scale, data_root, store, results, models, tasks, project."),
         ('project = "a/b"', "project = 'a/b': a name has letters, digits, dots, _ and - only."),
         ('tasks = "fewshot=5"', "[tool.harness] tasks = fewshot=5: 'fewshot=5' is no task"),
         ("scale = 1", "scale = 1: it has to be a text in quotes"),
         ('data_root = "rows"', "data_root = 'rows': no such folder"),
+        ('models = "rows"', "models = 'rows': no such folder"),
         ("scale = ", "is not valid TOML"),
     ],
 )

@@ -120,10 +120,12 @@ def test_what_the_page_declares_is_collected_with_its_claim(installed, project):
     assert len(lines) <= 25
 
 
-def test_the_settings_shown_are_read(tmp_path):
+def test_the_settings_shown_are_read(tmp_path, monkeypatch):
     from harness.session.settings import settings_of
 
     (tmp_path / "data").mkdir()
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "pyproject.toml").write_text(fenced("toml")[0])
     settings = settings_of(tmp_path)
     assert (settings.scale, settings.data_root, settings.store) == ("mini", tmp_path / "data", Path("/data/store"))
