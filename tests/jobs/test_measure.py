@@ -16,6 +16,7 @@ from harness import (
     Generate,
     Mix,
     Overlap,
+    Probe,
     Recipe,
     Sample,
     Suite,
@@ -334,14 +335,18 @@ def test_after_an_error_that_may_have_broken_the_worker_a_fresh_one_answers_the_
     """On a GPU every call after a failed assertion fails, and so would every suite after it."""
     context, reported = context_of(made, pool)
     suites = [
-        dataclasses.replace(LOOK, name=name, asks=[Generate(max_new_tokens=most)])
-        for name, most in (("before", 2), ("breaks", "many"), ("after", 3))
+        dataclasses.replace(LOOK, name=name, asks=[ask])
+        for name, ask in (
+            ("before", Generate(max_new_tokens=2)),
+            ("breaks", Probe(dtypes=("float31",))),
+            ("after", Generate(max_new_tokens=3)),
+        )
     ]
     wanted = [context.results.planned(suite, own) for suite in suites]
     run(MeasuringJob(context, own, wanted[0].checkpoint, wanted))
     before, breaks, after = reported
     assert (before, after) == (Measured(wanted[0].key, "own-mini before"), Measured(wanted[2].key, "own-mini after"))
-    assert "TypeError" in breaks.error.problem
+    assert "AttributeError" in breaks.error.problem
     assert [worker.idle for worker in pool._warm] == [False, True]
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import DataError, StoreError, WorkerFailed
 from harness.jobs.pool import MODEL_WORKER
 from harness.jobs.process import WarmWorker, Worker
-from harness.suite import Generate
+from harness.suite import Probe
 from harness.worker.child import ENDED, ERROR
 from harness.worker.messages import WorkerError, read_answers, send
 from harness.worker.places import Directory
@@ -147,7 +147,7 @@ def test_a_request_that_fails_leaves_the_worker_ready_for_the_next(places, warm,
 
 def test_an_error_that_nobody_foresaw_ends_the_process_with_its_request(places, warm, tmp_path):
     """After a CUDA assertion every later call in that process fails; the next checkpoint gets a fresh one."""
-    asks = {"k": (Generate(max_new_tokens="many", temperature=0.0),)}
+    asks = {"k": (Probe(dtypes=("float31",)),)}
     asked = warm.ask(write_request(tmp_path / "measuring" / "odd", places["base"], asks), "odd-mini")
     asked.wait()
     assert read_answers(asked.folder / "k.json").kind == "WorkerFailed"
