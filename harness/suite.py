@@ -99,7 +99,7 @@ class Generate:
 
     max_new_tokens: int = 64
     temperature: float = 0.0
-    # Not part of keys, as compare says: keys hold what is asked at their scale.
+    # Not compared, and so no part of keys: those hold what is asked at their scale.
     small: int | None = field(default=None, compare=False)
     mini: int | None = field(default=None, compare=False)
     tiny: int | None = field(default=None, compare=False)
@@ -245,7 +245,7 @@ class Suite:
             raise SuiteError(f"suite {self.name}: {what} is {function!r}, not a function.", "Write it with def.")
 
     def at(self, scale: str) -> Suite:
-        """The suite as it asks at that scale: itself where that is the same at all."""
+        """The suite as it asks at that scale; itself where it asks the same at every scale."""
         asks = tuple(ask.at(scale) if isinstance(ask, Generate) else ask for ask in self.asks)
         return self if asks == self.asks else replace(self, asks=asks)
 

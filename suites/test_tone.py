@@ -14,7 +14,7 @@ TONE = Suite(
     name="tone",
     dataset=TONE_PROMPTS,
     to_sample=to_sample,
-    # Style shows at once: cut at 32 tokens the base scores 0.25, whole answers of it 0.21 (docs/tone.md).
+    # Style shows at once: cut at 32 tokens the base scores 0.25, at 512 it scores 0.21 (docs/tone.md).
     asks=[Generate(max_new_tokens=512, small=32, mini=32)],
     scorer=tone_of_answer,
     metrics=[Mean("conversational", bounds=(0.0, 1.0)), Mean("words"), Mean("wordless")],

@@ -83,9 +83,8 @@ class EvaluationKeys:
     ) -> None:
         self.root, self.data, self.code = root, data, code
         self.suites, self.last_lm_eval, self.limit = suites, last_lm_eval, limit
-        self._suites: dict[
-            tuple[int, str], tuple[Suite, Suite, Json]
-        ] = {}  # as declared, as asked at a scale; its spec
+        # By id of what it holds and scale: the suite as declared, as it asks at that scale, and its spec.
+        self._suites: dict[tuple[int, str], tuple[Suite, Suite, Json]] = {}
         self._known: dict[tuple[int, str, str], PlannedEvaluation] = {}
 
     def of(self, suite: Suite, checkpoint: PlannedStage, subject: Subject, how: Arithmetic) -> PlannedEvaluation:

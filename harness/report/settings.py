@@ -37,12 +37,24 @@ def change(there: Any, here: Any) -> str:
 def _changed(there: Any, here: Any) -> list[tuple[str, str, str]]:
     """(setting, its value there, its value here) of all in which two declarations of stages differ."""
     stages = [one if isinstance(one, list) else [one] for one in (there, here)]
+    if any(isinstance(stage, dict) and isinstance(stage.get("data"), list) for one in stages for stage in one):
+        stages = [[_by_names(stage) for stage in one] for one in stages]
     if len(stages[0]) != len(stages[1]):
         return [("stages", _named(stages[0]), _named(stages[1]))]
     before, now = (dict(_leaves(one[0] if len(one) == 1 else one)) for one in stages)
     both = [*before, *(name for name in now if name not in before)]
     found = [(name, before.get(name, NONE), now.get(name, NONE)) for name in both]
     return [one for one in found if one[1] != one[2]]
+
+
+def _by_names(stage: Any) -> Any:
+    """A stage as an earlier harness recorded it: datasets by name alone, without its base and its held-out rows."""
+    if not isinstance(stage, dict):
+        return stage
+    kept = {name: value for name, value in stage.items() if name not in ("base", "held_out")}
+    if isinstance(kept.get("data"), dict):
+        kept["data"] = [name for name in kept["data"] if name != "held out of them"]
+    return kept
 
 
 def _named(stages: Sequence[Any]) -> str:

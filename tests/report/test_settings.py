@@ -41,6 +41,18 @@ def test_a_field_that_an_earlier_harness_did_not_have_is_no_other_setting():
     assert not settings.same([SLOW], [FAST])
 
 
+def test_what_an_earlier_harness_did_not_record_is_no_change():
+    now = {
+        **SLOW,
+        "data": {"facts": 80, "talk": 40, "held out of them": 5},
+        "base": "org/model",
+        "held_out": {"facts": 9},
+    }
+    assert settings.change([{**SLOW, "data": ["facts", "talk"]}], [now]) == ""
+    assert settings.change([{**SLOW, "data": ["facts"]}], [now]) == "data.2 none → talk"
+    assert settings.change([now], [{**now, "base": "org/other"}]) == "base org/model → org/other"
+
+
 def test_another_number_of_stages_is_told_as_that():
     assert settings.change([SLOW], [{"stage": "pretrain", "epochs": 1}, SLOW]) == "stages finetune → pretrain, finetune"
 
