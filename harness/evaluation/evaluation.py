@@ -155,5 +155,5 @@ class Evaluation:
 def _read(path: Path) -> list[ScoredSample]:
     import pyarrow.parquet
 
-    rows = pyarrow.parquet.read_table(path).to_pylist()
+    rows = pyarrow.parquet.ParquetFile(path).read().to_pylist()  # read_table would load pandas
     return [ScoredSample(**{**row, "scores": json.loads(row["scores"])}) for row in rows]

@@ -5,7 +5,7 @@ load       the warehouse -> content, by the queries in sql/    custom   sections
 content    what a report is about, as frozen values            sampling which samples are loaded
 tables, ranking, cost, history, settings, versions, words   content arranged and put in words
 page, markdown, terminal                 content -> HTML, Markdown, text
-charts, trends                           content -> SVG;       browser_data, letters   samples -> the page
+charts, trends   content -> SVG, by drawing;   own_chart   by Altair;   browser_data, letters   samples -> the page
 """
 
 from harness.report.declared import (

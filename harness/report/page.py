@@ -98,14 +98,14 @@ def _environment() -> jinja2.Environment:
 def _values(content: Content, report: Report) -> Json:
     """Values for the sections' templates; charts are drawn only for sections that the report has."""
     histories = history.histories(content) if report.has(History) else []
-    drawn = [{"history": one, "svg": Markup(trends.history_chart(one))} for one in histories if one.changed]
+    drawn = [(one, trends.history_chart(one)) for one in histories if one.changed]
     paretos = cost.paretos(content) if report.has(Cost) else []
     return {
         "content": content,
         "forests": _forests(content) if report.has(Verdicts) else [],
         "metric_charts": _metric_charts(content) if report.has(Matrix) else {},
         "curves": _curves(content) if report.has(Training) else [],
-        "history_charts": drawn,
+        "history_charts": [{"history": one, "svg": Markup(svg)} for one, svg in drawn if svg],
         "unchanged_line": history.unchanged_line(histories),
         "pareto_charts": [{"pareto": one, "svg": Markup(trends.pareto_chart(one))} for one in paretos],
         "rankings": ranking.rankings(content) if report.has(Ranking) else [],
@@ -141,8 +141,10 @@ def _own(section: Table | Chart, anchor: str, found: Queried) -> Shown:
     """A section with a query of its own; a chart that cannot be drawn says why, above its rows."""
     if not isinstance(section, Chart) or found.problem or not found.rows:
         return Shown(section.template, anchor, section.title, found)
+    from harness.report.own_chart import own_chart  # slow to load
+
     try:
-        drawn = charts.own_chart(section.mark, section.encode, found.columns, found.rows)
+        drawn = own_chart(section.mark, section.encode, found.columns, found.rows)
     except ReportError as error:
         return Shown(
             section.template, anchor, section.title, replace(found, problem=f"Chart {section.title!r}: {error}")

@@ -1,104 +1,110 @@
-"""History and Pareto -> static SVG: a plot, and below it a row for each subject with its mark, name and number."""
+"""History and Pareto -> SVG: a plot, and below it a row for each subject with its mark, name and number."""
 
-import json
-from typing import Any
+from dataclasses import dataclass
 
-import altair
-
-from harness.report.charts import ACCENT, INK, LINES, MUTED, PAPER, RULE, WIDTH, svg, table
+from harness.report.charts import finite
 from harness.report.cost import Pareto, Point
+from harness.report.drawing import (
+    ACCENT,
+    INK,
+    LINES,
+    MUTED,
+    RULE,
+    SMALL,
+    WIDTH,
+    Drawing,
+    Look,
+    Scale,
+    Tick,
+    label_room,
+    spanning,
+)
 from harness.report.history import History
 from harness.report.words import duration, number
 
-PLOT_WIDTH = WIDTH - 24  # beside it the y axis
-PLOT_HEIGHT = 140
+TOP, BOTTOM = 10, 150  # of the plot
+INSET = 8  # between the plot's edges and its marks
 ROW = 23  # of the legend
-MOST_TICKS = 5
-LONGEST_NAME = 33  # characters of a name in a legend
+LABEL_ROOM = 116  # right of a name in the legend, for its numbers
 SHAPES = (
     "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left",
 )  # fmt: skip
-SERIES = tuple(zip(LINES, SHAPES, strict=True))  # colour and shape of each line; page.css knows the colours
+SERIES = tuple(Look(colour, shape, radius=4) for colour, shape in zip(LINES, SHAPES, strict=True))
 
 
-def history_chart(history: History) -> str:
-    """A line for each subject over the runs, named by their commits."""
-    last = len(history.runs) - 1
-    ticks = sorted({round(i * last / min(MOST_TICKS - 1, last)) for i in range(min(MOST_TICKS, last + 1))})
-    names = json.dumps([run.commit for run in history.runs])
-    axis = altair.Axis(values=ticks, labelExpr=f"{names}[datum.value]", grid=False, title=None, labelFlush=True)
-    x = altair.X("place:Q", scale=altair.Scale(domain=[0, last], nice=False), axis=axis)
-    layers: list[Any] = []
-    rows = []
-    for (name, scores), (colour, shape) in zip(history.series.items(), SERIES, strict=False):
-        points = [{"place": place, "value": score.estimate} for place, score in sorted(scores.items())]
-        chart = altair.Chart(table(points))
-        layers.append(chart.mark_line(color=colour, strokeWidth=1.75).encode(x=x, y=_y()))
-        layers.append(_mark(chart, colour, shape).encode(x=x, y=_y()))
-        rows.append({"name": name, "label": number(points[-1]["value"]), "colour": colour, "shape": shape})
-    return _above(layers, rows)
+@dataclass(frozen=True)
+class Entry:
+    """A row of the legend."""
+
+    look: Look
+    name: str
+    label: str
+
+
+def history_chart(history: History) -> str | None:
+    """A line for each subject over the runs, named by their commits; None without a finite score."""
+    lines = {
+        name: [(place, one.estimate) for place, one in sorted(scores.items()) if finite(one.estimate)]
+        for name, scores in history.series.items()
+    }
+    shown = [(name, line, look) for (name, line), look in zip(lines.items(), SERIES, strict=False) if line]
+    if not shown:
+        return None
+    entries = [Entry(look, name, number(line[-1][1])) for name, line, look in shown]
+    drawing, y, left = _plot([value for _, line, _ in shown for _, value in line], entries, title=False)
+    x = Scale(0, max(1, len(history.runs) - 1), left + INSET, WIDTH - INSET)
+    drawing.bottom_axis(BOTTOM, [Tick(x(place), run.commit) for place, run in enumerate(history.runs)], left)
+    for _, line, look in shown:
+        points = [(x(place), y(value)) for place, value in line]
+        drawing.path(points, look.colour)
+        for point in points:
+            drawing.mark(*point, look)
+    return drawing.svg()
 
 
 def pareto_chart(pareto: Pareto) -> str:
     """Every subject by training time and quality; unbeaten ones are filled, numbered and named."""
     unit, size = _unit(max(point.seconds for point in pareto.points))
-    x = altair.X("cost:Q", title=f"training time, {unit}", axis=altair.Axis(grid=False, tickCount=5))
     best = [point for point in pareto.points if point.best]
-    others = [point for point in pareto.points if not point.best]
-    layers: list[Any] = []
-    if len(best) > 1:
-        edge = altair.Chart(table(_plotted(best, size)))
-        layers.append(edge.mark_line(color=RULE, interpolate="step-after", strokeWidth=1.5).encode(x=x, y=_y()))
-    hollow = altair.Chart(table(_plotted(others, size)))
-    layers.append(hollow.mark_point(stroke=MUTED, fill=PAPER, size=70, strokeWidth=1.75, opacity=1).encode(x=x, y=_y()))
-    filled = altair.Chart(table(_plotted(best, size)))
-    layers.append(_mark(filled, ACCENT, "circle").encode(x=x, y=_y()))
-    layers.append(filled.mark_text(dy=-13, fontSize=13, color=INK).encode(x=x, y=_y(), text="label:N"))
-    rows = [
-        {"name": f"{place}  {point.subject}", "label": f"{number(point.metric.estimate)} · {duration(point.seconds)}"}
-        for place, point in enumerate(best, start=1)
+    entries = [
+        Entry(Look(ACCENT), f"{place}  {one.subject}", f"{number(one.metric.estimate)} · {duration(one.seconds)}")
+        for place, one in enumerate(best, start=1)
     ]
-    return _above(layers, [row | {"colour": ACCENT, "shape": "circle"} for row in rows])
+    drawing, y, left = _plot([_quality(point) for point in pareto.points], entries, title=True)
+    x = spanning([point.seconds / size for point in pareto.points], left + INSET, WIDTH - INSET, margin=0.02)
+    drawing.bottom_axis(BOTTOM, x.ticks(5), left, f"training time, {unit}")
+    corners = [(x(point.seconds / size), y(_quality(point))) for point in best]
+    steps = [(x2, y1) for (_, y1), (x2, _) in zip(corners, corners[1:], strict=False)]
+    drawing.path([point for pair in zip(corners, [*steps, corners[-1]], strict=True) for point in pair], RULE, 1.5)
+    for point in pareto.points:
+        if not point.best:
+            drawing.mark(x(point.seconds / size), y(_quality(point)), Look(MUTED, hollow=True, radius=4))
+    for place, (across, down) in enumerate(corners, start=1):
+        drawing.mark(across, down, Look(ACCENT))
+        drawing.text(across, down - 9, str(place), INK, SMALL, "middle")
+    return drawing.svg()
 
 
-def _plotted(points: list[Point], size: float) -> list[dict]:
-    return [
-        {"cost": point.seconds / size, "value": point.metric.estimate, "label": str(place)}
-        for place, point in enumerate(points, start=1)
-    ]
+def _quality(point: Point) -> float:
+    assert point.metric.estimate is not None, "points have finite estimates"
+    return point.metric.estimate
 
 
 def _unit(seconds: float) -> tuple[str, float]:
     return ("seconds", 1) if seconds < 300 else ("minutes", 60) if seconds < 7200 else ("hours", 3600)
 
 
-def _y() -> Any:
-    axis = altair.Axis(tickCount=4, domain=False)
-    return altair.Y("value:Q", title=None, scale=altair.Scale(zero=False, nice=True), axis=axis)
-
-
-def _mark(chart: Any, colour: str, shape: str) -> Any:
-    return chart.mark_point(filled=True, color=colour, shape=shape, size=60, opacity=1)
-
-
-def _above(layers: list[Any], rows: list[dict]) -> str:
-    """The plot over its legend, in which a long name keeps its end: there stands the setting."""
-    rows = [row | {"name": _shortened(row["name"])} for row in rows]
-    plot = altair.layer(*layers).properties(width=PLOT_WIDTH, height=PLOT_HEIGHT)
-    rows = [row | {"row": place} for place, row in enumerate(rows)]
-    y = altair.Y("row:Q", scale=altair.Scale(domain=[len(rows) - 0.5, -0.5], nice=False), axis=None)
-    legend = []
-    for row in rows:
-        legend.append(_mark(altair.Chart(table([row])), row["colour"], row["shape"]).encode(x=altair.value(5), y=y))
-    texts = altair.Chart(table(rows))
-    left = texts.mark_text(align="left", fontSize=13, color=INK, limit=PLOT_WIDTH - 116)
-    right = texts.mark_text(align="right", fontSize=13, color=INK)
-    legend.append(left.encode(x=altair.value(18), y=y, text="name:N"))
-    legend.append(right.encode(x=altair.value(PLOT_WIDTH), y=y, text="label:N"))
-    named = altair.layer(*legend).properties(width=PLOT_WIDTH, height=ROW * len(rows))
-    both = altair.vconcat(plot, named, spacing=12).resolve_scale(y="independent")
-    return svg(both.properties(padding={"left": 6, "right": 2, "top": 2, "bottom": 2}))
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 3]}…{name[-(LONGEST_NAME * 2 // 3) :]}"
+def _plot(values: list[float], entries: list[Entry], *, title: bool) -> tuple[Drawing, Scale, float]:
+    """A drawing with its y axis and, below the plot, its legend; the scale of y, and where the plot begins."""
+    top = BOTTOM + (46 if title else 30)
+    drawing = Drawing(height=top + ROW * len(entries))
+    y = spanning(values, BOTTOM - INSET, TOP + INSET)
+    levels = y.ticks(4)
+    left = label_room(levels)
+    drawing.left_axis(left, levels)
+    for place, entry in enumerate(entries):
+        middle = top + ROW * (place + 0.5)
+        drawing.mark(left + 5, middle, entry.look)
+        drawing.short_text(left + 18, middle + 4.5, entry.name, WIDTH - LABEL_ROOM - left)
+        drawing.text(WIDTH, middle + 4.5, entry.label, INK, anchor="end")
+    return drawing, y, left

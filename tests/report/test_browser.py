@@ -1,5 +1,7 @@
 """The page in a real browser, from a file and with the network cut: wide and narrow, light and dark."""
 
+import itertools
+
 import pytest
 
 from harness import Chart, Report, Table
@@ -146,6 +148,26 @@ def test_charts_keep_their_letters_readable(visit, long_report, width):
     )
     assert len(heights) > 20
     assert min(heights) >= 10
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_letters_of_a_chart_stay_within_it_and_labels_of_an_axis_apart(visit, long_report, width):
+    page = visit(long_report, width)
+    open_everything(page)
+    texts = page.locator("svg.chart text").evaluate_all(
+        """texts => texts.map((text) => {
+          const { left, right, top } = text.getBoundingClientRect(), chart = text.closest("svg").getBoundingClientRect();
+          return [text.textContent, left - chart.left, right - chart.left, chart.width, `${chart.left} ${top}`];
+        })"""
+    )
+    lines: dict[str, list[tuple[float, float, str]]] = {}
+    for text, left, right, wide, line in texts:
+        assert left >= -1, text
+        assert right <= wide + 1, text
+        lines.setdefault(line, []).append((left, right, text))
+    for line in lines.values():
+        for (_, right, text), (left, _, following) in itertools.pairwise(sorted(line)):
+            assert right < left, f"{text} touches {following}"
 
 
 def test_dark_and_light_differ_in_page_and_charts(visit, report):
