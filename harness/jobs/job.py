@@ -40,7 +40,7 @@ class Job:
     after: list[Job] = field(default_factory=list)  # run after these, even if they failed
     progress: Callable[[], Progress] = Progress
     threads: int = field(default_factory=threads)  # of its worker, where that computes on the CPU
-    loads_model: bool = True  # False where a server's is asked
+    asks: Literal["model", "server", "nothing"] = "model"  # nothing: it scores answers that are stored
     device: str | None = None  # while running
     error: BaseException | None = None
     seconds: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import Literal
 
 from harness.data.overlap.ngrams import check_contained
 from harness.data.reading.hub import check_access
@@ -73,12 +74,12 @@ def missing_jobs(wanted: Wanted, context: JobContext, suites: Sequence[Suite]) -
 def check_installed(jobs: Iterable[Job]) -> None:
     """HarnessError where what the jobs need is not installed."""
     jobs = list(jobs)
-    if find_spec("openai") is None and not all(job.loads_model for job in jobs):
+    if find_spec("openai") is None and any(job.asks == "server" for job in jobs):
         raise HarnessError(
             "to measure a server's model, openai must be installed.",
             "Install the harness with its extra `endpoint`: pip install 'PATH[endpoint]', PATH being its folder or wheel.",
         )
-    if not any(job.loads_model for job in jobs):
+    if not any(job.asks == "model" for job in jobs):
         return
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
@@ -163,8 +164,19 @@ class _Graph:
         key = f"measure {first.checkpoint.key}"
         self.found.jobs[key] = Job(
             key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress,
-            loads_model=not first.checkpoint.is_served,
+            asks=self._asked(evaluations),
         )  # fmt: skip
+
+    def _asked(self, evaluations: list[PlannedEvaluation]) -> Literal["model", "server", "nothing"]:
+        if all(self._answered(one) for one in evaluations):
+            return "nothing"
+        return "server" if evaluations[0].checkpoint.is_served else "model"
+
+    def _answered(self, one: PlannedEvaluation) -> bool:
+        """Whether the store holds all that the evaluation is scored from, and keeps it."""
+        if one.answers_key in self.found.discarded or one.checkpoint.key in self.found.jobs:
+            return False
+        return not one.suite.needs_model or self.store.holds("answers", one.answers_key)
 
     def _after_references(self, evaluations: list[PlannedEvaluation]) -> None:
         """Let what --adaptive may stop early wait for what its claims compare it with."""

@@ -97,15 +97,21 @@ class Record:
         """Lines printed before anything runs: version mismatches, what is missing, what each gate could detect."""
         lines = [*self._other_versions(), *self._left_behind()]
         jobs = self.run.jobs.in_order
-        if jobs:
-            trained = [job.name for job in jobs if job.kind == "train"]
-            lines.append(
-                f"to train: {', '.join(trained) or 'nothing'}; to measure: {len(jobs) - len(trained)} checkpoints"
-            )
-            forecast = self.run.forecast()
-            for gate in gates:
-                lacks = self.run.will_lack(gate)
-                lines.append(f"  {gate.id}: " + (f"will be skipped: {lacks}" if lacks else forecast.detectable(gate)))
+        if not jobs:
+            return lines
+        trained = [job.name for job in jobs if job.kind == "train"]
+        scored = sum(job.asks == "nothing" for job in jobs)
+        if scored < len(jobs):
+            asked = len(jobs) - len(trained) - scored
+            lines.append(f"to train: {', '.join(trained) or 'nothing'}; to measure: {asked} checkpoints")
+        if scored:
+            lines.append(f"to score from stored answers: {scored} checkpoints")
+        forecast = self.run.forecast() if scored < len(jobs) else None  # else the verdicts are as soon there
+        for gate in gates:
+            if lacks := self.run.will_lack(gate):
+                lines.append(f"  {gate.id}: will be skipped: {lacks}")
+            elif forecast:
+                lines.append(f"  {gate.id}: {forecast.detectable(gate)}")
         return lines
 
     def _other_versions(self) -> list[str]:

@@ -174,6 +174,21 @@ def test_measuring_again_asks_anew_what_was_selected_and_not_what_it_is_compared
     assert found.discarded == {own.key, own.answers_key}
 
 
+def test_a_scorer_edited_asks_no_model_again(made):
+    alpha = add(made, "alpha")
+    [tone] = planned(made, ("tone", alpha))
+    wanted = Wanted([alpha], [tone], [])
+    suites = list(made.suites.values())
+    [job] = missing_jobs(wanted, context_of(made), suites).in_order
+    assert job.asks == "model"
+    samples = context_of(made).rows.samples(tone.suite)
+    store_answers(made.store, tone, answered(samples, x=[0.25] * len(samples)))
+    [job] = missing_jobs(wanted, context_of(made), suites).in_order
+    assert job.asks == "nothing"
+    [job] = missing_jobs(dataclasses.replace(wanted, reevaluate=True), context_of(made), suites).in_order
+    assert job.asks == "model"
+
+
 # ---- --adaptive ---------------------------------------------------------------------------------------
 
 
@@ -280,9 +295,9 @@ def test_what_jobs_need_is_installed_where_these_tests_train():
     check_installed([Job("k", "alpha-mini measuring", "measure", run=lambda job, device: None)])
 
 
-@pytest.mark.parametrize(("loads_model", "absent", "extra"), [(True, "trl", "train"), (False, "openai", "endpoint")])
-def test_only_what_the_jobs_need_must_be_installed(monkeypatch, loads_model, absent, extra):
-    job = Job("k", "alpha-mini measuring", "measure", run=lambda job, device: None, loads_model=loads_model)
+@pytest.mark.parametrize(("asks", "absent", "extra"), [("model", "trl", "train"), ("server", "openai", "endpoint")])
+def test_only_what_the_jobs_need_must_be_installed(monkeypatch, asks, absent, extra):
+    job = Job("k", "alpha-mini measuring", "measure", run=lambda job, device: None, asks=asks)
     monkeypatch.setattr("harness.jobs.missing.find_spec", lambda name: None)
     with pytest.raises(HarnessError, match=f"{absent}.* must be installed") as error:
         check_installed([job])

@@ -238,7 +238,10 @@ def test_what_does_not_compare_is_told_beside_the_verdicts(project, tmp_path):
     run_harness(root, "baseline", "set", "main")
     suite = root / "suites" / "test_brevity.py"
     suite.write_text(suite.read_text().replace("words < 40", "words < 41"))
-    run_session(root, "-k", "doubtful")
+    _, output = run_session(root, "-k", "doubtful")
+    assert "to score from stored answers: 1 checkpoints" in output
+    assert "to measure" not in output
+    assert "could detect" not in output, "the verdicts are as soon there"
     done = run_harness(root, "gate", "doubtful", "--baseline", "main")
     assert done.returncode == 2
     assert "inconclusive  doubtful-mini-brevity-even" in done.stdout
@@ -422,9 +425,9 @@ def test_a_suite_is_stopped_once_its_gates_are_decided(project, tmp_path):
     assert {one["verdict"] for one in gate} == {"pass", "fail"}
     assert all(one["n"] == int(told[2]) for one in gate)
     assert "confidence sequence" in gate[0]["method"]
-    # and a session that wants all samples measures them
+    # and a session that wants all samples has another evaluation: of all answers, which are stored
     _, output = run_session(root, "-k", "brief")
-    assert "to measure: 1 checkpoints" in output
+    assert "to score from stored answers: 1 checkpoints" in output
     assert len(list(Store(root / ".bench/store").all("evaluations"))) == 3
 
 
