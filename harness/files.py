@@ -21,6 +21,12 @@ Json = dict[str, Any]  # a JSON object without a fixed set of fields: a spec, a 
 SHORT = 8  # characters of a digest shown to people
 
 
+def cache_folder() -> Path:
+    """Where this user's machine keeps what can be fetched or made again: below $XDG_CACHE_HOME or ~/.cache."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "harness"
+
+
 # ---- written whole ------------------------------------------------------------------------------------
 
 

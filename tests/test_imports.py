@@ -50,10 +50,11 @@ def test_only_workers_import_each_other():
     assert {room for room in arrows() if arrows()[room] & WORKERS} <= WORKERS | {"benchmarks"}
 
 
-def test_only_the_warehouse_opens_duckdb_and_the_tools_that_read_crawls():
+def test_only_the_warehouse_opens_duckdb_and_what_reads_crawls_or_writes_samples_as_parquet():
     assert {room for room in rooms() if room != "benchmarks" and "duckdb" in loaded(room)} == {
         "harness.warehouse",
         "harness.data",
+        "harness.evaluation",
     }
     for path in rooms()["harness.data"]:
         within = path.is_relative_to(LIBRARY / "data" / "tools")

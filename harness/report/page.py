@@ -4,14 +4,16 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
+import jinja2.bccache
 from markupsafe import Markup, escape
 
 from harness.errors import ReportError
-from harness.files import Json
+from harness.files import Json, cache_folder
 from harness.report import charts, cost, history, ranking, tables, trends, versions, words
 from harness.report.browser_data import Browsable, browsable
 from harness.report.content import CUSTOMARY, Checkpoint, Content, Gate
@@ -84,9 +86,25 @@ def _page(content: Content, report: Report, found: Found) -> str:
     return template.render(values, browser=held, shows=held.shows)
 
 
+class _Compiled(jinja2.FileSystemBytecodeCache):
+    """Keeps compiled templates, which takes as long to make as the rest of a page; without it where it cannot write."""
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        try:
+            super().load_bytecode(bucket)
+        except Exception:  # whatever a damaged file raises
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        with suppress(OSError):
+            Path(self.directory).mkdir(parents=True, exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        bytecode_cache=_Compiled(str(cache_folder() / "templates")),
         trim_blocks=True, lstrip_blocks=True,
         finalize=lambda value: words.visible(value) if type(value) is str else value,
     )  # fmt: skip

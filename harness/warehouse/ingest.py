@@ -121,19 +121,15 @@ def rebuild(path: Path, store: Store) -> int:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Json], conflict: str = "") -> None:
-    """Rows by column name, as one Arrow table."""
+    """Rows by column name, each column as one list."""
     if not rows:
         return
-    import pyarrow
-
     columns = dict.fromkeys(name for row in rows for name in row)
     types = dict(
         connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table]
         ).fetchall()
     )
-    batch = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
-    connection.register("incoming", batch)
-    chosen = ", ".join(f"CAST({name} AS {types[name]})" for name in columns)
-    connection.execute(f"INSERT {conflict} INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM incoming")
-    connection.unregister("incoming")
+    given = {name: [row.get(name) for row in rows] for name in columns}
+    chosen = ", ".join(f"unnest(CAST(${name} AS {types[name]}[]))" for name in columns)
+    connection.execute(f"INSERT {conflict} INTO {table} ({', '.join(columns)}) SELECT {chosen}", given)

@@ -1,6 +1,7 @@
 """Every report of a project written: its files, what a terminal is shown, and what was wrong with sections of one's own."""
 
 import re
+import shutil
 from datetime import datetime
 
 import pytest
@@ -31,6 +32,27 @@ def written(results, tmp_path):
 
 def files(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder for compiled templates."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "harness" / "templates"
+
+
+def test_damaged_templates_in_the_cache_are_compiled_again(results, tmp_path, cache):
+    content = load(results)
+    page = html_of(content, tmp_path)
+    kept = sorted(cache.iterdir())
+    assert kept
+    for place, path in enumerate(kept):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: (0, 1, len(whole) // 2)[place % 3]])
+    assert html_of(content, tmp_path) == page
+    shutil.rmtree(cache)
+    cache.write_text("a file where the folder should be")
+    assert html_of(content, tmp_path) == page
 
 
 def test_a_project_without_reports_has_the_default_one_with_all_sections(written, tmp_path):

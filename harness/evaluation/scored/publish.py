@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from harness.evaluation.asking.answers import Answered
 from harness.evaluation.evaluation import SAMPLES, Evaluation, ScoredSample
@@ -13,11 +14,17 @@ from harness.files import Json
 from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.store import Store
 
-TEXTS = (
-    "sample_id", "cluster", "prompt", "target", "completion", "scores", "target_json", "rendered_prompt",
-    "finish_reason",
-)  # fmt: skip
-COUNTS = ("prompt_tokens", "completion_tokens")
+COLUMNS = {
+    **dict.fromkeys(
+        (
+            "sample_id", "cluster", "prompt", "target", "completion", "scores", "target_json", "rendered_prompt",
+            "finish_reason",
+        ),
+        "VARCHAR",
+    ),
+    "prompt_tokens": "BIGINT",
+    "completion_tokens": "BIGINT",
+}  # fmt: skip
 
 
 def publish(store: Store, planned: PlannedEvaluation, answered: Answered) -> Evaluation:
@@ -25,18 +32,23 @@ def publish(store: Store, planned: PlannedEvaluation, answered: Answered) -> Eva
 
     Raises SuiteError with the name of a sample whose score is not finite, or whose id occurs twice.
     """
-    import pyarrow
-    import pyarrow.parquet
-
     rows = scored(planned.suite, answered.samples, answered.answers)
     record = _record(planned, answered, rows)
     folder = store.work("evaluations", planned.key) / "made"
     folder.mkdir(exist_ok=True)
-    columns = [{**asdict(row), "scores": json.dumps(row.scores)} for row in rows]
-    kinds = {**dict.fromkeys(TEXTS, pyarrow.string()), **dict.fromkeys(COUNTS, pyarrow.int64())}
-    table = pyarrow.Table.from_pylist(columns, pyarrow.schema(kinds))
-    pyarrow.parquet.write_table(table, folder / SAMPLES, compression="zstd")
+    _write_samples(rows, folder / SAMPLES)
     return Evaluation.stored(store.publish("evaluations", planned.key, folder, planned.spec, record))
+
+
+def _write_samples(rows: Sequence[ScoredSample], path: Path) -> None:
+    """One row per sample, as Parquet; written by DuckDB, because PyArrow would load pandas first."""
+    import duckdb
+
+    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    columns["scores"] = [json.dumps(row.scores) for row in rows]
+    chosen = ", ".join(f"unnest(CAST(${name} AS {kind}[])) AS {name}" for name, kind in COLUMNS.items())
+    with duckdb.connect() as connection:
+        connection.sql(f"SELECT {chosen}", params=columns).write_parquet(str(path), compression="zstd")
 
 
 def unpublished(planned: PlannedEvaluation, answered: Answered) -> Evaluation:
