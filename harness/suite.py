@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from harness.claims import Guard
 from harness.data.sources import Dataset, Mix, Row, Rows
@@ -159,7 +159,7 @@ class LmEvalTask:
 class Probe:
     """Ask whether weights and logits are finite and sampling works, in each dtype the model is served in."""
 
-    dtypes: tuple[str, ...] = ("float32", "bfloat16", "float16")
+    dtypes: tuple[Literal["float32", "bfloat16", "float16"], ...] = ("float32", "bfloat16", "float16")
     max_new_tokens: int = 48
 
 
@@ -175,7 +175,8 @@ class Parity:
     At each token of the checkpoint's own greedy completion, the copy's most likely token is compared.
     """
 
-    forms: tuple[str, ...] = ("bfloat16", "int8", "nf4")  # int8: LLM.int8 (arXiv:2208.07339); nf4: arXiv:2305.14314
+    # int8: LLM.int8 (arXiv:2208.07339); nf4: arXiv:2305.14314
+    forms: tuple[Literal["bfloat16", "int8", "nf4"], ...] = ("bfloat16", "int8", "nf4")
     max_new_tokens: int = 24
 
 
@@ -196,6 +197,19 @@ Scores = dict[str, Any]  # metric -> score of one sample; lists hold counts that
 Scorer = Callable[[Sample, Output], Scores]
 
 
+def _check_ask(ask: Ask) -> None:
+    """SuiteError for a field of another type, a count too small, or a list that must not be empty."""
+    check_types(ask, SuiteError)
+    kind = type(ask).__name__
+    for name, least in (("max_new_tokens", 1), ("n", 1), ("num_fewshot", 0)):
+        count = getattr(ask, name, None)
+        if count is not None and count < least:
+            raise SuiteError(f"{kind}: {name} is {count}, and has to be at least {least}.")
+    empty = next((name for name in ("dtypes", "forms", "metrics") if len(getattr(ask, name, "some")) == 0), None)
+    if empty:
+        raise SuiteError(f"{kind}: {empty} is empty, so that nothing would be asked.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """A dataset, how a row becomes a sample, what is asked, how an output is scored."""
@@ -213,6 +227,8 @@ class Suite:
 
     def __post_init__(self) -> None:
         check_types(self, SuiteError)
+        for ask in self.asks:
+            _check_ask(ask)
         object.__setattr__(self, "asks", tuple(self.asks))
         object.__setattr__(self, "metrics", tuple(self.metrics))
         object.__setattr__(self, "guards", tuple(self.guards))

@@ -6,7 +6,22 @@ from functools import partial
 
 import pytest
 
-from harness import Choices, Dataset, Embedded, Generate, Guard, Mean, Overlap, Parity, Perplexity, Probe, Sample, Suite
+from harness import (
+    Choices,
+    Dataset,
+    Embedded,
+    Generate,
+    Guard,
+    LmEval,
+    LmEvalTask,
+    Mean,
+    Overlap,
+    Parity,
+    Perplexity,
+    Probe,
+    Sample,
+    Suite,
+)
 from harness.data.sources import SCALES
 from harness.errors import SuiteError
 
@@ -36,6 +51,15 @@ def test_a_suite_asks_for_a_completion_unless_it_says_otherwise():
         ({"dataset": None}, "one is missing"),
         ({"to_sample": None}, "one is missing"),
         ({"asks": [Overlap(), Generate()]}, "stands alone"),
+        ({"asks": [Probe(dtypes=("float31",))]}, "dtypes is .*each item one of float32, bfloat16, float16"),
+        ({"asks": [Parity(forms=["nf8"])]}, "forms is .*each item one of bfloat16, int8, nf4"),
+        ({"asks": [Parity(forms=())]}, "forms is empty"),
+        ({"asks": [Probe(max_new_tokens=0)]}, "max_new_tokens is 0, and has to be at least 1"),
+        ({"asks": [Parity(max_new_tokens="9")]}, "max_new_tokens is the str '9', and has to be a whole number"),
+        ({"asks": [Perplexity(chat="no")]}, "chat is the str 'no', and has to be True or False"),
+        ({"asks": [Overlap(n=0)]}, "n is 0, and has to be at least 1"),
+        ({"asks": [LmEvalTask("arc_easy", num_fewshot=-1)]}, "num_fewshot is -1, and has to be at least 0"),
+        ({"asks": [LmEval(task=3)]}, "task is the int 3, and has to be a text"),
         ({"guards": [Guard("x", may_fall=0.1), Guard("x", may_rise=0.1)]}, "guarded twice"),
         ({"metrics": [Mean("y")], "guards": [Guard("x", may_fall=0.1)]}, "its metrics are y"),
     ],
