@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.report.content import Content, Evaluation, Gate, Sample, Text
 from harness.report.letters import Packed, coded, packed
-from harness.report.words import LOWER_IS_BETTER, NEITHER_IS_BETTER, visible
+from harness.report.words import NEITHER_IS_BETTER, arrow, visible
 
 TEXT_LIMITS = (1_200, 800, 600, 500, 400, 300)  # characters, the longest that should fit is tried first
 HOPELESS = 1.1  # a layout that its characters put this far above the limit is not tried
@@ -66,7 +66,7 @@ def _packed(content: Content, limit: int, most_draws: int) -> Browsable:
         evaluations = _sides(content, suite)
         asked = _asked(evaluations, most_draws)
         if asked:
-            suites.append(_suite(suite, evaluations, asked, texts))
+            suites.append(_suite(content, suite, evaluations, asked, texts))
             answers[suite] = {
                 name: {s.sample_id for s in e.samples if s.sample_id in asked} for name, e in evaluations.items()
             }
@@ -129,11 +129,15 @@ class Texts:
         return self.places[key]
 
 
-def _suite(suite: str, evaluations: dict[str, Evaluation], asked: dict[str, Sample], texts: Texts) -> dict:
+def _suite(
+    content: Content, suite: str, evaluations: dict[str, Evaluation], asked: dict[str, Sample], texts: Texts
+) -> dict:
     """One suite in columns; the texts that belong to one sample come together, where they are alike most."""
     by_id = {name: {s.sample_id: s for s in e.samples} for name, e in evaluations.items()}
     scored = {name for e in evaluations.values() for s in e.samples for name in s.scores}
-    metrics = sorted(scored, key=lambda name: (name in NEITHER_IS_BETTER, name))
+    better = {name: arrow(content, suite, name) for name in scored}
+    neither = {name for name in scored if name in NEITHER_IS_BETTER and not better[name]}
+    metrics = sorted(scored, key=lambda name: (name in neither, name))
     prompts, targets = [], []
     places: dict[str, list[int]] = {name: [] for name in evaluations}
     for key, sample in asked.items():
@@ -145,7 +149,7 @@ def _suite(suite: str, evaluations: dict[str, Evaluation], asked: dict[str, Samp
         "name": suite,
         "total": max((e.sample_count for e in evaluations.values()), default=0),
         "metrics": metrics,
-        "lower": [None if name in NEITHER_IS_BETTER else name in LOWER_IS_BETTER for name in metrics],
+        "lower": [None if name in neither else better[name] == "↓" for name in metrics],
         "ids": [visible(key) for key in asked],
         "prompts": _steps(prompts),
         "targets": _steps(targets),

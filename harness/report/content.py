@@ -21,6 +21,7 @@ class Run:
     sample_limit: int | None  # samples of each suite at most (--limit)
     interrupted: bool | None  # ended before all that was asked had been done
     exact: bool | None  # measured in float32 and in fixed batches
+    better: dict[str, dict[str, str]]  # suite -> metric -> "higher" or "lower", as declared
     environment: dict
 
 

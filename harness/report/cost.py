@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from harness.report.content import CUSTOMARY, Checkpoint, Content, Metric, Subject
-from harness.report.words import LOWER_IS_BETTER, MISSING, count, duration, energy, listed, memory, number, plural, rate
+from harness.report.words import MISSING, arrow, count, duration, energy, listed, memory, number, plural, rate
 
 MOST_PARETO = 4
 QUALITIES = set(CUSTOMARY) - {"touched", "shared", "largest_activation"}  # what may be weighed against cost
@@ -51,6 +51,7 @@ class Point:
 class Pareto:
     suite: str
     metric: str
+    lower: bool  # is better
     points: list[Point]  # cheapest first
 
 
@@ -112,7 +113,7 @@ def paretos(content: Content) -> list[Pareto]:
         trained = {s.name for s in content.subjects if s.recipe not in ("base", "untrained") and _trained(s)}
         differ = len({point.metric.estimate for point in points}) > 1
         if metric and differ and sum(point.subject in trained for point in points) >= LEAST_TRAINED:
-            found.append(Pareto(suite, metric, points))
+            found.append(Pareto(suite, metric, arrow(content, suite, metric) == "↓", points))
     return found[:MOST_PARETO]
 
 
@@ -125,9 +126,10 @@ def _points(content: Content, suite: str, metric: str) -> list[Point]:
         if one is not None and one.estimate is not None and math.isfinite(one.estimate) and subject.lineage:
             measured.append((sum(c.train_seconds or 0.0 for c in subject.lineage), subject.name, one))
     points = []
+    lower = arrow(content, suite, metric) == "↓"
     for seconds, name, one in sorted(measured, key=lambda row: row[:2]):
         beaten = any(
-            _as_good(other, one, metric) and (cost, other.estimate) != (seconds, one.estimate)
+            _as_good(other, one, lower) and (cost, other.estimate) != (seconds, one.estimate)
             for cost, _, other in measured
             if cost <= seconds
         )
@@ -135,9 +137,9 @@ def _points(content: Content, suite: str, metric: str) -> list[Point]:
     return points
 
 
-def _as_good(one: Metric, other: Metric, metric: str) -> bool:
+def _as_good(one: Metric, other: Metric, lower: bool) -> bool:
     a, b = one.estimate or 0.0, other.estimate or 0.0
-    return a <= b if metric in LOWER_IS_BETTER else a >= b
+    return a <= b if lower else a >= b
 
 
 def cost_table(content: Content) -> tuple[list[str], list[list[str]]]:
@@ -178,7 +180,7 @@ def pareto_line(pareto: Pareto) -> str:
         for point in pareto.points
         if point.best
     ]
-    metric = f"{pareto.metric}, lower is better" if pareto.metric in LOWER_IS_BETTER else pareto.metric
+    metric = f"{pareto.metric}, lower is better" if pareto.lower else pareto.metric
     line = f"On {pareto.suite} ({metric}) {listed(best)} {'is' if len(best) == 1 else 'are'} unbeaten"
     if len(best) == len(pareto.points):
         return f"{line}: each longer training scored better."

@@ -85,7 +85,7 @@ def _runs(
     if recipes is None and since is None:
         found = found[:1]
     for row in found:
-        row["environment"] = parsed(row["environment"], {})
+        row |= {"environment": parsed(row["environment"], {}), "better": parsed(row["better"], {})}
     return tuple(Run(**row) for row in found)
 
 

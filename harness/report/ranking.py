@@ -53,8 +53,9 @@ def rankings(content: Content) -> list[Ranking]:
                 and one.metrics[metric].estimate is not None
                 and not isnan(one.metrics[metric].estimate or 0.0)
             ]
-            if arrow(metric) and len(measured) >= FEWEST:
-                found.append(Ranking(suite, metric, arrow(metric), _placed(measured, rises=arrow(metric) == "↑")))
+            better = arrow(content, suite, metric)
+            if better and len(measured) >= FEWEST:
+                found.append(Ranking(suite, metric, better, _placed(measured, rises=better == "↑")))
     return found
 
 

@@ -129,7 +129,7 @@ def _metrics(content: Content, rows: dict[str, list[tables.MatrixRow]], first: i
         table.add_row(Text(suite, style="bold"))
         for row in metrics:
             table.add_row(
-                f"  {row.metric} {words.arrow(row.metric)}".rstrip(),
+                f"  {row.metric} {words.arrow(content, suite, row.metric)}".rstrip(),
                 *(_cell(cell) for cell in row.cells[first : first + fitting]),
             )
     return table

@@ -277,8 +277,11 @@ def p_value(value: float) -> str:
     return f"= {number(value)}" if value >= LEAST_SHOWN else f"< {LEAST_SHOWN:g}"
 
 
-def arrow(metric: str) -> str:
-    """Where a metric gets better, "↓" or "↑"; empty where neither is better, or it is not known."""
+def arrow(content: Content, suite: str, metric: str) -> str:
+    """Where a metric gets better, "↓" or "↑", as its suite declares; else as it is known by its name, or empty."""
+    declared = next((run.better[suite][metric] for run in content.runs if metric in run.better.get(suite, {})), None)
+    if declared:
+        return "↓" if declared == "lower" else "↑"
     if metric in LOWER_IS_BETTER:
         return "↓"
     return "↑" if metric in METRICS.keys() - NEITHER_IS_BETTER | HIGHER_IS_BETTER else ""

@@ -28,6 +28,7 @@ from harness.session.settings import settings_of
 from harness.store import Store
 from harness.store.baselines import all_of
 from harness.store.sessions import SessionRows, write_session
+from harness.suite import Suite
 
 LATEST = "latest.json"  # beside the reports: the outcome of the newest session
 
@@ -70,6 +71,7 @@ class Record:
     outputs: Outputs
     command: str  # as typed
     subjects: dict[str, Subject] = field(default_factory=dict)
+    suites: dict[str, Suite] = field(default_factory=dict)  # by name
     wanted: list[tuple[str, str, str]] = field(
         default_factory=list
     )  # (subject, suite, key) of every evaluation asked for
@@ -87,6 +89,7 @@ class Record:
         """Note what the session is about. Until it finishes, the newest session counts as broken."""
         evaluations = [*wanted.evaluations, *wanted.references]
         self.subjects = {s.id: s for s in [*wanted.subjects, *(planned.subject for planned in evaluations)]}
+        self.suites = {planned.suite.name: planned.suite for planned in evaluations}
         keys = [(planned.subject.id, planned.suite.name, planned.key) for planned in evaluations]
         self.wanted = list(dict.fromkeys(keys))  # what is both a test's and a claim's other side is wanted once
         known = read_latest(self.outputs.reports)
@@ -184,6 +187,7 @@ class Record:
                 [plain(report) for report in self.run.setup.reports],
                 self.interrupted,
                 self.run.setup.options.exact,
+                self._better(),
             ]
         )
 
@@ -248,8 +252,17 @@ class Record:
             "sample_limit": options.limit,
             "interrupted": self.interrupted,
             "exact": options.exact,
+            "better": json.dumps(self._better()),
             "environment": json.dumps(environment(threads())),
         }
+
+    def _better(self) -> dict[str, dict[str, str]]:
+        """Suite -> metric -> which of two scores is better, where the suite says so."""
+        found = {
+            name: {metric.name: metric.better for metric in suite.metrics if metric.better}
+            for name, suite in self.suites.items()
+        }
+        return {name: metrics for name, metrics in found.items() if metrics}
 
     def _subject_row(self, run_id: str, subject: Subject) -> Json:
         return {

@@ -19,6 +19,7 @@ CREATE TABLE runs (
     sample_limit INTEGER,            -- samples of each suite at most (--limit), NULL for whole suites
     interrupted BOOLEAN,             -- whether it was ended before all that was asked had been done
     exact      BOOLEAN,              -- whether it measured in float32 and in fixed batches (--exact)
+    better     JSON,                 -- suite -> metric -> 'higher' or 'lower', as the suites declared it
     environment JSON                 -- library versions, python, processor, threads
 );
 

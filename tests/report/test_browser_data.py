@@ -59,6 +59,17 @@ def test_of_two_likelihoods_the_lower_wins_and_of_two_lengths_neither(tmp_path):
     assert suite["metrics"][0] == "bits"  # what the browser opens with
 
 
+def test_of_a_score_of_ones_own_the_better_one_wins_as_its_suite_says(tmp_path):
+    with build_warehouse(tmp_path / "results.duckdb") as connection:
+        samples = [{"id": "t", "scores": {"typos": 3.0, "words": 8.0, "points": 2.0}}]
+        insert_evaluation(connection, "wiki_only-mini", "quiz", {}, samples)
+        connection.execute("""UPDATE runs SET better = '{"quiz": {"typos": "lower", "words": "higher"}}'""")
+        held = browsable(load(connection), 300_000)
+    suite = next(one for one in json.loads(unpacked(held.head))["suites"] if one["name"] == "quiz")
+    told = dict(zip(suite["metrics"], suite["lower"], strict=True))
+    assert told == {"typos": True, "words": False, "points": False}
+
+
 def test_what_does_not_fit_is_shortened_then_drawn_the_same_for_every_subject(content):
     held = browsable(content, 300_000)
     assert held.size <= 300_000

@@ -4,7 +4,7 @@ import math
 
 from harness.report.load import load
 from harness.report.ranking import level_line, rankings, unlike_line
-from tests.report.forms import html_of, markdown_of
+from tests.report.forms import html_of, markdown_of, terminal_of
 from tests.report_rows import insert_evaluation, insert_run, insert_subject
 
 
@@ -33,6 +33,24 @@ def test_less_is_better_where_it_is(warehouse):
     content = measured(warehouse, "text", "perplexity", a=(9.0, 8.5, 9.5), b=(7.0, 6.5, 7.5), c=(math.inf, None, None))
     assert places(content) == [[(1, "b-mini"), (2, "a-mini"), (3, "c-mini")]]
     assert rankings(content)[0].arrow == "↓"
+
+
+def test_a_metric_of_ones_own_is_ranked_where_its_suite_says_which_is_better(warehouse):
+    figures = {"a": (9.0, 8.5, 9.5), "b": (7.0, 6.5, 7.5), "c": (1.0, 0.5, 1.5)}
+    assert rankings(measured(warehouse, "quiz", "typos", **figures)) == []
+    warehouse.execute("""UPDATE runs SET better = '{"quiz": {"typos": "lower"}}'""")
+    assert places(load(warehouse)) == [[(1, "c-mini"), (2, "b-mini"), (3, "a-mini")]]
+    assert rankings(load(warehouse))[0].arrow == "↓"
+    warehouse.execute("""UPDATE runs SET better = '{"quiz": {"typos": "higher"}, "tone": {}}'""")
+    assert places(load(warehouse)) == [[(1, "a-mini"), (2, "b-mini"), (3, "c-mini")]]
+
+
+def test_the_three_forms_show_which_is_better(warehouse, tmp_path):
+    measured(warehouse, "quiz", "typos", a=(9.0, 8.5, 9.5))
+    warehouse.execute("""UPDATE runs SET better = '{"quiz": {"typos": "lower"}}'""")
+    content = load(warehouse)
+    assert 'typos <span class="quiet" title="lower is better">↓</span>' in html_of(content, tmp_path)
+    assert "typos ↓" in terminal_of(content)
 
 
 def test_no_ranking_of_two_nor_of_what_is_better_in_no_direction_nor_of_no_number(warehouse):

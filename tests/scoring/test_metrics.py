@@ -1,9 +1,11 @@
 """Scores of many samples as one number: which samples it concerns, its bounds, and metrics as stored values."""
 
+import re
+
 import pytest
 
 from harness import Mean, Ratio
-from harness.errors import StatisticsError
+from harness.errors import StatisticsError, SuiteError
 from harness.fingerprint.values import plain
 from harness.scoring import Corpus
 from harness.scoring.metrics import metric_from, metrics_of
@@ -12,6 +14,24 @@ from harness.scoring.metrics import metric_from, metrics_of
 def test_a_metric_comes_back_from_what_is_stored():
     for metric in (Mean("acc"), Ratio("perplexity", "nll", "tokens", form="exp"), Corpus("chrf")):
         assert metric_from(plain(metric)) == metric
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        (lambda: Mean("acc", better="up"), "Mean 'acc': better is the str 'up', and has to be one of higher, lower"),
+        (lambda: Mean("acc", bounds=1.0), "Mean 'acc': bounds is the float 1.0, and has to be a list of 2"),
+        (lambda: Ratio("x", "a", "b", form="log"), "Ratio 'x': form 'log' is none of plain, exp"),
+        (lambda: Corpus("meteor"), "Corpus 'meteor': name 'meteor' is none of bleu, chrf"),
+    ],
+)
+def test_a_metric_that_cannot_be_is_an_error_where_it_is_declared(metric, message):
+    with pytest.raises(SuiteError, match=re.escape(message)):
+        metric()
+
+
+def test_which_score_is_better_is_no_part_of_keys():
+    assert plain(Mean("typos", better="lower")) == plain(Mean("typos"))
 
 
 def test_without_a_declaration_every_score_has_its_mean():

@@ -62,7 +62,9 @@ def measured(sample, output):
 SHARE = (0.0, 1.0)
 BREVITY = Suite(
     name="brevity", dataset=TONE_PROMPTS, to_sample=to_sample, asks=[Generate(max_new_tokens=6)], scorer=measured,
-    metrics=[Mean("brief", SHARE), Mean("verbose", SHARE), Mean("even", SHARE), Mean("words")],
+    metrics=[
+        Mean("brief", SHARE, better="higher"), Mean("verbose", SHARE, better="lower"), Mean("even", SHARE), Mean("words"),
+    ],
     guards=[Guard("brief", may_fall=0.1), Guard("words", may_rise=WORDS)],
 )
 
@@ -229,6 +231,8 @@ def test_a_session_judges_guarded_metrics_against_the_baseline(project, tmp_path
     verdicts = {one["gate"]: one for one in json.loads(gate.stdout)}
     assert verdicts["brief-mini-brevity-brief-regression"]["verdict"] == "pass"
     assert verdicts["brief-mini-brevity-words-regression"]["kind"] == "regression"
+    rows = run_harness(root, "results", "query", "SELECT DISTINCT better FROM runs", "--json")
+    assert json.loads(json.loads(rows.stdout)[0]["better"]) == {"brevity": {"brief": "higher", "verbose": "lower"}}
     rows = run_harness(root, "results", "query", "SELECT name, subject, suite FROM baselines ORDER BY 2", "--json")
     assert json.loads(rows.stdout)[0] == {"name": "main", "subject": "brief-mini", "suite": "brevity"}
 

@@ -99,6 +99,7 @@ def make_older(path):
         connection.execute("DROP TABLE baselines")
         connection.execute("ALTER TABLE gates DROP COLUMN kind")
         connection.execute("ALTER TABLE runs DROP COLUMN exact")
+        connection.execute("ALTER TABLE runs DROP COLUMN better")
         connection.execute("ALTER TABLE evaluations DROP COLUMN dtype")
 
 

@@ -1,6 +1,6 @@
 -- The runs that can be reported on, newest first: the named one, or those since a moment, or all.
 SELECT run_id, started_at, seconds, command, scale, devices, commit_id, trained, evaluated, sample_limit, interrupted,
-       exact, environment
+       exact, better, environment
 FROM runs
 WHERE ($run_id IS NULL OR run_id = $run_id)
   AND ($since IS NULL OR started_at >= $since)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.scoring.metrics.rows import Clusters, ScoreRows, full_column, noted, usable
+from harness.errors import SuiteError, check_types
+from harness.scoring.metrics.rows import Better, Clusters, ScoreRows, full_column, noted, usable
 
 if TYPE_CHECKING:
     from harness.statistics import Interval
@@ -140,6 +141,10 @@ class Ratio(_OfCorpus):
     numerator: str
     denominator: str
     form: Literal["plain", "exp"] = "plain"
+    better: Better | None = field(default=None, compare=False)  # for the report
+
+    def __post_init__(self) -> None:
+        check_types(self, SuiteError)
 
     def _statistic(self, rows: ScoreRows) -> Any:
         import numpy
@@ -161,6 +166,10 @@ class Corpus(_OfCorpus):
     name: Literal["bleu", "chrf"]
 
     resamples = CORPUS_RESAMPLES
+    better: ClassVar[Better] = "higher"
+
+    def __post_init__(self) -> None:
+        check_types(self, SuiteError)
 
     def counts(self, answer: str, reference: str) -> list[float]:
         """One sample's n-gram counts, in sacrebleu's order, to be summed over the corpus."""

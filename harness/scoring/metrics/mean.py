@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import StatisticsError
-from harness.scoring.metrics.rows import Clusters, ScoreRows, column, concerned, noted, usable
+from harness.errors import StatisticsError, SuiteError, check_types
+from harness.scoring.metrics.rows import Better, Clusters, ScoreRows, column, concerned, noted, usable
 
 if TYPE_CHECKING:
     from harness.statistics import Interval, SamplingPlan
@@ -18,12 +18,15 @@ class Mean:
     """The mean of one score over the samples that it concerns: those where it is not None.
 
     `bounds` are the lowest and highest value a score can have. Intervals are cut off there; --adaptive needs them.
+    `better` says which of two scores is the better one, for the report; None where neither is.
     """
 
     name: str
     bounds: tuple[float, float] | None = None
+    better: Better | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        check_types(self, SuiteError)
         if self.bounds is not None:
             object.__setattr__(self, "bounds", tuple(self.bounds))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import StatisticsError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.statistics import Interval  # it imports numpy, which a session with nothing to compute must not load
 
 ScoreRows = Sequence[Mapping[str, Any]]  # one mapping for each sample: name -> score
+Better = Literal["higher", "lower"]  # which of two scores is the better one
 Clusters = Sequence[str | None] | None  # the cluster of each sample, None for a sample without one; or no clusters
 
 
