@@ -34,6 +34,12 @@ class Sample:
     cluster: str | None = None  # samples that belong together (one passage, one fact)
 
     def __post_init__(self) -> None:
+        for what in ("id", "prompt", "cluster"):
+            text = getattr(self, what)
+            if not isinstance(text, str) and not (what == "cluster" and text is None):
+                kind = type(text).__name__
+                remedy = f"Write {what}=str(...)." if isinstance(text, int | float) else "Give a text."
+                raise SuiteError(f"sample {self.id!r}: its {what} is the {kind} {text!r:.80}, and not a text.", remedy)
         object.__setattr__(self, "choices", tuple(self.choices))
         object.__setattr__(self, "messages", tuple(self.messages))
         if self.messages:
@@ -208,6 +214,11 @@ def _check_ask(ask: Ask) -> None:
     empty = next((name for name in ("dtypes", "forms", "metrics") if len(getattr(ask, name, "some")) == 0), None)
     if empty:
         raise SuiteError(f"{kind}: {empty} is empty, so that nothing would be asked.")
+    for name in ("dtypes", "forms"):
+        copies = list(getattr(ask, name, ()))
+        twice = next((copy for copy in copies if copies.count(copy) > 1), None)
+        if twice:
+            raise SuiteError(f"{kind}: {name} holds {twice} twice.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ def test_a_suite_asks_for_a_completion_unless_it_says_otherwise():
         ({"asks": [Probe(dtypes=("float31",))]}, "dtypes is .*each item one of float32, bfloat16, float16"),
         ({"asks": [Parity(forms=["nf8"])]}, "forms is .*each item one of bfloat16, int8, nf4"),
         ({"asks": [Parity(forms=())]}, "forms is empty"),
+        ({"asks": [Parity(forms=("int8", "nf4", "int8"))]}, "forms holds int8 twice"),
         ({"asks": [Probe(max_new_tokens=0)]}, "max_new_tokens is 0, and has to be at least 1"),
         ({"asks": [Parity(max_new_tokens="9")]}, "max_new_tokens is the str '9', and has to be a whole number"),
         ({"asks": [Perplexity(chat="no")]}, "chat is the str 'no', and has to be True or False"),
@@ -78,6 +79,20 @@ def test_the_answer_to_a_choice_is_the_right_one_and_the_whole_is_question_and_a
     sample = Sample(id="a", prompt="Two and two?", choices=["3", "4"], target=1)
     assert (sample.answer, sample.whole) == ("4", "Two and two? 4")
     assert (Sample(id="b", prompt="?", target="four").answer, Sample(id="c", target=["x"]).answer) == ("four", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"id": 3}, "sample 3: its id is the int 3, and not a text"),
+        ({"id": None}, "sample None: its id is the NoneType None"),
+        ({"id": "a", "cluster": 7}, "sample 'a': its cluster is the int 7"),
+        ({"id": "a", "prompt": ["b"]}, r"sample 'a': its prompt is the list \['b'\]"),
+    ],
+)
+def test_what_is_no_text_is_an_error_before_anything_is_asked(fields, message):
+    with pytest.raises(SuiteError, match=message):
+        Sample(**fields)
 
 
 TURN = {"role": "user", "content": "Name a bird."}

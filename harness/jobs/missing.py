@@ -121,8 +121,9 @@ class _Graph:
         asked: set[str] = set()
         for subject in subjects:
             chain = self.keys.chain(subject)
-            has_jobs = any(p.key in self.found.jobs or f"measure {p.key}" in self.found.jobs for p in chain)
-            for base in [planned.spec["base"] for planned in chain if has_jobs]:
+            jobs = [job for p in chain for key in (p.key, f"measure {p.key}") if (job := self.found.jobs.get(key))]
+            loads_weights = any(job.asks == "model" for job in jobs)
+            for base in [planned.spec["base"] for planned in chain if loads_weights]:
                 if "model" in base and base["model"] not in asked:
                     asked.add(base["model"])
                     check_access(base["model"], base["revision"])
@@ -173,10 +174,9 @@ class _Graph:
         return "server" if evaluations[0].checkpoint.is_served else "model"
 
     def _answered(self, one: PlannedEvaluation) -> bool:
-        """Whether the store holds all that the evaluation is scored from, and keeps it."""
-        if one.answers_key in self.found.discarded or one.checkpoint.key in self.found.jobs:
-            return False
-        return not one.suite.needs_model or self.store.holds("answers", one.answers_key)
+        """Whether the store holds the answers, and keeps them."""
+        made_anew = one.answers_key in self.found.discarded or one.checkpoint.key in self.found.jobs
+        return one.suite.needs_model and not made_anew and self.store.holds("answers", one.answers_key)
 
     def _after_references(self, evaluations: list[PlannedEvaluation]) -> None:
         """Let what --adaptive may stop early wait for what its claims compare it with."""

@@ -11,6 +11,7 @@ from harness.report.drawing import (
     FAIL,
     INK,
     MUTED,
+    NORMAL,
     PASS,
     RULE,
     UNDECIDED,
@@ -20,6 +21,7 @@ from harness.report.drawing import (
     Scale,
     label_room,
     spanning,
+    text_width,
 )
 from harness.report.words import floor_name, number, signed
 
@@ -109,6 +111,8 @@ def curve_chart(checkpoint: Checkpoint) -> str | None:
     drawing.left_axis(left, levels)
     drawing.bottom_axis(CURVE_HEIGHT + 8, x.ticks(5, least=1), left, "optimizer step")
     drawing.path([(x(step), y(loss)) for step, loss in losses], ACCENT)
+    if len(losses) == 1:
+        drawing.mark(x(losses[0][0]), y(losses[0][1]), Look(ACCENT, radius=3))  # a line of one point is not seen
     for step, loss in held_out:
         drawing.mark(x(step), y(loss), Look(FAIL, "diamond", radius=4))
     return drawing.svg()
@@ -148,7 +152,8 @@ def _dots(rows: Sequence[Row], floors: Sequence[Floor], thresholds: Sequence[flo
     for place, (name, label, colour) in enumerate(
         [(row.name, row.label, INK) for row in rows] + [(floor.name, number(floor.value), MUTED) for floor in floors]
     ):
-        drawing.short_text(0, ROW * place + LETTERS, name, WIDTH - LABEL_ROOM, colour)
+        room = max(LABEL_ROOM, text_width(label, NORMAL) + 10)
+        drawing.short_text(0, ROW * place + LETTERS, name, WIDTH - room, colour)
         drawing.text(WIDTH, ROW * place + LETTERS, label, colour, anchor="end")
     return drawing.svg()
 

@@ -22,10 +22,11 @@ LINES = (ACCENT, "#b3541e", "#4d7c2a", "#8a3b8f", "#00757a", "#b02a5b", "#6b6100
 WIDTH = 330  # of a drawing, in pixels
 SMALL, NORMAL = 12, 13  # sizes of letters, in pixels
 TICK = 5  # length of a tick
+LARGEST = 1e290  # of a scale's numbers, far from where floats overflow
+ROUNDING = 1e-9  # relative: closer numbers are the same one, summed in another order
 GAP = 6  # least space between two labels of an axis
 NARROW, WIDE = frozenset("ijltfr.,:;'|!()[] "), frozenset("mwMW%@—…+−=<>~")
 NEXT_STEPS = ((math.sqrt(50), 10), (math.sqrt(10), 5), (math.sqrt(2), 2))  # a ratio from here on -> rounded to
-CUBE = math.sqrt(3) / 2
 OUTLINES = {  # shape -> corners around its middle, for a radius of one
     "square": ((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)),
     "diamond": ((0, -1.2), (0.9, 0), (0, 1.2), (-0.9, 0)),
@@ -71,14 +72,20 @@ class Scale:
         """
         step = max(_step(self.high - self.low, count), least)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        values = [i * step for i in range(first, last + 1)]
+        values = [i * step for i in range(first, last + 1) if self.low <= i * step <= self.high]
         return [Tick(self(value), label) for value, label in zip(values, _labels(values, step), strict=True)]
 
 
 def spanning(values: Sequence[float], start: float, end: float, margin: float = 0.06) -> Scale:
-    """A scale over all values, and a share of their span beyond both ends."""
-    low, high = min(values), max(values)
-    beyond = (high - low) * margin or abs(high) / 2 or 1
+    """A scale over all values, and a share of their span beyond both ends; values equal but for rounding are one."""
+    low, high = (max(-LARGEST, min(LARGEST, value)) for value in (min(values), max(values)))
+    size = max(abs(low), abs(high))
+    if size < 1 / LARGEST:
+        beyond = 1.0
+    elif high - low <= ROUNDING * size:
+        beyond = size / 2
+    else:
+        beyond = (high - low) * margin
     return Scale(low - beyond, high + beyond, start, end)
 
 
@@ -154,18 +161,24 @@ class Drawing:
 
     def short_text(self, x: float, y: float, text: str, width: float, colour: str = INK) -> None:
         """A text of at most `width`; where it is cut, pointing at it shows it whole."""
+        text = visible(text)
         short = fitted(text, width, NORMAL)
         self.text(x, y, short, colour)
         if short != text:
-            whole = f"<title>{escape(visible(text))}</title></text>"
+            whole = f"<title>{escape(text)}</title></text>"
             self.parts[-1] = self.parts[-1].removesuffix("</text>") + whole
 
-    def bottom_axis(self, y: float, ticks: Sequence[Tick], left: float = 0.0, title: str = "") -> None:
-        """A line from `left` to the right edge, below it ticks, and as many of their labels as do not touch."""
+    def bottom_axis(
+        self, y: float, ticks: Sequence[Tick], left: float = 0.0, title: str = "", ends: bool = False
+    ) -> None:
+        """A line from `left` to the right edge, below it ticks, and labels where they do not touch.
+
+        With `ends` the first and the last tick have theirs, and as many between; else every tick, every second...
+        """
         self.line((left, y), (self.width, y), RULE)
         for tick in ticks:
             self.line((tick.place, y), (tick.place, y + TICK), RULE)
-        for middle, label in _apart(ticks, left, self.width):
+        for middle, label in _apart(ticks, left, self.width, ends):
             self.text(middle, y + 17, label, MUTED, SMALL, "middle")
         if title:
             self.text((left + self.width) / 2, y + 33, title, MUTED, SMALL, "middle")
@@ -180,8 +193,8 @@ class Drawing:
         return framed("".join(self.parts), self.width, self.height)
 
 
-def _apart(ticks: Sequence[Tick], left: float, right: float) -> list[Tick]:
-    """Where labels stand between left and right: as many, evenly spread from first to last, as do not touch."""
+def _apart(ticks: Sequence[Tick], left: float, right: float, ends: bool) -> list[Tick]:
+    """Where labels that do not touch stand between left and right."""
     widths = {tick: text_width(tick.label, SMALL) for tick in ticks}
     moved = {tick: max(left + widths[tick] / 2, min(tick.place, right - widths[tick] / 2)) for tick in ticks}
 
@@ -189,11 +202,12 @@ def _apart(ticks: Sequence[Tick], left: float, right: float) -> list[Tick]:
         return moved[other] - moved[one] >= (widths[one] + widths[other]) / 2 + GAP
 
     last = len(ticks) - 1
-    for gaps in range(last, 0, -1):
-        chosen = [ticks[round(i * last / gaps)] for i in range(gaps + 1)]
-        if all(fit(one, other) for one, other in pairwise(chosen)):
-            return [Tick(moved[tick], tick.label) for tick in chosen]
-    return [Tick(moved[tick], tick.label) for tick in ticks[last:]]
+    if ends:
+        tries = [[ticks[round(i * last / gaps)] for i in range(gaps + 1)] for gaps in range(last, 0, -1)]
+    else:
+        tries = [list(ticks[::every]) for every in range(1, last + 1)]
+    chosen = next((some for some in tries if all(fit(*pair) for pair in pairwise(some))), ticks[last:])
+    return [Tick(moved[tick], tick.label) for tick in chosen]
 
 
 def label_room(ticks: Sequence[Tick]) -> float:

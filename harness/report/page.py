@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import jinja2.bccache
 from markupsafe import Markup, escape
 
 from harness.errors import ReportError
-from harness.files import Json, cache_folder
+from harness.files import SHORT, Json, cache_folder, written_whole
 from harness.report import charts, cost, history, ranking, tables, trends, versions, words
 from harness.report.browser_data import Browsable, browsable
 from harness.report.content import CUSTOMARY, Checkpoint, Content, Gate
@@ -86,25 +87,36 @@ def _page(content: Content, report: Report, found: Found) -> str:
     return template.render(values, browser=held, shows=held.shows)
 
 
-class _Compiled(jinja2.FileSystemBytecodeCache):
-    """Keeps compiled templates, which takes as long to make as the rest of a page; without it where it cannot write."""
+class _Compiled(jinja2.BytecodeCache):
+    """Keeps compiled templates, which take as long to make as the rest of a page; does nothing where it cannot write.
+
+    They lie in a folder for each version of Jinja and of this file, whose options they are compiled with, each behind
+    its SHA-256.
+    """
 
     def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-        try:
-            super().load_bytecode(bucket)
-        except Exception:  # whatever a damaged file raises
-            bucket.reset()
+        with suppress(OSError, RuntimeError):
+            kept, _, code = self._place(bucket).read_bytes().partition(b"\n")
+            if kept == hashlib.sha256(code).hexdigest().encode():
+                bucket.bytecode_from_string(code)
 
     def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-        with suppress(OSError):
-            Path(self.directory).mkdir(parents=True, exist_ok=True)
-            super().dump_bytecode(bucket)
+        code = bucket.bytecode_to_string()
+        with suppress(OSError, RuntimeError):
+            place = self._place(bucket)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(place) as path:
+                path.write_bytes(hashlib.sha256(code).hexdigest().encode() + b"\n" + code)
+
+    def _place(self, bucket: jinja2.bccache.Bucket) -> Path:
+        made_by = hashlib.sha256(f"{jinja2.__version__} {sys.version}".encode() + Path(__file__).read_bytes())
+        return cache_folder() / "templates" / made_by.hexdigest()[:SHORT] / bucket.key
 
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        bytecode_cache=_Compiled(str(cache_folder() / "templates")),
+        bytecode_cache=_Compiled(),
         trim_blocks=True, lstrip_blocks=True,
         finalize=lambda value: words.visible(value) if type(value) is str else value,
     )  # fmt: skip

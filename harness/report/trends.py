@@ -53,7 +53,7 @@ def history_chart(history: History) -> str | None:
     entries = [Entry(look, name, number(line[-1][1])) for name, line, look in shown]
     drawing, y, left = _plot([value for _, line, _ in shown for _, value in line], entries, title=False)
     x = Scale(0, max(1, len(history.runs) - 1), left + INSET, WIDTH - INSET)
-    drawing.bottom_axis(BOTTOM, [Tick(x(place), run.commit) for place, run in enumerate(history.runs)], left)
+    drawing.bottom_axis(BOTTOM, [Tick(x(place), run.commit) for place, run in enumerate(history.runs)], left, ends=True)
     for _, line, look in shown:
         points = [(x(place), y(value)) for place, value in line]
         drawing.path(points, look.colour)

@@ -1,4 +1,4 @@
-"""Store -> tables: whatever the warehouse lacks, in one transaction, in bulk through Arrow."""
+"""Store -> tables: whatever the warehouse lacks, in one transaction, each column as one list."""
 
 from __future__ import annotations
 

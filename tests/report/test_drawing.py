@@ -1,5 +1,6 @@
 """Drawings: round ticks within their scale, labels that do not touch, names that fit, nothing of a name as markup."""
 
+import html
 import re
 from types import SimpleNamespace
 
@@ -50,9 +51,33 @@ def test_a_single_value_stands_in_the_middle():
         assert spanning([value], 0, 100)(value) == pytest.approx(50)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[0.3, 0.1 + 0.2], [0.1, 0.10000000000000002], [1.0, 1.0000000000000002], [5e-324, 1e-323], [1e308, -1e308], [0.0]],
+)
+def test_values_that_rounding_alone_tells_apart_are_one_and_no_value_is_too_large(values):
+    scale = spanning(values, 0, WIDTH)
+    ticks = scale.ticks(4)
+    assert 2 <= len(ticks) <= 8
+    assert all(0 <= tick.place <= WIDTH for tick in ticks)
+    assert max(len(tick.label) for tick in ticks) <= 8
+
+
+def test_labels_of_numbers_that_would_touch_leave_out_every_second_or_third():
+    drawing = Drawing(height=100)
+    ticks = Scale(0, 1e6, 0, WIDTH).ticks(5)
+    drawing.bottom_axis(50, ticks)
+    shown = re.findall(r">([\d,]+)</text>", drawing.svg())
+    assert shown == ["0", "400,000", "800,000"]
+
+
+def test_a_single_loss_is_a_dot():
+    assert "<circle" in curve_chart(SimpleNamespace(log=(LogPoint(1, 2.0, None),)))
+
+
 def test_labels_that_would_touch_are_left_out_and_both_ends_stay():
     drawing = Drawing(height=100)
-    drawing.bottom_axis(50, [Tick(i * 10.0, f"commit{i:02}") for i in range(34)])
+    drawing.bottom_axis(50, [Tick(i * 10.0, f"commit{i:02}") for i in range(34)], ends=True)
     texts = re.findall(r'<text x="([\d.]+)"[^>]*>(commit\d+)<', drawing.svg())
     places = sorted((float(x), text_width(label, 12)) for x, label in texts)
     assert {"commit00", "commit33"} <= {label for _, label in texts}
@@ -77,6 +102,8 @@ def test_a_long_name_keeps_its_beginning_and_its_end_and_shows_itself_whole():
 def test_nothing_of_a_name_is_markup():
     drawing = Drawing(height=20)
     drawing.short_text(0, 10, "<script>&\u202e" * 9, 100)
+    shown = re.search(r">([^<]*)<title>", drawing.svg())[1]
+    assert text_width(html.unescape(shown), 13) <= 100
     drawing.text(0, 10, '"><a href="x">', INK)
     tags = {tag for tag, _ in Page(drawing.svg()).tags}
     assert tags == {"svg", "text", "title"}

@@ -3,6 +3,7 @@
 import re
 import shutil
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -44,15 +45,27 @@ def cache(tmp_path, monkeypatch):
 def test_damaged_templates_in_the_cache_are_compiled_again(results, tmp_path, cache):
     content = load(results)
     page = html_of(content, tmp_path)
-    kept = sorted(cache.iterdir())
-    assert kept
+    kept = sorted(path for path in cache.glob("*/*") if path.is_file())
+    assert len(kept) > 5
     for place, path in enumerate(kept):
         whole = path.read_bytes()
-        path.write_bytes(whole[: (0, 1, len(whole) // 2)[place % 3]])
+        half = len(whole) // 2
+        damaged = whole[:half] + bytes(~byte & 0xFF for byte in whole[half : half + 20]) + whole[half + 20 :]
+        path.write_bytes((b"", whole[:1], whole[:half], damaged)[place % 4])
     assert html_of(content, tmp_path) == page
+    assert all(path.read_bytes() for path in kept), "written anew"
     shutil.rmtree(cache)
     cache.write_text("a file where the folder should be")
     assert html_of(content, tmp_path) == page
+
+
+def test_a_user_without_a_home_gets_a_report(results, tmp_path, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert "<svg" in html_of(load(results), tmp_path)
 
 
 def test_a_project_without_reports_has_the_default_one_with_all_sections(written, tmp_path):
