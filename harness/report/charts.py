@@ -11,7 +11,6 @@ from harness.report.drawing import (
     FAIL,
     INK,
     MUTED,
-    NORMAL,
     PASS,
     RULE,
     UNDECIDED,
@@ -21,13 +20,11 @@ from harness.report.drawing import (
     Scale,
     label_room,
     spanning,
-    text_width,
 )
 from harness.report.words import floor_name, number, signed
 
 ROW = 40  # height of one subject: its name, and its interval below
 LETTERS, DOTS = 19, 32  # where in a row its name stands, and its interval
-LABEL_ROOM = 75  # right of a name, for its number
 CURVE_HEIGHT = 130
 MOST_POINTS = 160  # of one training curve
 VERDICT_LOOKS = {
@@ -152,9 +149,7 @@ def _dots(rows: Sequence[Row], floors: Sequence[Floor], thresholds: Sequence[flo
     for place, (name, label, colour) in enumerate(
         [(row.name, row.label, INK) for row in rows] + [(floor.name, number(floor.value), MUTED) for floor in floors]
     ):
-        room = max(LABEL_ROOM, text_width(label, NORMAL) + 10)
-        drawing.short_text(0, ROW * place + LETTERS, name, WIDTH - room, colour)
-        drawing.text(WIDTH, ROW * place + LETTERS, label, colour, anchor="end")
+        drawing.named(ROW * place + LETTERS, name, label, colour)
     return drawing.svg()
 
 

@@ -96,9 +96,9 @@ def _step(span: float, count: int) -> float:
 
 
 def _labels(values: Sequence[float], step: float) -> list[str]:
-    """With as many decimals as the step has, in powers of ten where that would be long."""
+    """With as many decimals as the step has, in powers of ten where all are very large or very small."""
     most, place = max(map(abs, values), default=0.0), math.floor(math.log10(step) + 1e-9)
-    if most and (most >= 1e7 or step < 1e-4):
+    if most >= 1e7 or (0 < most < 1e-3 and step < 1e-4):
         digits = max(0, math.floor(math.log10(most) + 1e-9) - place)
         labels = [re.sub(r"e([+-])0*(\d+)", r"e\1\2", f"{value:.{digits}e}").replace("e+", "e") for value in values]
         return [label.replace("-", "−") if value else "0" for label, value in zip(labels, values, strict=True)]
@@ -159,14 +159,14 @@ class Drawing:
         place = f'x="{_px(x)}" y="{_px(y)}"' + (f' text-anchor="{anchor}"' if anchor != "start" else "")
         self.parts.append(f'<text {place} font-size="{size}px" fill="{colour}">{escape(visible(text))}</text>')
 
-    def short_text(self, x: float, y: float, text: str, width: float, colour: str = INK) -> None:
-        """A text of at most `width`; where it is cut, pointing at it shows it whole."""
-        text = visible(text)
-        short = fitted(text, width, NORMAL)
-        self.text(x, y, short, colour)
-        if short != text:
-            whole = f"<title>{escape(text)}</title></text>"
-            self.parts[-1] = self.parts[-1].removesuffix("</text>") + whole
+    def named(self, y: float, name: str, label: str, colour: str = INK, left: float = 0.0) -> None:
+        """A name from `left` on and a label at the right edge; a name that would meet it is cut, and whole in its title."""
+        name = visible(name)
+        short = fitted(name, self.width - left - text_width(visible(label), NORMAL) - 2 * GAP, NORMAL)
+        self.text(left, y, short, colour)
+        if short != name:
+            self.parts[-1] = self.parts[-1].removesuffix("</text>") + f"<title>{escape(name)}</title></text>"
+        self.text(self.width, y, label, colour, anchor="end")
 
     def bottom_axis(
         self, y: float, ticks: Sequence[Tick], left: float = 0.0, title: str = "", ends: bool = False

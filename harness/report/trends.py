@@ -25,7 +25,6 @@ from harness.report.words import duration, number
 TOP, BOTTOM = 10, 150  # of the plot
 INSET = 8  # between the plot's edges and its marks
 ROW = 23  # of the legend
-LABEL_ROOM = 116  # right of a name in the legend, for its numbers
 SHAPES = (
     "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left",
 )  # fmt: skip
@@ -43,22 +42,21 @@ class Entry:
 
 def history_chart(history: History) -> str | None:
     """A line for each subject over the runs, named by their commits; None without a finite score."""
-    lines = {
-        name: [(place, one.estimate) for place, one in sorted(scores.items()) if finite(one.estimate)]
-        for name, scores in history.series.items()
-    }
-    shown = [(name, line, look) for (name, line), look in zip(lines.items(), SERIES, strict=False) if line]
-    if not shown:
+    lines, entries = [], []
+    for (name, scores), look in zip(history.series.items(), SERIES, strict=False):
+        lines.append([(place, one.estimate) for place, one in sorted(scores.items()) if finite(one.estimate)])
+        entries.append(Entry(look, name, number(scores[max(scores)].estimate)))  # its newest, whatever that is
+    values = [value for line in lines for _, value in line]
+    if not values:
         return None
-    entries = [Entry(look, name, number(line[-1][1])) for name, line, look in shown]
-    drawing, y, left = _plot([value for _, line, _ in shown for _, value in line], entries, title=False)
+    drawing, y, left = _plot(values, entries, title=False)
     x = Scale(0, max(1, len(history.runs) - 1), left + INSET, WIDTH - INSET)
     drawing.bottom_axis(BOTTOM, [Tick(x(place), run.commit) for place, run in enumerate(history.runs)], left, ends=True)
-    for _, line, look in shown:
+    for line, entry in zip(lines, entries, strict=True):
         points = [(x(place), y(value)) for place, value in line]
-        drawing.path(points, look.colour)
+        drawing.path(points, entry.look.colour)
         for point in points:
-            drawing.mark(*point, look)
+            drawing.mark(*point, entry.look)
     return drawing.svg()
 
 
@@ -105,6 +103,5 @@ def _plot(values: list[float], entries: list[Entry], *, title: bool) -> tuple[Dr
     for place, entry in enumerate(entries):
         middle = top + ROW * (place + 0.5)
         drawing.mark(left + 5, middle, entry.look)
-        drawing.short_text(left + 18, middle + 4.5, entry.name, WIDTH - LABEL_ROOM - left)
-        drawing.text(WIDTH, middle + 4.5, entry.label, INK, anchor="end")
+        drawing.named(middle + 4.5, entry.name, entry.label, left=left + 18)
     return drawing, y, left

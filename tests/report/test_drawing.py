@@ -13,6 +13,7 @@ from harness.report.content import LogPoint
 from harness.report.drawing import INK, WIDTH, Drawing, Look, Scale, Tick, fitted, spanning, text_width
 from harness.report.history import History, PastRun
 from harness.report.trends import history_chart
+from harness.report.words import number
 from tests.report.forms import Page
 
 FINITE = st.floats(-1e12, 1e12)
@@ -35,6 +36,7 @@ def test_ticks_are_few_and_within_their_scale(values, count):
         (12_000, 38_000, ["15,000", "20,000", "25,000", "30,000", "35,000"]),
         (1.24, 1.38, ["1.25", "1.30", "1.35"]),
         (0, 4e7, ["0", "1e7", "2e7", "3e7", "4e7"]),
+        (0.50001, 0.50009, ["0.50002", "0.50004", "0.50006", "0.50008"]),
         (0, 2.1e-5, ["0", "5.0e−6", "1.0e−5", "1.5e−5", "2.0e−5"]),
     ],
 )
@@ -94,16 +96,21 @@ def test_a_long_name_keeps_its_beginning_and_its_end_and_shows_itself_whole():
     assert short.startswith("a_recipe")
     assert short.endswith("seed=17]")
     drawing = Drawing(height=20)
-    drawing.short_text(0, 10, name, 200)
-    assert f"{short}<title>{name}</title></text>" in drawing.svg()
+    drawing.named(10, name, "0.412")
+    shown = re.search(r">([^<]*)<title>(.*?)</title></text>", drawing.svg())
+    assert shown[2] == name
+    assert text_width(shown[1], 13) + text_width("0.412", 13) < WIDTH
+    drawing = Drawing(height=20)
+    drawing.named(10, "base-mini", "1,234,567.8 · 12 h 30 min", left=60)
+    assert ">base-mini</text>" in drawing.svg()
     assert fitted("base", 200, 13) == "base"
 
 
 def test_nothing_of_a_name_is_markup():
     drawing = Drawing(height=20)
-    drawing.short_text(0, 10, "<script>&\u202e" * 9, 100)
+    drawing.named(10, "<script>&\u202e" * 9, "0.5")
     shown = re.search(r">([^<]*)<title>", drawing.svg())[1]
-    assert text_width(html.unescape(shown), 13) <= 100
+    assert text_width(html.unescape(shown), 13) < WIDTH
     drawing.text(0, 10, '"><a href="x">', INK)
     tags = {tag for tag, _ in Page(drawing.svg()).tags}
     assert tags == {"svg", "text", "title"}
@@ -132,5 +139,6 @@ def test_scores_that_are_no_numbers_are_left_out_of_the_history(score):
     series = {"a": {0: SimpleNamespace(estimate=0.5), 1: SimpleNamespace(estimate=score)}}
     drawn = history_chart(History("tone", "conversational", runs, series, 0))
     assert drawn.count("<circle") == 2  # the score before, and its row in the legend
+    assert f">{number(score)}</text>" in drawn, "the newest score is told, not the one before"
     series = {"a": {1: SimpleNamespace(estimate=score)}}
     assert history_chart(History("tone", "conversational", runs, series, 0)) is None
