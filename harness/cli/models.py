@@ -71,7 +71,7 @@ def serve(
     serving.serve(named(recipe, scale, data_root, store), host, port, device)
 
 
-def named(recipe: str, scale: str | None, data_root: Path | None, store: Path | None) -> Trained:
+def named(recipe: str, scale: str | None, data_root: Path | None, store: str | None) -> Trained:
     """The checkpoint of the one subject that a recipe's or variant's name means."""
     setup = opened(scale, data_root, store)
     found = setup.project.named(recipe)

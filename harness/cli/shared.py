@@ -23,7 +23,10 @@ Scale = Annotated[
     str | None, typer.Option("--scale", help="tiny, mini, small or full; default: the project's, else mini")
 ]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where real data files lie")]
-StoreDir = Annotated[Path | None, typer.Option("--store", help="default: .bench/store")]
+StoreDir = Annotated[
+    str | None,
+    typer.Option("--store", metavar="<path or URL>", help="a folder or an fsspec URL; default: .bench/store"),
+]
 Results = Annotated[Path | None, typer.Option("--results", help="default: .bench/results.duckdb")]
 ManyResults = Annotated[
     list[Path] | None, typer.Option("--results", help="default: .bench/results.duckdb; repeatable: read as one")
@@ -44,7 +47,7 @@ class Made(NamedTuple):
 def opened(
     scale: str | None = None,
     data_root: Path | None = None,
-    store: Path | None = None,
+    store: str | None = None,
     made: Made | None = None,
     baseline: str | None = None,
     seeds: int = 1,
@@ -72,7 +75,7 @@ def note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr)
 
 
-def opened_store(store: Path | None) -> Store:
+def opened_store(store: str | None) -> Store:
     """The store alone, for commands that need no recipe."""
     return store_of(find_root(Path.cwd()) if store is None else Path.cwd(), store)
 

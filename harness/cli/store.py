@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -87,16 +88,15 @@ def store_prune(
         return _remove_damaged(opened_store(store), damaged)
     setup = opened("mini", data_root, store)
     stale = _stale(setup)
-    what = "removed" if yes else "would remove"
-    for artifact in stale.artifacts:
-        print(f"{what} {artifact.name} ({artifact.bytes:,} bytes)")
-    for key, name in stale.begun.items():
-        print(f"{what} interrupted training {short(key)} ({name})")
+    count = len(stale.artifacts) + len(stale.begun)
+    for line in stale.lines:
+        print(f"{'removed' if yes else 'would remove'} {line}")
+    if "://" in setup.store.where and not yes and count and sys.stdin.isatty():
+        yes = typer.confirm(f"Remove {count} artifacts from {setup.store.where}, which other machines may use?")
     if yes:
         setup.store.discard(artifact.key for artifact in stale.artifacts)
         for key in stale.begun:
             setup.store.abandon("checkpoints", key)
-    count = len(stale.artifacts) + len(stale.begun)
     print(f"{count} artifacts that no recipe leads to" + ("" if yes or not count else "; --yes removes them"))
     if stale.unknown:
         raise stale.unknown
@@ -132,6 +132,12 @@ class _Stale:
     artifacts: list[Artifact]
     begun: dict[str, str]  # interrupted trainings: fingerprint -> name
     unknown: DataError | None  # where a scale's data is missing: then only other code's artifacts are known to be stale
+
+    @property
+    def lines(self) -> list[str]:
+        """What there is of it, for people."""
+        artifacts = [f"{artifact.name} ({artifact.bytes:,} bytes)" for artifact in self.artifacts]
+        return [*artifacts, *(f"interrupted training {short(key)} ({name})" for key, name in self.begun.items())]
 
 
 def _stale(setup: Setup) -> _Stale:

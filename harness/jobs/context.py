@@ -17,7 +17,7 @@ from harness.jobs.fetch import cached
 from harness.jobs.pool import WorkerPool
 from harness.recipe import Endpoint, Fresh, Gguf
 from harness.store import Store
-from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published, Served, whole_base
+from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published, Served, keys_of, whole_base
 
 # Whether --adaptive has seen enough of an evaluation's samples. The session decides, because it knows the gates.
 Decided = Callable[[PlannedEvaluation, Evaluation], bool]
@@ -42,6 +42,11 @@ class JobContext:
     @property
     def store(self) -> Store:
         return self.results.store
+
+
+def bring_weights(place: Place | None, store: Store) -> None:
+    """Have the weights of a place on this machine."""
+    store.bring([found for key in keys_of(place) if (found := store.get("checkpoints", key))], weights=True)
 
 
 def place_of(planned: PlannedStage, folders: ModelFolders) -> Place:

@@ -26,7 +26,7 @@ from harness.files import disk_errors_explained
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.fingerprint.values import digest
-from harness.jobs.context import JobContext, place_of
+from harness.jobs.context import JobContext, bring_weights, place_of
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly
 from harness.jobs.job import Job, Progress, clock
@@ -152,6 +152,7 @@ class MeasuringJob:
             with disk_errors_explained(f"{self.subject.id}: writing its samples"):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._write_request(self.folder, asked, job, device)
+            bring_weights(place_of(self.planned, self.context.results.keys.folders), self.context.store)
             self.asking = self.folder
             worker = self._worker(self.folder, device)
             left = self._collect(asked, worker)
@@ -258,6 +259,7 @@ class MeasuringJob:
             with disk_errors_explained(f"{planned.name}: writing its samples"):
                 folder.mkdir(parents=True, exist_ok=True)
                 self._write_request(folder, [asked], job, device)
+            bring_weights(place_of(self.planned, self.context.results.keys.folders), self.context.store)
             self.asking = folder
             self._worker(folder, device).wait()
         answers = read_answers(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
+from typing import NoReturn
 
 from harness.environment import child_environment
 from harness.errors import WorkerFailed
@@ -121,6 +123,11 @@ class FolderRequest(Worker):
             time.sleep(0.02)
         assert self.status is not None
         self._ended_with(self.status)
+
+
+def become(module: str, argument: str) -> NoReturn:
+    """Put a worker in the place of this process, with its terminal. Does not return."""
+    os.execve(sys.executable, [sys.executable, "-m", module, argument], child_environment())
 
 
 def _started(command: list[str], device: str, log: Path | None) -> subprocess.Popen[bytes]:

@@ -15,7 +15,7 @@ from harness.errors import DataError
 from harness.files import disk_errors_explained, last_json_line, write_json_lines
 from harness.fingerprint.checkpoints import ModelFolders, PlannedStage
 from harness.fingerprint.values import rebuilt
-from harness.jobs.context import JobContext, model_place, note_left_out, place_of
+from harness.jobs.context import JobContext, bring_weights, model_place, note_left_out, place_of
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Note, Trained
 from harness.jobs.fetch import fetch
@@ -81,6 +81,7 @@ class TrainingJob:
                 self._fetch(job)
                 if device == "cpu" and _computes_slowly(planned):
                     context.report(Note(f"{planned.name}: {SLOWLY}"))
+                bring_weights(receive(folder / TASK).base, store)
                 context.pool.run(WORKER, folder, device, planned.name).wait()
             record = {**json.loads((folder / RECORD).read_text()), "why": why, "project": self.context.store.project}
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)

@@ -21,7 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--data-root", metavar="DIR", help="where real data files lie")
     group.addoption("--skip-bad-rows", action="store_true", help="list and leave out rows that cannot be read")
-    group.addoption("--store", metavar="DIR", help="where checkpoints and evaluations are kept (default: .bench/store)")
+    group.addoption(
+        "--store", metavar="DIR|URL",
+        help="where checkpoints and evaluations are kept: a folder, or a URL such as s3://bucket/prefix (default: .bench/store)",
+    )  # fmt: skip
     group.addoption("--results", metavar="FILE", help="the DuckDB file (default: .bench/results.duckdb)")
     group.addoption("--no-train", action="store_true", help="judge what is stored; train and measure nothing")
     group.addoption("--retrain", action="store_true", help="train the selected recipes again")

@@ -94,7 +94,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     )  # fmt: skip
     devices = ", ".join(setup.options.devices) + (" in float32 (--exact)" if setup.options.exact else "")
     limit = f", at most {setup.options.limit} samples of a suite (--limit)" if setup.options.limit else ""
-    lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.root}{limit}"]
+    lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.where}{limit}"]
     return lines + ([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 
-from harness.environment import child_environment, threads
 from harness.fingerprint.evaluations import dtype_on
+from harness.jobs.devices import threads_each
+from harness.jobs.process import become
 from harness.serving.trained import Trained
 from harness.worker.messages import ChatRequest, encoded
 
@@ -28,12 +27,11 @@ def chat(model: Trained, device: str, question: Question) -> None:
         name=model.name,
         model=model.place,
         device=device,
-        threads=threads(),
+        threads=threads_each((device,), side_by_side=False),
         dtype=dtype_on(device),
         prompt=question.prompt,
         system=question.system,
         max_new_tokens=question.max_new_tokens,
         temperature=question.temperature,
     )
-    command = [sys.executable, "-m", "harness.models.tools.chat", encoded(request)]
-    os.execve(sys.executable, command, child_environment())
+    become("harness.models.tools.chat", encoded(request))

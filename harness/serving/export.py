@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.environment import threads
 from harness.errors import HarnessError, WorkerFailed
-from harness.jobs.devices import device_inside
+from harness.jobs.devices import device_inside, threads_each
 from harness.jobs.pool import WorkerPool
 from harness.serving.card import base_of, card
 from harness.serving.trained import Trained
@@ -79,9 +78,8 @@ def _check_free(out: Path) -> None:
 
 def _copy_adapter(model: Trained, folder: Path) -> Path:
     """The adapter's files; its configuration names the base by hub id and revision, or by directory."""
-    assert model.checkpoint.path is not None
     made = folder / "made"
-    shutil.copytree(model.checkpoint.path, made, ignore=shutil.ignore_patterns(*RECORDS))
+    shutil.copytree(model.folder, made, ignore=shutil.ignore_patterns(*RECORDS))
     base, file = model.base, made / "adapter_config.json"
     config = json.loads(file.read_text())
     config["base_model_name_or_path"] = name_of(base)
@@ -96,7 +94,7 @@ def _make_standalone(model: Trained, form: Form, folder: Path, device: str) -> P
         name=model.name,
         model=model.place,
         device=device_inside(device),
-        threads=threads(),
+        threads=threads_each((device,), side_by_side=False),
         dtype=form.dtype or "bfloat16",
         merge=form.merge,
         quantize=form.quantize,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.errors import DeviceError
 from harness.evaluation import Checkpoint, StoredResults
-from harness.jobs.context import place_of
+from harness.jobs.context import bring_weights, place_of
 from harness.jobs.devices import parse
-from harness.worker.places import Directory, Place, located
+from harness.worker.places import Directory, Place, Published, located
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,13 @@ class Trained:
         return self.checkpoint.planned.is_adapter
 
     @property
+    def folder(self) -> Path:
+        """The checkpoint's files, weights among them."""
+        assert self.checkpoint.path is not None
+        bring_weights(Published(self.checkpoint.planned.key), self.results.store)
+        return self.checkpoint.path
+
+    @property
     def place(self) -> Place:
         """Where its weights are on this machine."""
         return self._located(place_of(self.checkpoint.planned, self.results.keys.folders))
@@ -39,6 +46,7 @@ class Trained:
         return self._located(place_of(self.checkpoint.planned.parent, self.results.keys.folders))
 
     def _located(self, place: Place) -> Place:
+        bring_weights(place, self.results.store)
         found = located(place, self.results.store.root)
         return Directory(str(Path(found.path).resolve())) if isinstance(found, Directory) else found
 

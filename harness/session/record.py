@@ -200,8 +200,10 @@ class Record:
         session = self._rows()
         try:
             with disk_errors_explained("writing the session's results"):
-                write_session(self.run.setup.store, session)
+                unseen = write_session(self.run.setup.store, session)
                 self._report_from(self.outputs.results, session.run_id)
+            if unseen:
+                self.trouble.append(f"other machines do not see this session's verdicts yet: {unseen.message}")
         except HarnessError as error:
             with suppress(HarnessError, OSError), TemporaryDirectory() as folder:
                 self._report_from(Path(folder) / "results.duckdb", session.run_id)

@@ -62,7 +62,7 @@ class Artifact:
     @property
     def name(self) -> str:
         """For people: 'checkpoint 3f9c21ab'."""
-        return f"{_singular(self.kind)} {self.short}"
+        return f"{singular(self.kind)} {self.short}"
 
     @property
     def bytes(self) -> int:
@@ -77,6 +77,7 @@ class Store:
 
     def __init__(self, root: Path, project: str | None = None) -> None:
         self.root, self.project = root, project
+        self.where = str(root)  # for people
         self.digests = FileDigests(root / "digests.json")
         self._sound: dict[Path, tuple[int, Artifact]] = {}  # verified by this process, with the manifest's mtime
 
@@ -95,7 +96,7 @@ class Store:
         except ValueError:
             raise self._damaged(kind, key, f"{MANIFEST} is not a whole manifest") from None
         artifact = Artifact(kind, key, path, manifest)
-        problem = _problem(artifact, self.digests.of)
+        problem = problem_with(artifact, self.digests.of, self._here(artifact))
         if problem:
             raise self._damaged(kind, key, problem)
         self._sound[path] = written, artifact
@@ -112,11 +113,26 @@ class Store:
             manifest = _manifest(path)
         except (OSError, ValueError):
             return f"{MANIFEST} is missing or not a whole manifest"
-        return _problem(Artifact(kind, key, path, manifest), sha256)
+        artifact = Artifact(kind, key, path, manifest)
+        return problem_with(artifact, sha256, list(artifact.files))
+
+    def bring(self, artifacts: Iterable[Artifact], weights: bool = False) -> None:
+        """Have the artifacts' files in their folders; large files of checkpoints only with `weights`. They are here."""
+
+    def shared(self, name: str) -> Path:
+        """The folder in which all sessions keep files of that sort, `sessions` or `baselines`, as it is now."""
+        return self.root / name
+
+    def share(self, file: Path) -> None:
+        """Let the other machines have a file that was written into such a folder. All that see this one have it."""
+
+    def _here(self, artifact: Artifact) -> list[str]:
+        """Names of its files that have to be on this machine."""
+        return list(artifact.files)
 
     def _damaged(self, kind: Kind, key: str, problem: str) -> StoreError:
         return StoreError(
-            f"{_singular(kind)} {short(key)} is damaged: {problem} ({self.root / kind / key}).",
+            f"{singular(kind)} {short(key)} is damaged: {problem} ({self.root / kind / key}).",
             f"Restore the file, or run `harness store prune --damaged {short(key)}` to have it made anew.",
         )
 
@@ -151,29 +167,17 @@ class Store:
 
     def publish(self, kind: Kind, key: str, made: Path, spec: Json, record: Json) -> Artifact:
         """Write the manifest of the folder `made`, and publish it by one rename; then delete the working folder."""
+        with disk_errors_explained(f"publishing {singular(kind)} {short(key)}"):
+            return self._place(kind, key, made, sealed(kind, key, made, spec, record))
+
+    def _place(self, kind: Kind, key: str, made: Path, manifest: Json) -> Artifact:
+        """Give a sealed folder its name."""
         target = self.root / kind / key
-        with disk_errors_explained(f"publishing {_singular(kind)} {short(key)}"):
-            files = {}
-            for file in sorted(p for p in made.rglob("*") if p.is_file() and p.name != MANIFEST):
-                sync(file)
-                files[str(file.relative_to(made))] = {"sha256": sha256(file), "bytes": file.stat().st_size}
-            manifest = {
-                "kind": kind,
-                "key": key,
-                "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "files": files,
-                "spec": spec,
-                "record": record,
-            }
-            (made / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
-            sync(made / MANIFEST)
-            for name in files:  # safetensors gives its files to their owner alone, whatever the umask says
-                (made / name).chmod((made / MANIFEST).stat().st_mode)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            made.rename(target)
-            sync(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(target)
+        sync(target.parent)
         shutil.rmtree(self.root / kind / f"{key}.partial", ignore_errors=True)
-        for name in files:
+        for name in manifest["files"]:
             self.digests.of(target / name)
         return Artifact(kind, key, target, manifest)
 
@@ -206,22 +210,31 @@ class Store:
                     shutil.rmtree(doomed)
 
 
-def open_store(folder: str | Path, project: str | None = None) -> Store:
-    """The store in a folder, as that project sees it. The folder is made if missing; StoreError where it cannot be."""
-    if "://" in str(folder):
-        raise StoreError(f"--store {folder}: a store is a folder so far.", "Mount the bucket, or copy the folder.")
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"--store {folder}: {error.strerror}.", "Name a folder that can be written.") from None
-    return Store(path, project)
+def sealed(kind: Kind, key: str, made: Path, spec: Json, record: Json) -> Json:
+    """The manifest of a finished folder, written into it after all its files are on the disk."""
+    files = {}
+    for file in sorted(p for p in made.rglob("*") if p.is_file() and p.name != MANIFEST):
+        sync(file)
+        files[str(file.relative_to(made))] = {"sha256": sha256(file), "bytes": file.stat().st_size}
+    manifest = {
+        "kind": kind,
+        "key": key,
+        "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "files": files,
+        "spec": spec,
+        "record": record,
+    }
+    (made / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
+    sync(made / MANIFEST)
+    for name in files:  # safetensors gives its files to their owner alone, whatever the umask says
+        (made / name).chmod((made / MANIFEST).stat().st_mode)
+    return manifest
 
 
-def _problem(artifact: Artifact, hash_file: Callable[[Path], str]) -> str | None:
-    """What is wrong with an artifact's files, or None."""
-    for name, published in artifact.files.items():
-        file = artifact.path / name
+def problem_with(artifact: Artifact, hash_file: Callable[[Path], str], names: Iterable[str]) -> str | None:
+    """What is wrong with the files of these names, or None."""
+    for name in names:
+        file, published = artifact.path / name, artifact.files[name]
         if not file.is_file():
             return f"{name} is missing"
         if file.stat().st_size != published["bytes"]:
@@ -232,13 +245,19 @@ def _problem(artifact: Artifact, hash_file: Callable[[Path], str]) -> str | None
     return None
 
 
-def _singular(kind: Kind) -> str:
+def singular(kind: Kind) -> str:
+    """A kind's name for one artifact."""
     return {"checkpoints": "checkpoint", "answers": "set of answers", "evaluations": "evaluation"}[kind]
 
 
 def _manifest(path: Path) -> Json:
     """An artifact's manifest; ValueError where it is not a whole one."""
-    found = json.loads((path / MANIFEST).read_text())
+    return whole_manifest((path / MANIFEST).read_text())
+
+
+def whole_manifest(text: str) -> Json:
+    """The manifest; ValueError where the text is not a whole one."""
+    found = json.loads(text)
     if not isinstance(found, dict) or not {"files", "spec", "record", "created_at"} <= found.keys():
-        raise ValueError(path)
+        raise ValueError("not a whole manifest")
     return found

@@ -43,6 +43,7 @@ def bless(store: Store, name: str, evaluations: dict[str, dict[str, str]], commi
     baseline = Baseline(name, now, commit_id, {**kept, **blessed})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(asdict(baseline), indent=1))
+    store.share(path)
     return baseline
 
 
@@ -54,7 +55,7 @@ def read(store: Store, name: str) -> Baseline:
     except FileNotFoundError:
         known = ", ".join(baseline.name for baseline in all_of(store)) or "none"
         raise StoreError(
-            f"there is no baseline {name!r} in {store.root} (there: {known}).", f"Set it: harness baseline set {name}"
+            f"there is no baseline {name!r} in {store.where} (there: {known}).", f"Set it: harness baseline set {name}"
         ) from None
     except (ValueError, TypeError):
         raise StoreError(f"{path} is not a baseline.", f"Set it anew: harness baseline set {name}") from None
@@ -62,7 +63,7 @@ def read(store: Store, name: str) -> Baseline:
 
 def all_of(store: Store) -> list[Baseline]:
     """The project's baselines, by name."""
-    folders = {_own(store), store.root / "baselines"}
+    folders = {_own(store), store.shared("baselines")}
     names = {path.stem for folder in folders for path in folder.glob("*.json")}
     return [read(store, name) for name in sorted(names)]
 
@@ -70,7 +71,7 @@ def all_of(store: Store) -> list[Baseline]:
 def blessed_by_anyone(store: Store) -> set[str]:
     """Keys of all evaluations that a baseline of some project holds."""
     found: set[str] = set()
-    for path in (store.root / "baselines").rglob("*.json"):
+    for path in (store.shared("baselines")).rglob("*.json"):
         suites = json.loads(path.read_text())["evaluations"].values()
         found |= {key for keys in suites for key in keys.values()}
     return found
@@ -93,11 +94,11 @@ def rows_of(store: Store) -> Iterator[Json]:
 
 def _own(store: Store) -> Path:
     """The folder of the project's own; without a project, of everyone's."""
-    shared = store.root / "baselines"
+    shared = store.shared("baselines")
     return shared / store.project if store.project is not None else shared
 
 
 def _file(store: Store, name: str) -> Path:
     """The project's own of that name, or one that does not say whose it is."""
     own = _own(store) / f"{name}.json"
-    return own if own.exists() else store.root / "baselines" / f"{name}.json"
+    return own if own.exists() else store.shared("baselines") / f"{name}.json"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from harness.errors import StoreError
 from harness.files import Json, write_whole
 from harness.store.artifacts import Store
 
@@ -25,11 +26,20 @@ class SessionRows:
         return str(self.run["run_id"])
 
 
-def write_session(store: Store, session: SessionRows) -> None:
-    """Keep a session's own rows in the store, from which the warehouse takes them."""
-    folder = store.root / "sessions"
+def write_session(store: Store, session: SessionRows) -> StoreError | None:
+    """Keep a session's own rows in the store, from which the warehouse takes them.
+
+    Returns why other machines do not see them, where they do not; the next session sends them again.
+    """
+    folder = store.shared("sessions")
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{session.run_id}.json", json.dumps(asdict(session)))
+    path = folder / f"{session.run_id}.json"
+    write_whole(path, json.dumps(asdict(session)))
+    try:
+        store.share(path)
+    except StoreError as error:
+        return error
+    return None
 
 
 def read_sessions(store: Store) -> list[SessionRows]:
@@ -58,7 +68,7 @@ def _used(sessions: Iterable[SessionRows]) -> set[str]:
 
 
 def _all(store: Store) -> list[SessionRows]:
-    found = [json.loads(path.read_text()) for path in sorted((store.root / "sessions").glob("*.json"))]
+    found = [json.loads(path.read_text()) for path in sorted((store.shared("sessions")).glob("*.json"))]
     return [SessionRows(**{"measured": [], **session}) for session in found]
 
 

@@ -30,6 +30,7 @@ def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
     evaluations = _unknown(connection, own, "evaluations", "evaluation")
     runs = {row[0] for row in connection.execute("SELECT run_id FROM runs").fetchall()}
     sessions = [session for session in read_sessions(store) if session.run_id not in runs]
+    store.bring([*checkpoints, *evaluations])
     for artifact in evaluations:
         if not (artifact.path / SAMPLES).is_file():
             raise StoreError(

@@ -60,6 +60,13 @@ def store_of(folder: Path) -> Path:
     return folder.resolve().parents[1]
 
 
+def keys_of(place: Place | None) -> list[str]:
+    """Fingerprints of the checkpoints that are needed to load it."""
+    if isinstance(place, Adapted):
+        return [*keys_of(place.adapter), *keys_of(place.base)]
+    return [place.key] if isinstance(place, Published) else []
+
+
 def located(place: Place, store: Path) -> Place:
     """The same place, with each key replaced by its folder in the store."""
     if isinstance(place, Adapted):
