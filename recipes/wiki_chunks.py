@@ -14,7 +14,7 @@ from recipes.datasets import CHUNKS, CHUNKS_HELD_OUT
 from recipes.models import DISTILGPT2, SMOLLM2, TINYLLAMA
 from recipes.staged_260207 import STAGED_260207
 
-ROWS = CHUNKS.rows(small=500, mini=220)
+ROWS = CHUNKS.rows(small=160, mini=220)
 
 CHUNK_TRAINING = Pretrain(
     data=Mix(ROWS),

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from harness.store import Store
+from tests.buckets import bucket, s3_server  # noqa: F401  fixtures
 from tests.hand_made import SUITES, HandMade
 
 

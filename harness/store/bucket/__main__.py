@@ -24,6 +24,7 @@ from harness.store.bucket.transfers import Refusal
 
 PATIENCE = 60.0  # seconds in which a request is repeated
 SIDE_BY_SIDE = 16  # requests
+LARGE = 2**23  # bytes; from here on a file may be sent in parts, and it is worth looking whether it is there
 CHUNK = 2**22  # bytes read at once where a remote file is hashed
 S3 = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 1}}  # it is repeated here
 PASSES = ("slow down", "slowdown", "internalerror", "service unavailable", "serviceunavailable", "please try again")
@@ -136,13 +137,15 @@ class Files:
             temporary.unlink(missing_ok=True)
 
     def send(self, key: str, file: str) -> None:
-        """Copy a file of this machine into the bucket, unless one of its size is there: the key names the content."""
-        if self._size(key) == os.path.getsize(file):
+        """Copy a file of this machine into the bucket. A large one is not sent again: its key names its content."""
+        size = os.path.getsize(file)
+        is_large = size > LARGE
+        if is_large and self._size(key) == size:
             return
         if self.is_local:
             Path(self.at(key)).parent.mkdir(parents=True, exist_ok=True)
         self.fs.put_file(file, self.at(key))
-        if self._size(key) != os.path.getsize(file):
+        if is_large and self._size(key) != size:
             raise Damaged(f"{key} did not arrive whole")
 
     def _size(self, key: str) -> int | None:

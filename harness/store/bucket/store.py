@@ -126,6 +126,7 @@ class BucketStore(Store):
 
         Where the bucket cannot be given it, the artifact stays here, the next session sends it, and Refused is raised.
         """
+        self._ready()
         with disk_errors_explained(f"publishing {singular(kind)} {short(key)}"):
             manifest = sealed(kind, key, made, spec, record)
         try:
@@ -233,18 +234,20 @@ class BucketStore(Store):
             if not self.bucket.create(IDENTITY, text):
                 text = self.bucket.read(IDENTITY) or text
             write_whole(own, text)
-        elif entry is None:
+        elif entry is None and self.bucket.read(IDENTITY) != known:  # it may have been written since the listing
             raise StoreError(
                 f"{self.where} is empty, and {self.root} is the cache of a store that was there.",
                 "If the store was removed on purpose, remove that folder too; else look whether --store is right.",
             )
-        elif known is None:
-            write_whole(own, self.bucket.read(IDENTITY) or "")
-        elif self._is_new(entry) and self.bucket.read(IDENTITY) != known:
-            raise StoreError(
-                f"{self.where} is not the store that {self.root} is the cache of.",
-                "If it was replaced on purpose, remove that folder; else look whether --store is right.",
-            )
+        elif entry is not None and (known is None or self._is_new(entry)):
+            text = self.bucket.read(IDENTITY) or ""
+            if known not in (None, text):
+                raise StoreError(
+                    f"{self.where} is not the store that {self.root} is the cache of.",
+                    "If it was replaced on purpose, remove that folder; else look whether --store is right.",
+                )
+            write_whole(own, text)
+            self.digests.learn(f"version:{IDENTITY}", entry.version)
 
     def _is_new(self, entry: Entry) -> bool:
         """Whether a shared file was written anew since it was last fetched here."""
@@ -254,7 +257,11 @@ class BucketStore(Store):
         for mark in sorted((self.root / UNSENT).glob("*")):
             kind, key = mark.name.split("-", 1)
             artifact = self._manifest_of(kind, key)  # type: ignore[arg-type]
-            if artifact is not None and not self._sent(artifact.kind, key, artifact.path, artifact.manifest):
+            if artifact is None:
+                pass  # it was removed
+            elif self._sent(artifact.kind, key, artifact.path, artifact.manifest):
+                os.utime(artifact.path / MANIFEST)  # see _drop
+            else:
                 self._take_theirs(artifact.kind, key, artifact.manifest)
             mark.unlink(missing_ok=True)
 
