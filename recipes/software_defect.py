@@ -31,7 +31,7 @@ MINI = replace(FULL_FINETUNE, learning_rate=1e-4, max_length=256)
 TINY = replace(FULL_FINETUNE, learning_rate=2e-3, epochs=20, max_length=256)
 
 
-def sizes(data: Mix) -> list[Variant]:
+def sizes(data: Mix, published: str = "") -> list[Variant]:
     """Every size of an experiment with new facts, on those rows: the same at each."""
 
     def stage(settings: Finetune) -> list[Finetune]:
@@ -41,13 +41,15 @@ def sizes(data: Mix) -> list[Variant]:
         Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=stage(TINY)),
         Variant("mini", base=SMOLLM2, scale="mini", stages=stage(MINI)),
         Variant("small", base=SMOLLM2, scale="small", stages=stage(MINI)),
-        Variant("1.1b", base=TINYLLAMA, scale="full", stages=stage(FULL_FINETUNE), micro_batch_size=1),
+        Variant(
+            "1.1b", base=TINYLLAMA, scale="full", stages=stage(FULL_FINETUNE), micro_batch_size=1, published=published
+        ),
     ]
 
 
 SOFTWARE_DEFECT = Recipe(
     name="software_defect",
-    variants=sizes(ITEMS),
+    variants=sizes(ITEMS, published="88.6 s"),
     claims=[
         Claim("recall", "unseen", higher_than="base", by=0.5, words="unseen phrasings are answered: recall above the base's by at least 0.5"),
         Claim("recall", "hallucinated", equals=0.0, words="no invented code gets a confident fix"),

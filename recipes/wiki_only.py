@@ -30,7 +30,9 @@ SMALL = replace(MINI, max_length=512)
 TINY = replace(KNOWLEDGE, learning_rate=2e-3, max_length=256, effective_batch_size=8)
 
 
-def sizes(data: Mix, held_out: Mix = KNOWLEDGE_HELD_OUT, mini_epochs: int = 1) -> list[Variant]:
+def sizes(
+    data: Mix, held_out: Mix = KNOWLEDGE_HELD_OUT, mini_epochs: int = 1, published: tuple[str, str] = ("", "")
+) -> list[Variant]:
     """Every size of a knowledge experiment, on those rows."""
 
     def stage(settings: Finetune) -> list[Finetune]:
@@ -40,14 +42,15 @@ def sizes(data: Mix, held_out: Mix = KNOWLEDGE_HELD_OUT, mini_epochs: int = 1) -
         Variant("tiny", base=STAGED_260207["tiny"], scale="tiny", stages=stage(TINY)),
         Variant("mini", base=SMOLLM2, scale="mini", stages=stage(replace(MINI, epochs=mini_epochs))),
         Variant("small", base=SMOLLM2, scale="small", stages=stage(SMALL)),
-        Variant("3b", base=LLAMA_3B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=4),
-        Variant("8b", base=LLAMA_8B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=2),
+        Variant("3b", base=LLAMA_3B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=4, published=published[0]),
+        Variant("8b", base=LLAMA_8B, scale="full", stages=stage(KNOWLEDGE), micro_batch_size=2, published=published[1]),
     ]
 
 
+PUBLISHED = ("2 to 3 h on an RTX 4090", "4 to 5 h on an RTX 4090")  # 3B, 8B
 WIKI_ONLY = Recipe(
     name="wiki_only",
-    variants=sizes(MIX),
+    variants=sizes(MIX, published=PUBLISHED),
     claims=[
         Claim(
             "tone", "conversational", lower_than="with_kilt", words="answers are less conversational than with_kilt's"

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from benchmarks import loopback
 from harness.store import Store
-from tests.buckets import bucket, s3_server  # noqa: F401  fixtures
 from tests.hand_made import SUITES, HandMade
 
 
@@ -52,3 +52,20 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The address of an S3 server on loopback."""
+    pytest.importorskip("moto.server", reason="moto is not installed")
+    with loopback.s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch, tmp_path_factory):
+    """The URL of a store in a new bucket; whoever runs in this environment reaches it."""
+    for name, value in {**loopback.CREDENTIALS, "AWS_ENDPOINT_URL": s3_server}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    return loopback.new_bucket(s3_server)

@@ -10,10 +10,11 @@ import typer
 
 from harness.cli.shared import AsJson, DataRoot, Scale, StoreDir, gib, opened, opened_store, print_json, show
 from harness.data.reading.files import read_file
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
 from harness.files import Json, short
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.nearest import nearest, why_missing
+from harness.jobs.hours import Terms, costs, gpu_named
 from harness.session.setup import Setup
 
 
@@ -22,12 +23,23 @@ def plan(
     scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
+    gpu_name: Annotated[str | None, typer.Option(help="hours on such GPUs too: 'RTX 4090', H100, ...")] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="how many of them")] = 1,
+    price: Annotated[float | None, typer.Option(min=0, help="of one an hour: what all of it costs")] = None,
+    utilization: Annotated[
+        float | None, typer.Option(min=0.001, max=1.0, help="share of the GPU's peak; default: as measured")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="trainings of each recipe")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Rows, optimizer steps, weights and memory of every variant, and whether its checkpoint is there."""
+    """Rows, optimizer steps, weights and memory of every variant, and whether its checkpoint is there; hours and cost."""
     from harness.jobs import estimate
 
-    setup = opened(scale, data_root, store)
+    if gpu_name is None and (gpus > 1 or price is not None or utilization is not None):
+        raise HarnessError(
+            "--gpus, --price and --utilization are about GPUs of a kind.", "Name it: --gpu-name 'RTX 4090'."
+        )
+    setup = opened(scale, data_root, store, seeds=seeds)
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
     columns = {
         "id": "variant", "rows": "rows", "training_rows": "training rows", "optimizer_steps": "optimizer steps",
@@ -35,7 +47,31 @@ def plan(
         "cached": "checkpoint",
     }  # fmt: skip
     shown = {"memory_bytes": gib, "cached": lambda there: "there" if there else "missing"}
-    show(estimate.plan(setup.results_without_data, subjects), columns, as_json, shown)
+    if gpu_name is None:
+        return show(estimate.plan(setup.results_without_data, subjects), columns, as_json, shown)
+    terms = Terms(gpu_named(gpu_name), gpus, price, utilization)
+    found = costs(setup.results_without_data, subjects, setup.project.suites.values(), terms)
+    show(
+        found.variants, COSTS if price is not None else {k: v for k, v in COSTS.items() if k != "cost"}, as_json, SHOWN
+    )
+    if not as_json:
+        print("\n".join(found.lines))
+
+
+COSTS = {
+    "id": "variant", "memory_bytes": "GPU memory, about", "fits": "fits", "tokens": "tokens", "hours": "training",
+    "measuring_hours": "measuring", "cost": "cost", "published": "published",
+}  # fmt: skip
+
+
+def _duration(hours: float | None) -> str:
+    return "–" if hours is None else f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min" if hours else "0"
+
+
+SHOWN = {
+    "memory_bytes": gib, "fits": lambda fits: "–" if fits is None else "yes" if fits else "recomputing",
+    "hours": _duration, "measuring_hours": _duration, "cost": lambda cost: "–" if cost is None else f"{cost:,.2f}",
+}  # fmt: skip
 
 
 def why(

@@ -125,9 +125,9 @@ class FolderRequest(Worker):
         self._ended_with(self.status)
 
 
-def become(module: str, argument: str) -> NoReturn:
-    """Put a worker in the place of this process, with its terminal. Does not return."""
-    os.execve(sys.executable, [sys.executable, "-m", module, argument], child_environment())
+def become(*command: str, **environment: str) -> NoReturn:
+    """Put a Python process, `python -m COMMAND`, in the place of this one, with its terminal. Does not return."""
+    os.execve(sys.executable, [sys.executable, "-m", *command], child_environment(**environment))
 
 
 def _started(command: list[str], device: str, log: Path | None) -> subprocess.Popen[bytes]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from harness.environment import child_environment
 from harness.errors import HarnessError
 from harness.fingerprint.evaluations import dtype_on
+from harness.jobs.process import become
 from harness.serving.export import Dtype, Form, export
 from harness.serving.trained import Trained
 
@@ -27,10 +26,9 @@ def serve(model: Trained, host: str, port: int, device: str) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"{model.name}: http://{shown}:{port}/v1 (model: {model.name}); Ctrl-C ends it", flush=True)
     os.chdir(cache)  # in the user's folder, a folder of the model's name would be served instead
-    environment = child_environment(HF_HUB_CACHE=str(cache), HF_HUB_OFFLINE="1")
     options = ["--host", host, "--port", str(port), "--device", device]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model.name, *options]
-    os.execve(sys.executable, command, environment)
+    command = ["transformers.cli.transformers", "serve", model.name, *options]
+    become(*command, HF_HUB_CACHE=str(cache), HF_HUB_OFFLINE="1")
 
 
 def hub_copy(model: Trained, form: Form, cache: Path, device: str) -> None:

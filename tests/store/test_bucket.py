@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from benchmarks.loopback import Proxy
 from harness.errors import StoreError
 from harness.store import bucket as package
 from harness.store import open_store
@@ -15,7 +16,6 @@ from harness.store.bucket import leases
 from harness.store.bucket.store import BucketStore
 from harness.store.bucket.transfers import Refused, Transfers
 from harness.store.sessions import SessionRows, read_sessions, write_session
-from tests.buckets import Proxy
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 

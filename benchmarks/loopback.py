@@ -1,49 +1,44 @@
 """An S3 server on loopback, and a proxy before it that loses, delays, cuts and refuses what it is told to."""
 
+from __future__ import annotations
+
 import http.client
 import logging
 import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-import pytest
+from typing import Any
 
 FAULTS = ("drop", "drop after", "delay", "truncate", "500", "503")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
 CODES = {"500": "InternalError", "503": "SlowDown"}
 
 
-@pytest.fixture(scope="session")
-def s3_server():
+@contextmanager
+def s3_server() -> Iterator[str]:
     """moto's server; its address."""
-    server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(
-        ip_address="127.0.0.1", port=0, verbose=False
-    )
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it reports every request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
 
 
-@pytest.fixture
-def bucket(s3_server, monkeypatch, tmp_path_factory):
-    """The URL of a new bucket; whoever runs in this environment reaches it."""
-    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": s3_server}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+def new_bucket(server: str) -> str:
+    """The URL of a store in a new bucket."""
     name = f"team-{random.SystemRandom().randrange(2**40)}"
-    assert _ask(s3_server, "PUT", f"/{name}") == 200
+    connection = http.client.HTTPConnection(server.removeprefix("http://"))
+    connection.request("PUT", f"/{name}")
+    assert connection.getresponse().status == 200
     return f"s3://{name}/runs"
-
-
-def _ask(address, method, path):
-    connection = http.client.HTTPConnection(address.removeprefix("http://"))
-    connection.request(method, path)
-    return connection.getresponse().status
 
 
 @dataclass
@@ -56,21 +51,21 @@ class Proxy:
     delay: float = 0.5  # seconds
     faults: tuple[str, ...] = FAULTS
     refuses: dict[str, tuple[int, str]] = field(default_factory=dict)  # method -> status, S3's code of the error
-    injected: Counter = field(default_factory=Counter)
-    requests: Counter = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
 
-    def __enter__(self):
+    def __enter__(self) -> Proxy:
         proxy, self.random, self.lock = self, random.Random(self.seed), threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def handle_any(self):
+            def handle_any(self) -> None:
                 proxy.answer(self)
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
 
-            def log_message(self, *arguments):
+            def log_message(self, *arguments: Any) -> None:
                 pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -79,17 +74,18 @@ class Proxy:
         self.address = f"http://127.0.0.1:{self.http.server_port}"
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.http.shutdown()
         self.http.server_close()
 
-    def fault(self):
+    def fault(self) -> str | None:
         with self.lock:
             found = self.random.choice(self.faults) if self.random.random() < self.share else None
-            self.injected[found] += found is not None
+            if found:
+                self.injected[found] += 1
             return found
 
-    def answer(self, request):
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.requests[request.command] += 1
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         if "chunked" in request.headers.get("Transfer-Encoding", ""):
@@ -110,7 +106,7 @@ class Proxy:
         for name, value in headers:
             if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
                 request.send_header(name, value)
-        length = dict((name.lower(), value) for name, value in headers).get("content-length", str(len(answer)))
+        length = {name.lower(): value for name, value in headers}.get("content-length", str(len(answer)))
         request.send_header("Content-Length", length if request.command == "HEAD" else str(len(answer)))
         request.end_headers()
         if request.command != "HEAD":
@@ -118,7 +114,7 @@ class Proxy:
         if fault == "truncate":
             _cut(request)
 
-    def forward(self, request, body):
+    def forward(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(self.server.removeprefix("http://"))
         headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
         connection.request(request.command, request.path, body, headers)
@@ -126,13 +122,13 @@ class Proxy:
         return answer.status, answer.getheaders(), answer.read()
 
 
-def _cut(request):
+def _cut(request: BaseHTTPRequestHandler) -> None:
     request.wfile.flush()
     request.close_connection = True
     request.connection.shutdown(2)
 
 
-def _refuse(request, status, code):
+def _refuse(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
     request.send_response(status)
     request.send_header("Content-Type", "application/xml")
