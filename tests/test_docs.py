@@ -212,12 +212,15 @@ def test_figures_are_filled_in(name):
     assert re.findall(r"@[A-Z_]+@", TEXT[name]) == []
 
 
-def test_the_plan_is_what_the_command_prints():
+def test_the_plans_are_what_the_command_prints(tmp_path):
     def rows(text):
         return [re.split(r" {2,}", line.strip()) for line in text.strip().splitlines()]
 
-    [shown] = fenced("docs/full-scale.md")
-    assert rows(shown) == rows(printed("harness", "plan", "--scale", "full"))
+    whole, hours = fenced("docs/full-scale.md")
+    assert rows(whole) == rows(printed("harness", "plan", "--scale", "full"))
+    gpus = ["--gpu-name", "RTX 4090", "--gpus", "8", "--price", "0.50", "--store", str(tmp_path)]
+    said = rows(printed("harness", "plan", "--scale", "full", *gpus))
+    assert [row for row in rows(hours) if row not in said] == []
 
 
 def test_figures_on_tone_are_those_of_its_validation():
