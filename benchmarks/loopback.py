@@ -129,7 +129,7 @@ def _cut(request: BaseHTTPRequestHandler) -> None:
 
 
 def _refuse(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>In other words.</Message></Error>".encode()
     request.send_response(status)
     request.send_header("Content-Type", "application/xml")
     request.send_header("Content-Length", str(len(body)))

@@ -89,14 +89,15 @@ def store_prune(
     setup = opened("mini", data_root, store)
     stale = _stale(setup)
     count = len(stale.artifacts) + len(stale.begun)
-    for line in stale.lines:
-        print(f"{'removed' if yes else 'would remove'} {line}")
+    for line in stale.lines if not yes else ():
+        print(f"would remove {line}")
     if "://" in setup.store.where and not yes and count and sys.stdin.isatty():
         yes = typer.confirm(f"Remove {count} artifacts from {setup.store.where}, which other machines may use?")
     if yes:
-        setup.store.discard(artifact.key for artifact in stale.artifacts)
+        setup.store.discard((artifact.key for artifact in stale.artifacts), unfinished=True)
         for key in stale.begun:
             setup.store.abandon("checkpoints", key)
+        print("".join(f"removed {line}\n" for line in stale.lines), end="")
     print(f"{count} artifacts that no recipe leads to" + ("" if yes or not count else "; --yes removes them"))
     if stale.unknown:
         raise stale.unknown

@@ -14,7 +14,7 @@ from harness.files import Json
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.recipe import Subject
 from harness.scoring.metrics import Metric, metric_from
-from harness.store import Artifact
+from harness.store import Artifact, Store
 from harness.suite import Scores
 
 SAMPLES = "samples.parquet"
@@ -70,9 +70,15 @@ class Evaluation:
     load: Callable[[], list[ScoredSample]] = field(default=list, compare=False, repr=False)
 
     @classmethod
-    def stored(cls, artifact: Artifact) -> Evaluation:
-        """The evaluation that an artifact holds."""
-        return cls(artifact.key, artifact.spec, artifact.record, artifact.files, lambda: _read(artifact.path / SAMPLES))
+    def stored(cls, artifact: Artifact, store: Store | None = None) -> Evaluation:
+        """The evaluation that an artifact holds. Its samples are brought from the store when they are read first."""
+
+        def load() -> list[ScoredSample]:
+            if store is not None:
+                store.bring([artifact])
+            return _read(artifact.path / SAMPLES)
+
+        return cls(artifact.key, artifact.spec, artifact.record, artifact.files, load)
 
     @cached_property
     def samples(self) -> list[ScoredSample]:

@@ -120,7 +120,7 @@ class StoredResults:
     @cached_property
     def earlier(self) -> list[Evaluation]:
         """All evaluations that are stored when this is first used, oldest first."""
-        return [Evaluation.stored(artifact) for artifact in self.store.all("evaluations")]
+        return [Evaluation.stored(artifact, self.store) for artifact in self.store.all("evaluations")]
 
     def measured(self, subjects: Iterable[Subject], suites: Iterable[Suite]) -> dict[str, dict[str, str]]:
         """Subject -> suite -> key, for every evaluation that is stored."""

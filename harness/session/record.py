@@ -203,7 +203,9 @@ class Record:
                 unseen = write_session(self.run.setup.store, session)
                 self._report_from(self.outputs.results, session.run_id)
             if unseen:
-                self.trouble.append(f"other machines do not see this session's verdicts yet: {unseen.message}")
+                self.run.log.notes.append(f"other machines do not see this session's verdicts yet: {unseen.message}")
+            if waiting := self.run.setup.store.unsent:
+                self.run.log.notes.append(f"not sent to {self.run.setup.store.where} yet: {', '.join(waiting)}")
         except HarnessError as error:
             with suppress(HarnessError, OSError), TemporaryDirectory() as folder:
                 self._report_from(Path(folder) / "results.duckdb", session.run_id)

@@ -78,6 +78,7 @@ class Store:
     def __init__(self, root: Path, project: str | None = None) -> None:
         self.root, self.project = root, project
         self.where = str(root)  # for people
+        self.unsent: list[str] = []  # names of artifacts that wait to be sent to other machines
         self.digests = FileDigests(root / "digests.json")
         self._sound: dict[Path, tuple[int, Artifact]] = {}  # verified by this process, with the manifest's mtime
 
@@ -198,8 +199,11 @@ class Store:
         """Who holds locks now; notes of killed sessions are ignored."""
         return holders(self.root / "locks")
 
-    def discard(self, keys: Iterable[str]) -> None:
-        """Delete all artifacts with these keys; each is renamed first, so that readers never see a part of one."""
+    def discard(self, keys: Iterable[str], unfinished: bool = False) -> None:
+        """Delete all artifacts with these keys; each is renamed first, so that readers never see a part of one.
+
+        `unfinished`: in a bucket also what was sent of artifacts that never became whole.
+        """
         for key in keys:
             for kind in KINDS:
                 target = self.root / kind / key
@@ -260,4 +264,6 @@ def whole_manifest(text: str) -> Json:
     found = json.loads(text)
     if not isinstance(found, dict) or not {"files", "spec", "record", "created_at"} <= found.keys():
         raise ValueError("not a whole manifest")
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in found["files"]):
+        raise ValueError("a manifest that names files outside of its folder")
     return found

@@ -42,8 +42,13 @@ def bless(store: Store, name: str, evaluations: dict[str, dict[str, str]], commi
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
     baseline = Baseline(name, now, commit_id, {**kept, **blessed})
     path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.read_text() if path.exists() else None
     write_whole(path, json.dumps(asdict(baseline), indent=1))
-    store.share(path)
+    try:
+        store.share(path)
+    except StoreError:  # all machines have the same, or none
+        path.unlink() if before is None else write_whole(path, before)
+        raise
     return baseline
 
 

@@ -101,6 +101,29 @@ def test_what_one_machine_removes_is_gone_from_the_cache_of_the_others(machine):
     assert machine(1).get("checkpoints", KEY) is None
 
 
+def test_what_another_machine_made_again_replaces_what_is_here(machine):
+    publish(machine(1))
+    two = machine(2)
+    two.bring([two.get("checkpoints", KEY)], weights=True)
+    one = machine(1)
+    one.discard([KEY])
+    publish(one, weights=b"again" * 2**19)
+    again = machine(2)
+    again.bring([again.get("checkpoints", KEY)], weights=True)
+    assert (again.root / "checkpoints" / KEY / "model.safetensors").read_bytes() == b"again" * 2**19
+
+
+def test_a_manifest_that_names_files_elsewhere_is_not_followed(machine):
+    store = machine(1)
+    publish(store)
+    name = f"checkpoints/{KEY}/manifest.json"
+    store.bucket.write(name, store.bucket.read(name).replace("deep/log.jsonl", "../../../stolen"))
+    other = machine(2)
+    with pytest.raises(StoreError, match="not a whole manifest"):
+        other.get("checkpoints", KEY)
+    assert not list(other.root.parent.rglob("stolen"))
+
+
 def test_bytes_altered_in_the_bucket_are_found(machine):
     store = machine(1, patience=3)
     publish(store)
@@ -136,6 +159,100 @@ def test_a_warm_store_makes_one_request(machine, s3_server):
         assert store.get("checkpoints", KEY) is not None
         assert store.get("checkpoints", OTHER) is None
         assert sum(proxy.requests.values()) == 1
+
+
+def test_a_large_record_of_a_training_comes_with_its_manifest(machine):
+    one = machine(1)
+    made = one.work("checkpoints", KEY) / "made"
+    made.mkdir()
+    (made / "training_log.jsonl").write_text('{"step": 1}\n' * 2**17)
+    one.publish("checkpoints", KEY, made, {"stage": "finetune", "base": {}}, {})
+    assert "training_log.jsonl" in names(machine(2).get("checkpoints", KEY))
+
+
+def test_what_was_altered_in_the_cache_comes_again_from_the_bucket(machine):
+    store = machine(1)
+    found = publish(store)
+    time.sleep(0.01)
+    (found.path / "deep" / "log.jsonl").write_text("[]\n")
+    store._sound.clear()
+    assert (machine(1).get("checkpoints", KEY).path / "deep" / "log.jsonl").read_text() == "{}\n"
+    (found.path / "manifest.json").write_text("{")
+    assert machine(1).get("checkpoints", KEY).record == {"steps": 3}
+
+
+def test_a_session_that_opened_before_another_published_keeps_what_that_one_made(machine):
+    one, two = machine(1), machine(1)  # two sessions of one machine; both have asked what there is
+    one.keys("checkpoints")
+    publish(one)
+    assert two.get("checkpoints", KEY) is not None
+    assert one.get("checkpoints", KEY) is not None
+
+
+def test_a_manifest_that_another_session_fetches_first_does_not_stop_the_maker(machine, monkeypatch):
+    one, two = machine(1), machine(1)
+    one.keys("checkpoints")
+    two.keys("checkpoints")
+    sent = BucketStore._sent
+
+    def and_seen(self, *arguments):
+        done = sent(self, *arguments)
+        two._sync()
+        return done
+
+    monkeypatch.setattr(BucketStore, "_sent", and_seen)
+    for kind in ("checkpoints", "answers"):
+        with one.lock(KEY if kind == "checkpoints" else f"measure-{KEY}", "making it"):
+            publish(one, kind=kind)
+        assert (one.root / kind / KEY / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_what_another_machine_is_sending_is_not_removed_with_what_it_replaces(machine, monkeypatch):
+    one, two = machine(1), machine(2)
+    publish(one)
+    two.discard([KEY])
+    publish(two, OTHER)
+    sent, removals = two.bucket.send, [KEY]
+
+    def and_removed(files):
+        sent(files)
+        if removals:
+            one.discard([removals.pop()])
+
+    monkeypatch.setattr(two.bucket, "send", and_removed)
+    publish(two, weights=b"n" * 2**21)
+    assert removals == []
+    assert machine(3).verify("checkpoints", KEY) is None
+
+
+def test_artifacts_that_wait_to_be_sent_stop_nobody_from_reading(machine, s3_server):
+    publish(machine(1), OTHER, kind="evaluations")
+    refused = dict.fromkeys(["PUT", "POST", "DELETE"], (403, "AccessDenied"))
+    with Proxy(s3_server, refuses=refused) as proxy:
+        store = machine(2, endpoint=proxy.address)
+        with pytest.raises(Refused):
+            publish(store)
+        again = machine(2, endpoint=proxy.address)
+        assert again.get("evaluations", OTHER).record == {"steps": 3}
+        assert again.get("checkpoints", KEY).record == {"steps": 3}
+        assert again.unsent == ["checkpoint 01234567"]
+    later = machine(2, endpoint=s3_server)
+    assert (later.get("checkpoints", KEY).record, later.unsent) == ({"steps": 3}, [])
+    assert machine(3).get("checkpoints", KEY).record == {"steps": 3}
+
+
+def test_signs_of_life_do_not_wait_for_files(machine, s3_server):
+    with Proxy(s3_server) as proxy:
+        store = machine(1, endpoint=proxy.address)
+        store.keys("checkpoints")
+        proxy.share, proxy.faults, proxy.delay = 1.0, ("delay",), 2.0
+        files = {f"checkpoints/{n}": store.root / "url.txt" for n in range(40)}
+        sending = threading.Thread(target=store.bucket.send, args=(files,))
+        sending.start()
+        began = time.monotonic()
+        store.bucket.write("leases/k/1.json", "alive")
+        assert time.monotonic() - began < 8
+        sending.join()
 
 
 # ---- leases -------------------------------------------------------------------------------------------
@@ -198,6 +315,12 @@ def test_waiting_for_a_lease_ends_when_the_session_stops(machine, short_leases):
         raise AssertionError("it was not waited for")
 
 
+def test_a_lease_has_a_number_of_seconds(monkeypatch):
+    monkeypatch.setenv("HARNESS_LEASE_SECONDS", "soon")
+    with pytest.raises(StoreError, match="HARNESS_LEASE_SECONDS=soon"):
+        leases._lease_seconds()
+
+
 # ---- faults -------------------------------------------------------------------------------------------
 
 
@@ -226,7 +349,7 @@ def test_what_cannot_be_sent_stays_here_and_the_next_session_sends_it(machine, s
         store = machine(1, patience=8, endpoint=proxy.address)
         store.keys("checkpoints")
         proxy.share, proxy.faults = 1.0, ("503",)
-        with pytest.raises(Refused, match="SlowDown|Service|503|Slow"):
+        with pytest.raises(Refused, match="Run again when it can be reached"):
             publish(store)
     direct = machine(1, endpoint=s3_server)
     assert direct.get("checkpoints", KEY).record == {"steps": 3}
@@ -254,7 +377,9 @@ def test_a_child_that_is_killed_is_replaced(machine):
         (["GET"], (403, "SignatureDoesNotMatch"), "Log in|credentials"),
         (["GET"], (403, "RequestTimeTooSkewed"), "clock"),
         (["GET"], (404, "NoSuchBucket"), "Make the bucket first"),
-        (["PUT"], (403, "AccessDenied"), "may list, read and write"),
+        (["GET"], (400, "ExpiredToken"), "Log in|credentials"),
+        (["GET"], (301, "PermanentRedirect"), "region"),
+        (["PUT"], (403, "AccessDenied"), "may list, read, write and delete"),
     ],
 )
 def test_what_a_server_refuses_is_one_error_at_once(machine, s3_server, methods, answer, told):
@@ -287,7 +412,7 @@ def test_a_server_that_is_not_there_is_not_waited_for_endlessly(machine):
     assert time.monotonic() - began < 60
 
 
-@pytest.mark.parametrize("url", ["s4://team/x", "s3:/", "http//x://y"])
+@pytest.mark.parametrize("url", ["s4://team/x", "s3://"])
 def test_a_url_of_no_filesystem_is_refused(machine, url):
     with pytest.raises(StoreError):
         machine(1, patience=2, url=url).keys("checkpoints")
@@ -300,7 +425,7 @@ def test_a_bucket_that_may_only_be_read_serves_those_who_judge(machine, s3_serve
         store = machine(2, endpoint=proxy.address)
         assert store.get("evaluations", KEY).record == {"steps": 3}
         unseen = write_session(store, SessionRows({"run_id": "r2", "project": "project"}, [], [], []))
-        assert "AccessDenied" in str(unseen) or "denied" in str(unseen).lower()
+        assert "may list, read, write and delete" in str(unseen)
         assert [session.run_id for session in read_sessions(store)] == ["r2"]
 
 

@@ -6,6 +6,7 @@ arrive damaged), for at most `PATIENCE` seconds. Ends with its standard input.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,36 +16,36 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from harness.files import Json, sha256, written_whole
-from harness.store.bucket.transfers import Refusal
 
-PATIENCE = 60.0  # seconds in which a request is repeated
-SIDE_BY_SIDE = 16  # requests
+PATIENCE = 60.0  # seconds in which a request is repeated, from its first failure on
+SMALL_REQUESTS, TRANSFERS = 8, 8  # side by side; a sign of life waits for no file
 LARGE = 2**23  # bytes; from here on a file may be sent in parts, and it is worth looking whether it is there
+STALE = 6 * 3600.0  # seconds after which a file that was sent before is sent again: `prune` removes those of a day
 CHUNK = 2**22  # bytes read at once where a remote file is hashed
 S3 = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 1}}  # it is repeated here
-PASSES = ("slow down", "slowdown", "internalerror", "service unavailable", "serviceunavailable", "please try again")
-DENIED = (
-    "access denied",
-    "accessdenied",
-    "forbidden",
-    "invalidaccesskeyid",
-    "signaturedoesnotmatch",
-    "403",
-    "read-only",
-)
-NO_KEYS = (
-    "unable to locate credentials",
-    "nocredentials",
-    "anonymous caller",
-    "defaultcredentialserror",
-    "expiredtoken",
-)
-SKEWED = ("requesttimetooskewed",)
+KINDS = {  # kind of refusal -> codes of S3, statuses of HTTP and names of exceptions that mean it
+    "clock": {"RequestTimeTooSkewed", "RequestExpired"},
+    "credentials": {
+        "ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+        "TokenRefreshRequired", "UnrecognizedClientException", "NoCredentialsError", "PartialCredentialsError",
+        "ProfileNotFound", "CredentialRetrievalError", "UnauthorizedSSOTokenError", "SSOTokenLoadError",
+        "TokenRetrievalError", "NoAuthTokenError", "DefaultCredentialsError", "RefreshError", "ClientAuthenticationError",
+    },
+    "denied": {"AccessDenied", "AllAccessDisabled", "AccountProblem", "MethodNotAllowed"},
+    "missing": {"NoSuchBucket"},
+    "url": {
+        "InvalidBucketName", "ParamValidationError", "InvalidBucketNameError", "AuthorizationHeaderMalformed",
+        "PermanentRedirect", "IllegalLocationConstraintException", "NoRegionError", "InvalidEndpointError",
+    },
+    "exists": {"PreconditionFailed", "412", "FileExistsError"},
+    "busy": {"ConditionalRequestConflict", "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout"},
+}  # fmt: skip
 
 
 class Damaged(Exception):
@@ -72,7 +73,7 @@ class Files:
     def entries(self, below: str = "") -> list[list[Any]]:
         """[key, bytes, version, seconds since 1970 or None] of everything below a key."""
         try:
-            found = self.fs.find(self.at(below) if below else self.root, detail=True)
+            found = self._found(self.at(below) if below else self.root)
         except FileNotFoundError:
             self._check_there()
             return []
@@ -85,20 +86,36 @@ class Files:
             if info["type"] == "file" and not name.endswith(".tmp")
         ]
 
+    def _found(self, folder: str) -> dict[str, Json]:
+        """Path -> info of all files below. A folder that cannot be listed is an error: fsspec's own walk skips it."""
+        kind = type(self.fs)
+        if any(name in one.__dict__ for one in kind.__mro__ for name in ("find", "_find") if not _is_abstract(one)):
+            return dict(self.fs.find(folder, detail=True))
+        found: dict[str, Json] = {}
+        for info in self.fs.ls(folder, detail=True):
+            if info["type"] == "directory":
+                with suppress(FileNotFoundError):  # removed since
+                    found |= self._found(info["name"])
+            else:
+                found[info["name"]] = info
+        return found
+
     def _check_there(self) -> None:
         """FileNotFoundError where the bucket itself does not exist; an empty one is as good as any."""
-        bucket = self.root.lstrip("/").split("/")[0]
-        if self.fs.protocol != "memory" and not self.is_local and "memory" not in self.fs.protocol:
-            self.fs.ls(bucket, refresh=True)
+        protocols = self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
+        if not {"s3", "s3a"} & set(protocols):
+            return self.fs.makedirs(self.root, exist_ok=True)
+        with suppress(PermissionError):  # who may use a prefix may not list the whole
+            self.fs.ls(self.root.split("/")[0], refresh=True)
 
-    def read(self, key: str, size: int | None = None) -> str | None:
-        """The text of a small file; None where there is none. `size`: what a listing says of it."""
+    def read(self, key: str, length: int | None = None) -> str | None:
+        """The text of a small file; None where there is none. `length`: its bytes, where they never change."""
         try:
             found: bytes = self.fs.cat_file(self.at(key))
         except FileNotFoundError:
             return None
-        if size is not None and len(found) != size:
-            raise Damaged(f"{key}: {len(found):,} bytes arrived, and {size:,} were listed")
+        if length is not None and len(found) != length:
+            raise Damaged(f"{key}: {len(found):,} bytes arrived, and {length:,} were listed")
         return found.decode("utf-8")
 
     def write(self, key: str, text: str) -> None:
@@ -119,9 +136,12 @@ class Files:
         try:
             self._create(key, text)
         except Exception as error:
-            if not _says_exists(error):
+            if _kind(error) != "exists":
                 raise
-            return self.read(key) == text
+            there = self.read(key)
+            if there is None:
+                raise ConnectionError(f"{key} was there and is gone") from None  # tried again
+            return there == text
         return True
 
     def _create(self, key: str, text: str) -> None:
@@ -139,20 +159,20 @@ class Files:
     def send(self, key: str, file: str) -> None:
         """Copy a file of this machine into the bucket. A large one is not sent again: its key names its content."""
         size = os.path.getsize(file)
-        is_large = size > LARGE
-        if is_large and self._size(key) == size:
+        if size > LARGE and self._is_there(key, size):
             return
         if self.is_local:
             Path(self.at(key)).parent.mkdir(parents=True, exist_ok=True)
         self.fs.put_file(file, self.at(key))
-        if is_large and self._size(key) != size:
-            raise Damaged(f"{key} did not arrive whole")
 
-    def _size(self, key: str) -> int | None:
+    def _is_there(self, key: str, size: int) -> bool:
+        """Whether a file of that size was sent there lately."""
         try:
-            return int(self.fs.info(self.at(key), **({} if self.is_local else {"refresh": True}))["size"])
+            info = self.fs.info(self.at(key), **({} if self.is_local else {"refresh": True}))
         except FileNotFoundError:
-            return None
+            return False
+        modified = _modified(info)
+        return int(info["size"]) == size and modified is not None and time.time() - modified < STALE
 
     def fetch(self, key: str, file: str, digest: str) -> None:
         """Copy a file of the bucket to this machine; it gets its name once its SHA-256 is right."""
@@ -192,54 +212,56 @@ DOES = ("entries", "read", "write", "create", "send", "fetch", "digest", "delete
 
 def patiently(work: Callable[[], Any], patience: float) -> Any:
     """The work's result. What may pass is tried again, after twice as long each time and not all at once."""
-    began, pause = time.monotonic(), 0.2
+    failed_first, pause = None, 0.2
     while True:
         try:
             return work()
         except Exception as error:
-            if not _may_pass(error) or time.monotonic() + pause > began + patience:
+            now = time.monotonic()
+            failed_first = now if failed_first is None else failed_first
+            if _kind(error) not in ("busy", "damaged") or now + pause > failed_first + patience:
                 raise
         time.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(2 * pause, 10.0)
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether the same request may well be answered later."""
-    if isinstance(error, Damaged | TimeoutError | ConnectionError):
-        return True
-    kind = _refused(error).kind
-    return kind in ("busy", "damaged")
-
-
-def _refused(error: Exception) -> Refusal:
-    """The error as the session is told it."""
-    said = f"{type(error).__name__}: {error}".strip()
-    low = said.lower()
+def _kind(error: BaseException, local: str = "") -> str:
+    """What kind of refusal an error is: a key of REMEDIES. `local`: a path of this machine that the request is about."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "full"
+    if isinstance(error, OSError) and local and str(error.filename or "").startswith(os.path.dirname(local)):
+        return "cache"
     if isinstance(error, Damaged):
-        return Refusal("damaged", str(error))
-    if isinstance(error, ImportError | ValueError) and (
-        "protocol" in low or "install" in low or isinstance(error, ImportError)
-    ):
-        return Refusal("library", str(error))
-    if any(words in low for words in SKEWED):
-        return Refusal("clock", said)
-    if any(words in low for words in NO_KEYS):
-        return Refusal("credentials", said)
-    if isinstance(error, PermissionError) or any(words in low for words in DENIED):
-        return Refusal("denied", said)
+        return "damaged"
+    said = _codes(error)
+    for kind, codes in KINDS.items():
+        if said & codes:
+            return kind
+    if isinstance(error, ImportError) or (isinstance(error, ValueError) and "rotocol" in str(error)):
+        return "library"
+    if isinstance(error, PermissionError):
+        return "denied"
     if isinstance(error, FileNotFoundError):
-        return Refusal("missing", said)
-    if isinstance(error, OSError) and error.errno == 28:
-        return Refusal("full", str(error.filename or ""))
-    return Refusal("busy", said)  # servers and networks fail in too many ways to list
+        return "gone"
+    return "busy"  # servers and networks fail in too many ways to list
 
 
-def _says_exists(error: Exception) -> bool:
-    said = f"{type(error).__name__} {error} {getattr(error, 'errno', '')}".lower()
-    return isinstance(error, FileExistsError) or any(
-        words in said
-        for words in ("preconditionfailed", "pre-condition", "precondition", "412", "conditionalrequestconflict")
-    )
+def _codes(error: BaseException | None) -> set[str]:
+    """S3's codes, HTTP's statuses and the names of an error and of those that caused it."""
+    found: set[str] = set()
+    while error is not None:
+        answer = getattr(error, "response", None)
+        if isinstance(answer, dict):
+            found.add(str(answer.get("Error", {}).get("Code")))
+            found.add(str(answer.get("ResponseMetadata", {}).get("HTTPStatusCode")))
+        found |= {str(getattr(error, "status", "")), *(kind.__name__ for kind in type(error).__mro__)}
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _is_abstract(kind: type) -> bool:
+    """Whether the class is one of fsspec's own, which no storage is behind."""
+    return kind.__module__ in ("fsspec.spec", "fsspec.asyn", "builtins")
 
 
 def _version(info: Json) -> str:
@@ -277,16 +299,18 @@ def main(url: str, patience: float) -> None:
         try:
             reply: Json = {"id": number, "ok": patiently(lambda: getattr(files(), what)(**request), patience)}
         except Exception as error:
-            refused = _refused(error)
-            reply = {"id": number, "refused": [refused.kind, refused.words]}
+            kind = _kind(error, str(request.get("file", "")))
+            if kind == "gone" and what == "entries":
+                kind = "missing"
+            reply = {"id": number, "refused": [kind, f"{type(error).__name__}: {error}".strip()]}
         with writing:
             print(json.dumps(reply), file=replies, flush=True)
 
     replies, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no reply
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for request in _requests():
-            pool.submit(answer, request)
-    os._exit(0)  # a request that hangs keeps nobody waiting
+    small, transfers = ThreadPoolExecutor(SMALL_REQUESTS), ThreadPoolExecutor(TRANSFERS)
+    for request in _requests():
+        (transfers if request["do"] in ("send", "fetch", "digest") else small).submit(answer, request)
+    os._exit(0)  # the session has ended: nobody waits for what is under way
 
 
 if __name__ == "__main__":

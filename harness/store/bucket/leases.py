@@ -32,6 +32,21 @@ LOOKS = 12  # looks within that time, of one who waits
 FOLDER = "leases"
 
 
+LEASE_VARIABLE = "HARNESS_LEASE_SECONDS"
+FREE = json.dumps({"free": True})  # in place of a lease that was given back, where it may not be deleted
+
+
+def _lease_seconds() -> float:
+    """Seconds without a sign of life, after which an owner is taken to be dead."""
+    said = os.environ.get(LEASE_VARIABLE, "60")
+    if not re.fullmatch(r"\d+(\.\d+)?", said) or float(said) < 1:
+        raise StoreError(f"{LEASE_VARIABLE}={said}: it has to be a number of seconds, at least 1.")
+    return float(said)
+
+
+LEASE = _lease_seconds()
+
+
 @contextmanager
 def leased(
     bucket: Transfers,
@@ -71,15 +86,15 @@ class _Lease:
         told = False
         while True:
             newest = self._newest()
-            text = self.bucket.read(self._file(newest)) if newest else ""
-            if text is None:  # given back just now
-                continue
+            text = (self.bucket.read(self._file(newest)) or "") if newest else ""
             if text != seen:
                 seen, since = text, time.monotonic()
-            if (not newest or time.monotonic() - since > LEASE) and self._created(newest + 1, newest, seen):
-                return
+            is_free = not newest or text == FREE
+            if is_free or time.monotonic() - since > max(LEASE, _lease_of(text)):
+                if self._created(newest + 1, newest, seen):
+                    return
             holder = _holder(self.key, text)
-            if waiting and newest and not told:
+            if waiting and text and not told:
                 waiting(str(holder or "another machine"))
                 told = True
             if stopped and stopped():
@@ -108,6 +123,7 @@ class _Lease:
     def give_back(self) -> None:
         """Let the next one in."""
         mine = [entry.key for entry in self.bucket.entries(f"{FOLDER}/{self.key}") if _number(entry.key) <= self.number]
+        self.bucket.write(self._file(self.number), FREE)  # deleting may be forbidden, without a word of it
         self.bucket.delete(mine)
 
     def _newest(self) -> int:
@@ -118,7 +134,7 @@ class _Lease:
 
     def _text(self) -> str:
         said = {"owner": self.owner, "pid": os.getpid(), "host": socket.gethostname(), "for": self.who}
-        return json.dumps({**said, "beats": self.beats, "at": time.time()})
+        return json.dumps({**said, "beats": self.beats, "at": time.time(), "lease": LEASE})
 
 
 def holders(bucket: Transfers) -> list[Holder]:
@@ -134,6 +150,14 @@ def holders(bucket: Transfers) -> list[Holder]:
         if holder and time.time() - float(json.loads(text).get("at", 0)) < 3 * LEASE:
             found.append(holder)
     return found
+
+
+def _lease_of(text: str) -> float:
+    """The seconds that the owner says its lease holds without a sign of life."""
+    try:
+        return float(json.loads(text).get("lease", 0))
+    except (ValueError, TypeError, AttributeError):
+        return 0.0
 
 
 def _number(key: str) -> int:

@@ -8,6 +8,7 @@ large files of checkpoints when a worker needs them; each gets its name once its
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,19 +30,22 @@ from harness.store.locks import Holder
 IDENTITY = "store.json"
 SHARED = ("sessions", "baselines")  # folders of files that all machines see
 UNSENT = "unsent"  # folder of the cache: a file KIND-KEY for each artifact that the bucket could not be given
-SMALL = 2**20  # bytes; larger files of checkpoints are fetched for workers only
+RECORDS = ("training_log.jsonl", "held_out_losses.json")  # of a checkpoint: the session reads them
+SMALL = 2**20  # bytes; other files of checkpoints that are larger are fetched for workers only
 TICK = 0.05  # seconds; files are dated by a clock that advances in steps
 DAY = 24 * 3600.0  # seconds after which an upload without an end is taken to be dead
 
 
 class BucketStore(Store):
-    """Artifacts in a bucket, safe for concurrent sessions of many machines.
+    """Artifacts in a bucket, safe for concurrent sessions of many machines, and of one machine.
 
     It raises Refused, a StoreError, where the bucket cannot be reached, does not exist, or may not be read or written.
     """
 
     def __init__(self, url: str, project: str | None = None, patience: float = PATIENCE) -> None:
         url = url.rstrip("/")
+        if not url.partition("://")[2]:
+            raise StoreError(f"--store {url}: no bucket is named.", "Write s3://bucket/prefix.")
         root = cache_folder() / "stores" / hashlib.sha256(url.encode()).hexdigest()[:16]
         with disk_errors_explained(f"--store {url}: its cache"):
             root.mkdir(parents=True, exist_ok=True)
@@ -49,6 +53,7 @@ class BucketStore(Store):
         super().__init__(root, project)
         self.where = url
         self.bucket = Transfers(url, patience)
+        self._asked_at, self._may_write = time.time(), True
         self._first: Request | None = self.bucket.ask("listing", do="entries", below="")  # while recipes are read
         self._syncing, self._known = threading.RLock(), False
 
@@ -58,9 +63,20 @@ class BucketStore(Store):
         """The artifact with its small files, or None; StoreError where its files differ from those published."""
         self._ready()
         found = self._manifest_of(kind, key)
-        if found is not None:
-            self.bring([found])
-        return super().get(kind, key)
+        try:
+            self.bring([found] if found else [])
+            return super().get(kind, key)
+        except Refused:
+            raise
+        except StoreError:  # what is damaged here may be whole in the bucket
+            text = self.bucket.read(f"{kind}/{key}/{MANIFEST}")
+            if text is None or self._mark(kind, key).exists():
+                raise
+            super().discard([key])
+            self._keep_manifest(kind, key, text)
+            found = self._manifest_of(kind, key)
+            self.bring([found] if found else [])
+            return super().get(kind, key)
 
     def holds(self, kind: Kind, key: str) -> bool:
         """Whether the artifact is published, as far as was known at the last listing."""
@@ -82,7 +98,7 @@ class BucketStore(Store):
         missing: dict[str, tuple[Path, str, int]] = {}
         for artifact in artifacts:
             for name, file in artifact.files.items():
-                wanted = weights or artifact.kind != "checkpoints" or file["bytes"] <= SMALL
+                wanted = weights or artifact.kind != "checkpoints" or file["bytes"] <= SMALL or name in RECORDS
                 if wanted and not (artifact.path / name).exists():
                     key = _file_key(artifact.kind, artifact.key, artifact.files, name)
                     missing[key] = artifact.path / name, file["sha256"], file["bytes"]
@@ -132,12 +148,11 @@ class BucketStore(Store):
         try:
             first = self._sent(kind, key, made, manifest)
         except Refused:
-            (self.root / UNSENT).mkdir(exist_ok=True)
-            (self.root / UNSENT / f"{kind}-{key}").touch()
+            self._mark(kind, key).parent.mkdir(exist_ok=True)
+            self._mark(kind, key).touch()
             self._place(kind, key, made, manifest)
             raise
         if first:
-            os.utime(made / MANIFEST)  # later than any listing that lacks it: see _drop
             return self._place(kind, key, made, manifest)
         self._take_theirs(kind, key, manifest)
         shutil.rmtree(made, ignore_errors=True)
@@ -146,11 +161,31 @@ class BucketStore(Store):
         assert found is not None
         return found
 
+    def _place(self, kind: Kind, key: str, made: Path, manifest: Json) -> Artifact:
+        """Give the folder its name. Another session here may have fetched its manifest meanwhile, which says the same."""
+        _date(made / MANIFEST)
+        for _ in range(10):
+            try:
+                return super()._place(kind, key, made, manifest)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                super().discard([key])
+        raise StoreError(f"{singular(kind)} {short(key)} cannot be put into {self.root}.", "Run again.")
+
+    def _mark(self, kind: Kind, key: str) -> Path:
+        """The file that says that an artifact waits to be sent."""
+        return self.root / UNSENT / f"{kind}-{key}"
+
     def _sent(self, kind: Kind, key: str, folder: Path, manifest: Json) -> bool:
         """Send files, then the manifest; False where there is another manifest already."""
-        files = manifest["files"]
-        self.bucket.send({_file_key(kind, key, files, name): folder / name for name in files})
-        return self.bucket.create(f"{kind}/{key}/{MANIFEST}", (folder / MANIFEST).read_text())
+        files = {_file_key(kind, key, manifest["files"], name): folder / name for name in manifest["files"]}
+        self.bucket.send(files)
+        if not self.bucket.create(f"{kind}/{key}/{MANIFEST}", (folder / MANIFEST).read_text()):
+            return False
+        there = {entry.key: entry.bytes for entry in self.bucket.entries(f"{kind}/{key}")}
+        self.bucket.send({name: file for name, file in files.items() if there.get(name) != file.stat().st_size})
+        return True
 
     def _take_theirs(self, kind: Kind, key: str, ours: Json) -> None:
         """The manifest in the bucket becomes the one here, in place of ours."""
@@ -167,7 +202,8 @@ class BucketStore(Store):
         folder = self.root / kind / key
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / MANIFEST, text)
-        self.abandon(kind, key)  # what was begun here and has been made elsewhere
+        if kind == "checkpoints":
+            self.abandon(kind, key)  # what was begun here and has been made elsewhere
 
     def share(self, file: Path) -> None:
         """Send a file that was written into a shared folder."""
@@ -191,14 +227,27 @@ class BucketStore(Store):
         """Who holds locks now, on any machine."""
         return holders(self.bucket)
 
-    def discard(self, keys: Iterable[str]) -> None:
-        """Delete all artifacts with these keys, and uploads that never ended: in the bucket manifests first."""
+    def discard(self, keys: Iterable[str], unfinished: bool = False) -> None:
+        """Delete all artifacts with these keys: in the bucket manifests first, then the files that they name.
+
+        `unfinished`: uploads that never became an artifact too, older than a day.
+        """
         doomed = set(keys)
-        entries = self.bucket.entries()
-        of_artifacts = [entry for entry in entries if entry.key.split("/")[0] in KINDS]
-        gone = [entry.key for entry in of_artifacts if entry.key.split("/")[1] in doomed]
-        self.bucket.delete([key for key in gone if key.endswith(f"/{MANIFEST}") and key.count("/") == 2])
-        self.bucket.delete([*gone, *_without_end(of_artifacts)])
+        entries = (
+            [one for one in self.bucket.entries() if one.key.split("/")[0] in KINDS] if doomed or unfinished else []
+        )
+        manifests = [e.key for e in entries if e.key.endswith(f"/{MANIFEST}") and e.key.split("/")[1] in doomed]
+        files = [file for name in manifests for file in _files_of(name, self.bucket.read(name) or "")]
+        if manifests:
+            self.bucket.delete(manifests)
+            if any(self.bucket.read(name) is not None for name in manifests):
+                raise Refused(self.where, "deleting in", "denied", "manifests are still there")
+        self.bucket.delete(files)
+        if unfinished:
+            self.bucket.delete(_without_end([one for one in entries if one.key not in files]))
+        for kind in KINDS:
+            for key in doomed:
+                self._mark(kind, key).unlink(missing_ok=True)
         super().discard(doomed)
 
     # ---- what there is ----------------------------------------------------------------------------
@@ -212,7 +261,8 @@ class BucketStore(Store):
     def _sync(self) -> None:
         """One listing; then what this machine lacks is fetched, and what the bucket lacks is sent."""
         with self._syncing, disk_errors_explained(f"{self.where}: its cache {self.root}"):
-            first, self._first, asked_at = self._first, None, time.time()
+            first, self._first = self._first, None
+            asked_at = self._asked_at if first else time.time()
             entries = [Entry(*one) for one in first.result()] if first else self.bucket.entries()
             by_key = {entry.key: entry for entry in entries}
             self._check_identity(by_key.get(IDENTITY))
@@ -233,6 +283,11 @@ class BucketStore(Store):
             text = json.dumps({"id": uuid4().hex, "version": 1})
             if not self.bucket.create(IDENTITY, text):
                 text = self.bucket.read(IDENTITY) or text
+            if self.bucket.create(IDENTITY, text + " "):
+                raise StoreError(
+                    f"{self.where}: the server writes over a file that was to be created only where there is none.",
+                    "Use one that knows conditional writes (S3's If-None-Match): two machines would lose each other's work.",
+                )
             write_whole(own, text)
         elif entry is None and self.bucket.read(IDENTITY) != known:  # it may have been written since the listing
             raise StoreError(
@@ -254,48 +309,69 @@ class BucketStore(Store):
         return self.digests.known.get(f"version:{entry.key}") != entry.version
 
     def _send_unsent(self) -> None:
+        """Send what could not be sent before. What cannot be sent now either waits on."""
+        self.unsent = []
         for mark in sorted((self.root / UNSENT).glob("*")):
             kind, key = mark.name.split("-", 1)
             artifact = self._manifest_of(kind, key)  # type: ignore[arg-type]
-            if artifact is None:
-                pass  # it was removed
-            elif self._sent(artifact.kind, key, artifact.path, artifact.manifest):
-                os.utime(artifact.path / MANIFEST)  # see _drop
-            else:
-                self._take_theirs(artifact.kind, key, artifact.manifest)
-            mark.unlink(missing_ok=True)
+            if artifact is None:  # another session is about to place it
+                continue
+            try:
+                if self._may_write and self._sent(artifact.kind, key, artifact.path, artifact.manifest):
+                    _date(artifact.path / MANIFEST)
+                    mark.unlink(missing_ok=True)
+                    continue
+                if self._may_write:
+                    self._take_theirs(artifact.kind, key, artifact.manifest)
+                    mark.unlink(missing_ok=True)
+                    continue
+            except Refused as error:
+                self._may_write &= error.kind != "denied"
+            except OSError:
+                pass  # a file of it is lost: `get` says which
+            self.unsent.append(artifact.name)
 
     def _drop(self, kind: Kind, listed: set[str], asked_at: float) -> None:
         """Remove from the cache what is no longer in the bucket, unless it was made since it was listed."""
         for key in super().keys(kind):
             manifest = self.root / kind / key / MANIFEST
             with suppress(FileNotFoundError):
-                if key not in listed and manifest.stat().st_mtime < asked_at - TICK:
+                made_at = (manifest if manifest.exists() else manifest.parent).stat().st_mtime
+                if key not in listed and made_at < asked_at - TICK and not self._mark(kind, key).exists():
                     super().discard([key])
 
     def _fetch_manifests(self, kind: Kind, listed: set[str], entries: dict[str, Entry]) -> None:
-        missing = [key for key in sorted(listed) if not (self.root / kind / key / MANIFEST).exists()]
-        names = [f"{kind}/{key}/{MANIFEST}" for key in missing]
-        asked = [self.bucket.ask("reading", do="read", key=name, size=entries[name].bytes) for name in names]
-        for key, one in zip(missing, asked, strict=True):
-            text = one.result()
-            if text is not None:  # else it was removed just now
-                self._keep_manifest(kind, key, text)
+        """Those that are not here, and those that were written anew since: another machine made the artifact again."""
+        new = [entries[f"{kind}/{key}/{MANIFEST}"] for key in sorted(listed)]
+        new = [one for one in new if self._is_new(one) or not (self.root / one.key).exists()]
+        asked = [self.bucket.ask("reading", do="read", key=one.key, length=one.bytes) for one in new]
+        for entry, one in zip(new, asked, strict=True):
+            text, here = one.result(), self.root / entry.key
+            if text is None:  # it was removed just now
+                continue
+            if not here.exists() or here.read_text() != text:
+                super().discard([here.parent.name])
+                self._keep_manifest(kind, here.parent.name, text)
+            self.digests.learn(f"version:{entry.key}", entry.version)
 
     def _share_all(self, entries: dict[str, Entry]) -> None:
         """Sessions and baselines of other machines, here; those of this one that could not be sent, there."""
         there = {key: entry for key, entry in entries.items() if key.split("/")[0] in SHARED}
         lacking = [entry for key, entry in there.items() if not (self.root / key).exists() or self._changed(entry)]
-        asked = [self.bucket.ask("reading", do="read", key=entry.key, size=entry.bytes) for entry in lacking]
+        asked = [self.bucket.ask("reading", do="read", key=entry.key) for entry in lacking]
         for entry, one in zip(lacking, asked, strict=True):
-            (self.root / entry.key).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.root / entry.key, one.result() or "{}")
-            self.digests.learn(f"version:{entry.key}", entry.version)
-        for folder in SHARED:
-            for file in (self.root / folder).rglob("*.json"):
-                if str(file.relative_to(self.root)) not in there:
-                    with suppress(Refused):  # of a bucket that may only be read
-                        self.share(file)
+            text = one.result()
+            if text is not None:  # else it was removed just now
+                (self.root / entry.key).parent.mkdir(parents=True, exist_ok=True)
+                write_whole(self.root / entry.key, text)
+                self.digests.learn(f"version:{entry.key}", entry.version)
+        unsent = [file for folder in SHARED for file in (self.root / folder).rglob("*.json")]
+        for file in [file for file in unsent if str(file.relative_to(self.root)) not in there]:
+            try:
+                if self._may_write:
+                    self.share(file)
+            except Refused:  # of a bucket that may only be read, or that fails: the next session tries again
+                self._may_write = False
 
     def _changed(self, entry: Entry) -> bool:
         """Sessions stay as they were written; baselines do not."""
@@ -306,6 +382,22 @@ def _file_key(kind: str, key: str, files: Json, name: str) -> str:
     """Where a file of an artifact is in the bucket: two makers of one key never write to the same place."""
     content = hashlib.sha256(json.dumps({n: f["sha256"] for n, f in sorted(files.items())}).encode()).hexdigest()
     return f"{kind}/{key}/{content[:16]}/{name}"
+
+
+def _date(manifest: Path) -> None:
+    """Give it this machine's time: later than any listing that lacks it, so that `_drop` keeps it."""
+    now = time.time()
+    os.utime(manifest, (now, now))
+
+
+def _files_of(manifest: str, text: str) -> list[str]:
+    """Keys of the files that a manifest in the bucket names."""
+    kind, key, _ = manifest.split("/")
+    try:
+        files = whole_manifest(text)["files"]
+    except ValueError:
+        return []
+    return [_file_key(kind, key, files, name) for name in files]
 
 
 def _without_end(entries: list[Entry]) -> list[str]:

@@ -10,42 +10,38 @@ import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.environment import child_environment
 from harness.errors import StoreError
-from harness.files import Json, full_disk
+from harness.files import Json
 
 PATIENCE = 60.0  # seconds in which the child repeats what may pass
 SLOWEST = 100_000  # bytes per second; a transfer that is slower is given up
 TRIES = 2  # children that may die under one request
 REMEDIES = {
     "credentials": "Log in as that cloud's tools do: for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `aws configure`.",
-    "denied": "Check that these credentials may list, read and write there.",
+    "denied": "Check that these credentials may list, read, write and delete there.",
     "clock": "Set this machine's clock.",
     "missing": "Make the bucket first, or correct --store.",
+    "url": "Correct the bucket's name, its region (AWS_DEFAULT_REGION) or its server (AWS_ENDPOINT_URL).",
+    "gone": "`harness store verify` says what else is missing; `harness store prune --damaged` has it made anew.",
     "library": "Install what it needs: pip install 'harness[s3]' for s3://, gcsfs for gs://, adlfs for az://.",
-    "damaged": "Try again; if it stays, look for what alters bytes on the way.",
+    "damaged": "Try again; if it stays, `harness store verify` names the file.",
+    "cache": "Make that folder one that can be written, or set XDG_CACHE_HOME to another.",
+    "full": "Free some space, then run again: it continues.",
     "busy": "Run again when it can be reached; nothing is lost.",
+    "exists": "Run again.",
 }
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a request came to nothing."""
-
-    kind: str  # a key of REMEDIES, or `full`
-    words: str
-
-
 class Refused(StoreError):
-    """A request that came to nothing, for good."""
+    """A request that came to nothing, for good; `kind` is a key of REMEDIES."""
 
-    def __init__(self, url: str, doing: str, refusal: Refusal) -> None:
-        super().__init__(f"{doing} {url}: {refusal.words}", REMEDIES.get(refusal.kind, ""))
-        self.kind = refusal.kind
+    def __init__(self, url: str, doing: str, kind: str, words: str) -> None:
+        super().__init__(f"{doing} {url}: {'the disk is full: ' if kind == 'full' else ''}{words}", REMEDIES[kind])
+        self.kind = kind
 
 
 class Entry(NamedTuple):
@@ -64,6 +60,7 @@ class Transfers:
         self.url, self.patience = url, patience
         self._lock = threading.Lock()
         self._child: _Child | None = None
+        self._moving = 0  # bytes of transfers under way
 
     def entries(self, below: str = "") -> list[Entry]:
         """Every file below a key."""
@@ -110,9 +107,17 @@ class Transfers:
         for start in range(0, len(keys), 1000):  # as many as S3 takes at once
             self.ask("deleting in", do="delete", keys=keys[start : start + 1000]).result()
 
-    def ask(self, doing: str, size: int = 0, **request: Any) -> Request:
-        """Begin a request; its result can be waited for later."""
-        return Request(self, doing, request, 2 * self.patience + size / SLOWEST)
+    def ask(self, doing: str, moved: int = 0, **request: Any) -> Request:
+        """Begin a request that moves so many bytes; its result can be waited for later."""
+        with self._lock:
+            self._moving += moved
+            seconds = 2 * self.patience + self._moving / SLOWEST  # it may wait for all others
+        return Request(self, doing, request, (moved, seconds))
+
+    def ended(self, moved: int) -> None:
+        """A transfer of so many bytes has ended."""
+        with self._lock:
+            self._moving -= moved
 
     def child(self) -> _Child:
         """The running child; a fresh one where it died."""
@@ -132,33 +137,38 @@ class Transfers:
 class Request:
     """One request under way."""
 
-    def __init__(self, transfers: Transfers, doing: str, request: Json, seconds: float) -> None:
-        self.transfers, self.doing, self.request, self.seconds = transfers, doing, request, seconds
+    def __init__(self, transfers: Transfers, doing: str, request: Json, limits: tuple[int, float]) -> None:
+        self.transfers, self.doing, self.request = transfers, doing, request
+        self.moved, self.seconds = limits
         self.child = transfers.child()
         self.future = self.child.ask(request)
 
     def result(self) -> Any:
         """What came back; raises Refused. A child that died is replaced, and asked again."""
-        for _ in range(TRIES):
+        try:
+            reply = self._reply()
+        finally:
+            self.transfers.ended(self.moved)
+        if "refused" in reply:
+            raise self._refused(*reply["refused"])
+        return reply["ok"]
+
+    def _reply(self) -> Json:
+        for number in range(TRIES):
+            if number:
+                self.child = self.transfers.child()
+                self.future = self.child.ask(self.request)
             try:
                 reply = self.future.result(self.seconds)
             except Late:
                 self.transfers.close(self.child)
                 raise self._refused("busy", f"no answer within {self.seconds:.0f} seconds") from None
             if reply is not None:
-                break
-            self.child = self.transfers.child()
-            self.future = self.child.ask(self.request)
-        else:
-            raise self._refused("busy", "the process that moves bytes died")
-        if "refused" in reply:
-            raise self._refused(*reply["refused"])
-        return reply["ok"]
+                return reply
+        raise self._refused("busy", "the process that moves bytes died")
 
-    def _refused(self, kind: str, words: str) -> StoreError:
-        if kind == "full":
-            return full_disk(f"{self.doing} {self.transfers.url}: {words}")
-        return Refused(self.transfers.url, self.doing, Refusal(kind, words))
+    def _refused(self, kind: str, words: str) -> Refused:
+        return Refused(self.transfers.url, self.doing, kind, words)
 
 
 class _Child:
