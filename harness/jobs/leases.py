@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from harness.environment import visible_gpu
@@ -38,6 +38,11 @@ class Leases:
         """Let other sessions have them."""
         self._stack.close()
         self.held.clear()
+
+
+def alone_here(folder: Path, key: str, who: str) -> AbstractContextManager[None]:
+    """Hold a lock among the sessions of this machine, for what it keeps to itself."""
+    return disk_lock(folder, key, who)
 
 
 def identity(device: str) -> str:

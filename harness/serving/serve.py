@@ -10,10 +10,10 @@ from typing import cast
 
 from harness.errors import HarnessError
 from harness.fingerprint.evaluations import dtype_on
+from harness.jobs.leases import alone_here
 from harness.jobs.process import become
 from harness.serving.export import Dtype, Form, export
 from harness.serving.trained import Trained
-from harness.store.locks import disk_lock
 
 SERVES = ("fastapi", "uvicorn", "openai")
 
@@ -38,7 +38,7 @@ def hub_copy(model: Trained, form: Form, cache: Path, device: str) -> None:
     revision = fingerprint[:40]  # as long as a commit's
     folder = cache / f"models--{model.name}"
     snapshot = folder / "snapshots" / revision
-    with disk_lock(cache / "locks", f"export-{fingerprint}", f"{model.name} export"):  # the copy is this machine's
+    with alone_here(cache / "locks", f"export-{fingerprint}", f"{model.name} export"):  # the copy is this machine's
         if snapshot.exists():
             return
         print(f"{model.name}: writing a standalone copy to {snapshot}", flush=True)

@@ -1,6 +1,7 @@
 """A store in a bucket, or at any other fsspec URL, with a folder of this machine in front of it.
 
 store      artifacts: sent files first and manifest last, fetched when somebody needs them
+layout     keys of an artifact's files
 leases     one machine at a time makes an artifact; one that died is not waited for
 transfers  what the session asks of the child process that moves bytes
 __main__   that child process: the only one that imports fsspec and a cloud's library

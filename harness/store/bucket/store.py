@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
 import threading
 import time
@@ -23,6 +22,7 @@ from uuid import uuid4
 from harness.errors import StoreError
 from harness.files import Json, cache_folder, disk_errors_explained, short, write_whole
 from harness.store.artifacts import KINDS, MANIFEST, Artifact, Kind, Store, sealed, singular, whole_manifest
+from harness.store.bucket.layout import dated_now, file_key, files_of, without_end
 from harness.store.bucket.leases import holders, leased
 from harness.store.bucket.transfers import PATIENCE, Entry, Refused, Request, Transfers
 from harness.store.locks import Holder
@@ -33,7 +33,6 @@ UNSENT = "unsent"  # folder of the cache: a file KIND-KEY for each artifact that
 RECORDS = ("training_log.jsonl", "held_out_losses.json")  # of a checkpoint: the session reads them
 SMALL = 2**20  # bytes; other files of checkpoints that are larger are fetched for workers only
 TICK = 0.05  # seconds; files are dated by a clock that advances in steps
-DAY = 24 * 3600.0  # seconds after which an upload without an end is taken to be dead
 
 
 class BucketStore(Store):
@@ -100,7 +99,7 @@ class BucketStore(Store):
             for name, file in artifact.files.items():
                 wanted = weights or artifact.kind != "checkpoints" or file["bytes"] <= SMALL or name in RECORDS
                 if wanted and not (artifact.path / name).exists():
-                    key = _file_key(artifact.kind, artifact.key, artifact.files, name)
+                    key = file_key(artifact.kind, artifact.key, artifact.files, name)
                     missing[key] = artifact.path / name, file["sha256"], file["bytes"]
         if missing:
             self.bucket.fetch(missing)
@@ -118,7 +117,7 @@ class BucketStore(Store):
         except ValueError:
             return f"{MANIFEST} is missing or not a whole manifest"
         for name, published in files.items():
-            found = self.bucket.digest(_file_key(kind, key, files, name), published["bytes"])
+            found = self.bucket.digest(file_key(kind, key, files, name), published["bytes"])
             if found is None:
                 return f"{name} is missing"
             if found != published["sha256"]:
@@ -163,7 +162,7 @@ class BucketStore(Store):
 
     def _place(self, kind: Kind, key: str, made: Path, manifest: Json) -> Artifact:
         """Give the folder its name. Another session here may have fetched its manifest meanwhile, which says the same."""
-        _date(made / MANIFEST)
+        dated_now(made / MANIFEST)
         for _ in range(10):
             try:
                 return super()._place(kind, key, made, manifest)
@@ -179,7 +178,7 @@ class BucketStore(Store):
 
     def _sent(self, kind: Kind, key: str, folder: Path, manifest: Json) -> bool:
         """Send files, then the manifest; False where there is another manifest already."""
-        files = {_file_key(kind, key, manifest["files"], name): folder / name for name in manifest["files"]}
+        files = {file_key(kind, key, manifest["files"], name): folder / name for name in manifest["files"]}
         self.bucket.send(files)
         if not self.bucket.create(f"{kind}/{key}/{MANIFEST}", (folder / MANIFEST).read_text()):
             return False
@@ -195,8 +194,8 @@ class BucketStore(Store):
         super().discard([key])
         self._keep_manifest(kind, key, text)
         theirs = whole_manifest(text)["files"]
-        kept = {_file_key(kind, key, theirs, name) for name in theirs}
-        self.bucket.delete(sorted({_file_key(kind, key, ours["files"], name) for name in ours["files"]} - kept))
+        kept = {file_key(kind, key, theirs, name) for name in theirs}
+        self.bucket.delete(sorted({file_key(kind, key, ours["files"], name) for name in ours["files"]} - kept))
 
     def _keep_manifest(self, kind: Kind, key: str, text: str) -> None:
         folder = self.root / kind / key
@@ -237,14 +236,14 @@ class BucketStore(Store):
             [one for one in self.bucket.entries() if one.key.split("/")[0] in KINDS] if doomed or unfinished else []
         )
         manifests = [e.key for e in entries if e.key.endswith(f"/{MANIFEST}") and e.key.split("/")[1] in doomed]
-        files = [file for name in manifests for file in _files_of(name, self.bucket.read(name) or "")]
+        files = [file for name in manifests for file in files_of(name, self.bucket.read(name) or "")]
         if manifests:
             self.bucket.delete(manifests)
             if any(self.bucket.read(name) is not None for name in manifests):
                 raise Refused(self.where, "deleting in", "denied", "manifests are still there")
         self.bucket.delete(files)
         if unfinished:
-            self.bucket.delete(_without_end([one for one in entries if one.key not in files]))
+            self.bucket.delete(without_end([one for one in entries if one.key not in files]))
         for kind in KINDS:
             for key in doomed:
                 self._mark(kind, key).unlink(missing_ok=True)
@@ -318,7 +317,7 @@ class BucketStore(Store):
                 continue
             try:
                 if self._may_write and self._sent(artifact.kind, key, artifact.path, artifact.manifest):
-                    _date(artifact.path / MANIFEST)
+                    dated_now(artifact.path / MANIFEST)
                     mark.unlink(missing_ok=True)
                     continue
                 if self._may_write:
@@ -376,35 +375,3 @@ class BucketStore(Store):
     def _changed(self, entry: Entry) -> bool:
         """Sessions stay as they were written; baselines do not."""
         return not entry.key.startswith("sessions/") and self._is_new(entry)
-
-
-def _file_key(kind: str, key: str, files: Json, name: str) -> str:
-    """Where a file of an artifact is in the bucket: two makers of one key never write to the same place."""
-    content = hashlib.sha256(json.dumps({n: f["sha256"] for n, f in sorted(files.items())}).encode()).hexdigest()
-    return f"{kind}/{key}/{content[:16]}/{name}"
-
-
-def _date(manifest: Path) -> None:
-    """Give it this machine's time: later than any listing that lacks it, so that `_drop` keeps it."""
-    now = time.time()
-    os.utime(manifest, (now, now))
-
-
-def _files_of(manifest: str, text: str) -> list[str]:
-    """Keys of the files that a manifest in the bucket names."""
-    kind, key, _ = manifest.split("/")
-    try:
-        files = whole_manifest(text)["files"]
-    except ValueError:
-        return []
-    return [_file_key(kind, key, files, name) for name in files]
-
-
-def _without_end(entries: list[Entry]) -> list[str]:
-    """Files older than a day of artifacts that have no manifest."""
-    whole = {entry.key.rsplit("/", 1)[0] for entry in entries if entry.key.endswith(f"/{MANIFEST}")}
-    return [
-        entry.key
-        for entry in entries
-        if "/".join(entry.key.split("/")[:2]) not in whole and entry.modified and time.time() - entry.modified > DAY
-    ]
