@@ -84,6 +84,8 @@ def faults(server: str, wanted: int, folder: Path) -> bool:
     print(f"{sum(met.values()):,} faults in {requests:,} requests ({met}), {time.monotonic() - began:.0f} s")
     print(f"{len(keys)} artifacts made, each by two of {MACHINES} machines: {found.count(None)} missing, ", end="")
     print(f"{len(damaged)} damaged in the bucket, {len(wrong)} wrong on the reader's disk, {len(left)} leases left")
+    for entry in left:
+        print(f"left: {entry.key}: {direct.bucket.read(entry.key)}")
     print(f"longest wait for one artifact: {max(waited):.1f} s (limit {LIMIT:.0f} s a request)")
     for store in (*stores, reader, direct):
         store.bucket.close()

@@ -255,7 +255,7 @@ def _codes(error: BaseException | None) -> set[str]:
             found.add(str(answer.get("Error", {}).get("Code")))
             found.add(str(answer.get("ResponseMetadata", {}).get("HTTPStatusCode")))
         found |= {str(getattr(error, "status", "")), *(kind.__name__ for kind in type(error).__mro__)}
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return found
 
 

@@ -229,7 +229,7 @@ class BucketStore(Store):
     def discard(self, keys: Iterable[str], unfinished: bool = False) -> None:
         """Delete all artifacts with these keys: in the bucket manifests first, then the files that they name.
 
-        `unfinished`: uploads that never became an artifact too, older than a day.
+        `unfinished`: uploads that never became an artifact too, and leases that nobody holds, older than a day.
         """
         doomed = set(keys)
         entries = (
@@ -243,7 +243,8 @@ class BucketStore(Store):
                 raise Refused(self.where, "deleting in", "denied", "manifests are still there")
         self.bucket.delete(files)
         if unfinished:
-            self.bucket.delete(without_end([one for one in entries if one.key not in files]))
+            leases = [one for one in everything if one.key.startswith("leases/")]
+            self.bucket.delete(without_end([one for one in (*entries, *leases) if one.key not in files]))
         for kind in KINDS:
             for key in doomed:
                 self._mark(kind, key).unlink(missing_ok=True)
