@@ -232,9 +232,8 @@ class BucketStore(Store):
         `unfinished`: uploads that never became an artifact too, and leases that nobody holds, older than a day.
         """
         doomed = set(keys)
-        entries = (
-            [one for one in self.bucket.entries() if one.key.split("/")[0] in KINDS] if doomed or unfinished else []
-        )
+        everything = self.bucket.entries() if doomed or unfinished else []
+        entries = [one for one in everything if one.key.split("/")[0] in KINDS]
         manifests = [e.key for e in entries if e.key.endswith(f"/{MANIFEST}") and e.key.split("/")[1] in doomed]
         files = [file for name in manifests for file in files_of(name, self.bucket.read(name) or "")]
         if manifests:

@@ -182,25 +182,29 @@ class _Child:
             start_new_session=True,  # Ctrl-C reaches the session, which finishes what it has begun to send
         )  # fmt: skip
         self.waiting: dict[int, Future[Json | None]] = {}
-        self.lock, self.count = threading.Lock(), 0
+        self.lock, self.count, self.dead = threading.Lock(), 0, False
         threading.Thread(target=self._listen, daemon=True).start()
         atexit.register(self.end)
 
     @property
     def alive(self) -> bool:
-        return self.process.poll() is None
+        return not self.dead and self.process.poll() is None
 
     def ask(self, request: Json) -> Future[Json | None]:
         """Hand it a request."""
         future: Future[Json | None] = Future()
         assert self.process.stdin is not None
         with self.lock:
+            if self.dead:
+                future.set_result(None)
+                return future
             self.count += 1
             self.waiting[self.count] = future
             try:
                 self.process.stdin.write(json.dumps({"id": self.count, **request}) + "\n")
                 self.process.stdin.flush()
             except (OSError, ValueError):
+                self.dead = True
                 self.waiting.pop(self.count, None)
                 future.set_result(None)
         return future
@@ -214,6 +218,7 @@ class _Child:
             if future is not None:
                 future.set_result(reply)
         with self.lock:
+            self.dead = True  # before anybody learns of it and asks the next one
             left, self.waiting = list(self.waiting.values()), {}
         for future in left:
             future.set_result(None)
