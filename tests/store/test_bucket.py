@@ -359,8 +359,9 @@ def test_what_cannot_be_sent_stays_here_and_the_next_session_sends_it(machine, s
 def test_a_child_that_is_killed_is_replaced(machine):
     store = machine(1)
     publish(store)
-    store.bucket.child().process.kill()
-    store.bucket.child().process.wait()
+    child = store.bucket.child()
+    child.process.kill()
+    child.process.wait()
     assert len(store.bucket.entries("checkpoints")) == 3
     asked = store.bucket.ask("listing", do="entries", below="")
     asked.child.process.kill()
