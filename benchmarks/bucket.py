@@ -80,12 +80,10 @@ def faults(server: str, wanted: int, folder: Path) -> bool:
     direct = opened(url, "direct", folder)
     damaged = [key for key in keys if direct.verify("checkpoints", key) is not None]
     wrong = [one.key for one in found if one and (one.path / "model.safetensors").read_bytes() != content(one.key)]
-    left = direct.bucket.entries("leases")
+    held = direct.held()
     print(f"{sum(met.values()):,} faults in {requests:,} requests ({met}), {time.monotonic() - began:.0f} s")
     print(f"{len(keys)} artifacts made, each by two of {MACHINES} machines: {found.count(None)} missing, ", end="")
-    print(f"{len(damaged)} damaged in the bucket, {len(wrong)} wrong on the reader's disk, {len(left)} leases left")
-    for entry in left:
-        print(f"left: {entry.key}: {direct.bucket.read(entry.key)}")
+    print(f"{len(damaged)} damaged in the bucket, {len(wrong)} wrong on the reader's disk, {len(held)} leases held")
     print(f"longest wait for one artifact: {max(waited):.1f} s (limit {LIMIT:.0f} s a request)")
     for store in (*stores, reader, direct):
         store.bucket.close()

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.shared import AsJson, DataRoot, Scale, StoreDir, gib, opened, opened_store, print_json, show
+from harness.cli.shared import AsJson, DataRoot, Made, Scale, StoreDir, gib, opened, opened_store, print_json, show
 from harness.data.reading.files import read_file
 from harness.errors import DataError, HarnessError
 from harness.files import Json, short
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.nearest import nearest, why_missing
-from harness.jobs.hours import Terms, costs, gpu_named
 from harness.session.setup import Setup
 
 
@@ -33,13 +32,14 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Rows, optimizer steps, weights and memory of every variant, and whether its checkpoint is there; hours and cost."""
-    from harness.jobs import estimate
+    from harness.jobs import estimate, hours
 
     if gpu_name is None and (gpus > 1 or price is not None or utilization is not None):
         raise HarnessError(
             "--gpus, --price and --utilization are about GPUs of a kind.", "Name it: --gpu-name 'RTX 4090'."
         )
-    setup = opened(scale, data_root, store, seeds=seeds)
+    # with --gpu-name, evaluations that were made on a GPU count as measured
+    setup = opened(scale, data_root, store, Made(None if gpu_name is None else "0"), seeds=seeds)
     subjects = setup.project.named(recipe) if recipe else setup.project.subjects()
     columns = {
         "id": "variant", "rows": "rows", "training_rows": "training rows", "optimizer_steps": "optimizer steps",
@@ -49,11 +49,10 @@ def plan(
     shown = {"memory_bytes": gib, "cached": lambda there: "there" if there else "missing"}
     if gpu_name is None:
         return show(estimate.plan(setup.results_without_data, subjects), columns, as_json, shown)
-    terms = Terms(gpu_named(gpu_name), gpus, price, utilization)
-    found = costs(setup.results_without_data, subjects, setup.project.suites.values(), terms)
-    show(
-        found.variants, COSTS if price is not None else {k: v for k, v in COSTS.items() if k != "cost"}, as_json, SHOWN
-    )
+    terms = hours.Terms(hours.gpu_named(gpu_name), gpus, price, utilization)
+    found = hours.costs(setup.results_without_data, subjects, setup.project.suites.values(), terms)
+    columns = COSTS if price is not None else {name: title for name, title in COSTS.items() if name != "cost"}
+    show(found.variants, columns, as_json, SHOWN)
     if not as_json:
         print("\n".join(found.lines))
 

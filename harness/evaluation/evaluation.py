@@ -38,7 +38,10 @@ class Checkpoint:
 
     @property
     def path(self) -> Path | None:
-        """The folder of the published weights; None for a base that is measured as it is."""
+        """The checkpoint's folder; None for a base that is measured as it is.
+
+        With a store in a bucket large files are in it once a worker has needed them on this machine.
+        """
         return self.artifact.path if self.artifact else None
 
 

@@ -245,8 +245,10 @@ def _row_tokens(results: StoredResults, planned: PlannedStage) -> float | None:
 def _measuring(
     results: StoredResults, subject: Subject, suites: Sequence[Suite], tokens: dict[str, float], terms: Terms
 ) -> float | None:
-    """Seconds of the suites that ask the model; None where its size is not known."""
-    asked = [suite for suite in suites if suite.needs_model and suite.concerns(subject)]
+    """Seconds of the suites that are still to ask the model; None where its size is not known."""
+    asked = [
+        one for one in suites if one.needs_model and one.concerns(subject) and not _is_measured(results, one, subject)
+    ]
     if not asked:
         return 0.0
     shape = architecture_of(subject)
@@ -255,6 +257,14 @@ def _measuring(
     weights = plan(results, [subject])[0].total_parameters or 0
     total = sum(tokens.get(suite.name, SUITE_TOKENS) for suite in asked)
     return LOADING + terms.seconds(2 * weights * total, "measuring")
+
+
+def _is_measured(results: StoredResults, suite: Suite, subject: Subject) -> bool:
+    """Whether the store holds the evaluation; what depends on data that is not at hand counts as missing."""
+    try:
+        return results.store.holds("evaluations", results.planned(suite, subject).key)
+    except DataError:
+        return False
 
 
 def _suite_tokens(results: StoredResults) -> dict[str, float]:

@@ -76,7 +76,7 @@ def all_of(store: Store) -> list[Baseline]:
 def blessed_by_anyone(store: Store) -> set[str]:
     """Keys of all evaluations that a baseline of some project holds."""
     found: set[str] = set()
-    for path in (store.shared("baselines")).rglob("*.json"):
+    for path in store.shared("baselines").rglob("*.json"):
         suites = json.loads(path.read_text())["evaluations"].values()
         found |= {key for keys in suites for key in keys.values()}
     return found

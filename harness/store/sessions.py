@@ -68,7 +68,7 @@ def _used(sessions: Iterable[SessionRows]) -> set[str]:
 
 
 def _all(store: Store) -> list[SessionRows]:
-    found = [json.loads(path.read_text()) for path in sorted((store.shared("sessions")).glob("*.json"))]
+    found = [json.loads(path.read_text()) for path in sorted(store.shared("sessions").glob("*.json"))]
     return [SessionRows(**{"measured": [], **session}) for session in found]
 
 

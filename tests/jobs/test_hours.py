@@ -73,6 +73,16 @@ def test_the_matrix_has_a_makespan_and_a_price(setup):
     assert {row["published"] for row in one.variants} == {None, "2 to 3 h on an RTX 4090", "4 to 5 h on an RTX 4090"}
 
 
+def test_what_is_measured_already_is_not_counted(tmp_path):
+    store = Store(tmp_path)
+    setup = open_setup(ROOT, store, Options("full", train=False))
+    before = of(setup, Terms(gpu_named("H100")), "base").variants[0]
+    subject = setup.project.named("base-3b")[0]
+    publish(store, setup.results_without_data.planned(setup.project.suites["tone"], subject).key, kind="evaluations")
+    after = of(setup, Terms(gpu_named("H100")), "base").variants[0]
+    assert (before["id"], after["measuring_hours"] < before["measuring_hours"]) == ("base-3b", True)
+
+
 def test_what_is_not_known_beforehand_is_named_and_not_counted(setup):
     found = of(setup, Terms(gpu_named("H100")), "staged_260207")
     assert found.unknown == ["staged_260207-full"]

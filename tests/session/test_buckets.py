@@ -37,8 +37,6 @@ def test_what_one_machine_made_is_judged_on_another_without_training(on_machine,
     first = outcome(said)
     judging, said = run_session(project, *on_machine(2, "-k", "plain or other", "--no-train"))
     assert (judging, outcome(said)) == (status, first)
-    weights = [p for p in (tmp_path / "machine-2").rglob("*.safetensors") if p.stat().st_size > 2**20]
-    assert weights == []
     assert "torch" not in (project / "loaded.txt").read_text()
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -16,6 +18,7 @@ from harness.store.bucket import leases
 from harness.store.bucket.store import BucketStore
 from harness.store.bucket.transfers import Refused, Transfers
 from harness.store.sessions import SessionRows, read_sessions, write_session
+from tests.projects import environment
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 
@@ -302,7 +305,9 @@ def test_the_lease_of_an_owner_that_died_is_taken_over_by_one_of_those_who_wait(
         thread.join(60)
     assert most == [1, 1, 1]
     assert time.monotonic() - began > 3
-    assert dead.bucket.entries("leases") == []
+    assert leases.holders(dead.bucket) == []
+    [last] = dead.bucket.entries("leases")
+    assert (last.key, dead.bucket.read(last.key)) == (f"leases/{KEY}/4.json", leases.FREE)
 
 
 def test_waiting_for_a_lease_ends_when_the_session_stops(machine, short_leases):
@@ -315,10 +320,14 @@ def test_waiting_for_a_lease_ends_when_the_session_stops(machine, short_leases):
         raise AssertionError("it was not waited for")
 
 
-def test_a_lease_has_a_number_of_seconds(monkeypatch):
+def test_a_lease_has_a_number_of_seconds(monkeypatch, tmp_path):
     monkeypatch.setenv("HARNESS_LEASE_SECONDS", "soon")
-    with pytest.raises(StoreError, match="HARNESS_LEASE_SECONDS=soon"):
-        leases._lease_seconds()
+    command = [sys.executable, "-m", "harness", "store", "ls", "--store", f"file://{tmp_path}/store"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        ["StoreError: HARNESS_LEASE_SECONDS=soon: it has to be a number of seconds, at least 1."],
+    )
 
 
 # ---- faults -------------------------------------------------------------------------------------------
@@ -341,7 +350,8 @@ def test_a_store_behind_a_broken_network_loses_and_damages_nothing(machine, s3_s
         assert (here / "model.safetensors").read_bytes() == (there / "model.safetensors").read_bytes()
     direct = machine(3, endpoint=s3_server)
     assert [direct.verify("checkpoints", key) for key in keys] == [None] * len(keys)
-    assert direct.bucket.entries("leases") == []
+    assert direct.held() == []
+    assert {direct.bucket.read(entry.key) for entry in direct.bucket.entries("leases")} == {leases.FREE}
 
 
 def test_what_cannot_be_sent_stays_here_and_the_next_session_sends_it(machine, s3_server):

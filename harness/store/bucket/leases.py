@@ -4,6 +4,9 @@ A lease is the file `leases/KEY/N.json`. Its owner writes it anew every few seco
 of its own; when it has not changed for `LEASE` seconds, its owner is taken to be dead, and the one that creates
 N + 1 first is the next owner. So no two clocks need agree.
 
+The newest file stays when a lease is given back, marked as free. So numbers only rise, and a request to delete an
+earlier file that is repeated, because its answer was lost, never meets the file of the next owner.
+
 A lease only saves work. An owner that was cut off and comes back makes the same artifact a second time, and of two the
 first that is published stays (see harness/store/bucket/store.py).
 """
@@ -21,22 +24,17 @@ from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from harness.errors import StoreError
-from harness.store.bucket.transfers import Transfers
+from harness.store.bucket.transfers import Entry, Transfers
 from harness.store.locks import Holder
 
-LEASE = float(
-    os.environ.get("HARNESS_LEASE_SECONDS", "60")
-)  # without a sign of life, then the owner is taken to be dead
-BEATS = 4  # signs of life within that time
+LEASE_VARIABLE = "HARNESS_LEASE_SECONDS"
+BEATS = 4  # signs of life within a lease's time
 LOOKS = 12  # looks within that time, of one who waits
 FOLDER = "leases"
+FREE = json.dumps({"free": True})  # what is written over a lease that is given back
 
 
-LEASE_VARIABLE = "HARNESS_LEASE_SECONDS"
-FREE = json.dumps({"free": True})  # in place of a lease that was given back, where it may not be deleted
-
-
-def _lease_seconds() -> float:
+def lease_seconds() -> float:
     """Seconds without a sign of life, after which an owner is taken to be dead."""
     said = os.environ.get(LEASE_VARIABLE, "60")
     if not re.fullmatch(r"\d+(\.\d+)?", said) or float(said) < 1:
@@ -44,7 +42,7 @@ def _lease_seconds() -> float:
     return float(said)
 
 
-LEASE = _lease_seconds()
+LEASE = lease_seconds()
 
 
 @contextmanager
@@ -94,7 +92,7 @@ class _Lease:
                 if self._created(newest + 1, newest, seen):
                     return
             holder = _holder(self.key, text)
-            if waiting and text and not told:
+            if waiting and text not in ("", FREE) and not told:
                 waiting(str(holder or "another machine"))
                 told = True
             if stopped and stopped():
@@ -122,9 +120,9 @@ class _Lease:
 
     def give_back(self) -> None:
         """Let the next one in."""
-        mine = [entry.key for entry in self.bucket.entries(f"{FOLDER}/{self.key}") if _number(entry.key) <= self.number]
-        self.bucket.write(self._file(self.number), FREE)  # deleting may be forbidden, without a word of it
-        self.bucket.delete(mine)
+        self.bucket.write(self._file(self.number), FREE)
+        there = [entry.key for entry in self.bucket.entries(f"{FOLDER}/{self.key}")]
+        self.bucket.delete([key for key in there if _number(key) < self.number])
 
     def _newest(self) -> int:
         return max((_number(entry.key) for entry in self.bucket.entries(f"{FOLDER}/{self.key}")), default=0)
@@ -139,13 +137,14 @@ class _Lease:
 
 def holders(bucket: Transfers) -> list[Holder]:
     """Who holds leases now. One without a sign of life for three leases' time is left out, by the owner's clock."""
-    newest: dict[str, int] = {}
+    newest: dict[str, Entry] = {}
     for entry in bucket.entries(FOLDER):
         key = entry.key.split("/")[1]
-        newest[key] = max(newest.get(key, 0), _number(entry.key))
+        if key not in newest or _number(entry.key) > _number(newest[key].key):
+            newest[key] = entry
     found = []
-    for key, number in sorted(newest.items()):
-        text = bucket.read(f"{FOLDER}/{key}/{number}.json") or ""
+    for key, entry in sorted(newest.items()):
+        text = (bucket.read(entry.key) or "") if entry.bytes != len(FREE) else ""
         holder = _holder(key, text)
         if holder and time.time() - float(json.loads(text).get("at", 0)) < 3 * LEASE:
             found.append(holder)

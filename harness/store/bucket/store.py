@@ -316,19 +316,22 @@ class BucketStore(Store):
             if artifact is None:  # another session is about to place it
                 continue
             try:
-                if self._may_write and self._sent(artifact.kind, key, artifact.path, artifact.manifest):
-                    dated_now(artifact.path / MANIFEST)
+                if self._may_write and self._was_sent(artifact):
                     mark.unlink(missing_ok=True)
                     continue
-                if self._may_write:
-                    self._take_theirs(artifact.kind, key, artifact.manifest)
-                    mark.unlink(missing_ok=True)
-                    continue
-            except Refused as error:
-                self._may_write &= error.kind != "denied"
+            except Refused:  # what may not be written, or cannot be now, is not tried again in this session
+                self._may_write = False
             except OSError:
                 pass  # a file of it is lost: `get` says which
             self.unsent.append(artifact.name)
+
+    def _was_sent(self, artifact: Artifact) -> bool:
+        """Send an artifact of the cache, or take the one that another machine published meanwhile."""
+        if self._sent(artifact.kind, artifact.key, artifact.path, artifact.manifest):
+            dated_now(artifact.path / MANIFEST)
+        else:
+            self._take_theirs(artifact.kind, artifact.key, artifact.manifest)
+        return True
 
     def _drop(self, kind: Kind, listed: set[str], asked_at: float) -> None:
         """Remove from the cache what is no longer in the bucket, unless it was made since it was listed."""
@@ -350,6 +353,7 @@ class BucketStore(Store):
                 continue
             if not here.exists() or here.read_text() != text:
                 super().discard([here.parent.name])
+                self._mark(kind, here.parent.name).unlink(missing_ok=True)
                 self._keep_manifest(kind, here.parent.name, text)
             self.digests.learn(f"version:{entry.key}", entry.version)
 

@@ -85,8 +85,7 @@ class Transfers:
             self.ask(f"sending {file.name} to", file.stat().st_size, do="send", key=key, file=str(file))
             for key, file in files.items()
         ]
-        for one in asked:
-            one.result()
+        _all_ended(asked)
 
     def fetch(self, files: dict[str, tuple[Path, str, int]]) -> None:
         """Copy the files with these keys to this machine: key -> path, SHA-256, bytes."""
@@ -94,8 +93,7 @@ class Transfers:
             self.ask(f"fetching {path.name} from", size, do="fetch", key=key, file=str(path), digest=digest)
             for key, (path, digest, size) in files.items()
         ]
-        for one in asked:
-            one.result()
+        _all_ended(asked)
 
     def digest(self, key: str, size: int) -> str | None:
         """SHA-256 of the bytes as they are in the bucket now; None where there is no such file."""
@@ -169,6 +167,18 @@ class Request:
 
     def _refused(self, kind: str, words: str) -> Refused:
         return Refused(self.transfers.url, self.doing, kind, words)
+
+
+def _all_ended(requests: list[Request]) -> None:
+    """Wait for all, so that none is under way any more; then raise the first error."""
+    refused = []
+    for one in requests:
+        try:
+            one.result()
+        except Refused as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
 
 
 class _Child:
