@@ -96,7 +96,7 @@ LINES = "".join(f"{json.dumps(row)}\n" for row in PASSAGES).encode()
         ("rows.jsonl.txt", LINES),
         ("rows", b"\n" + LINES),
         ("rows.json", LINES),
-        ("rows.jsonl.gz", gzip.compress(LINES)),
+        ("rows.jsonl.gz", gzip.compress(LINES, mtime=0)),
         ("rows.bz2", bz2.compress(LINES)),
         ("rows.jsonl.zst", bytes(pyarrow.compress(LINES, "zstd", asbytes=True))),
     ],
@@ -164,7 +164,7 @@ def test_csv_is_a_table_of_texts(tmp_path):
         ("rows.txt", b"%PDF-1.7", "rows.txt is a PDF; rows are read from"),
         ("rows.txt", b"one\0two", "rows.txt: holds a NUL byte, so it is no text."),
         ("rows.parquet", b"PAR1", "rows.parquet cannot be read as Parquet: "),
-        ("rows.jsonl.gz", gzip.compress(LINES)[:-12], "{folder}/rows.jsonl.gz cannot be read: "),
+        ("rows.jsonl.gz", gzip.compress(LINES, mtime=0)[:-12], "{folder}/rows.jsonl.gz cannot be read: "),
     ],
 )
 def test_what_holds_no_rows_is_named(tmp_path, name, content, told):
