@@ -64,7 +64,8 @@ def visible_to_worker(device: str) -> str:
 
 
 def device_inside(device: str) -> str:
-    """The device's name within its worker, which sees no other."""
+    """The device's name within its worker, which sees no other: cuda:0 of `cuda:2` here or of slot `cuda@2` elsewhere."""
+    device, _, _ = device.partition("@")
     return "cuda:0" if device.startswith("cuda") else device
 
 

@@ -32,7 +32,7 @@ def _bars(running: Callable[[], list[Job]], done: Callable[[], bool], stream: Te
             for job in jobs:
                 progress = job.progress()
                 if job not in tasks:
-                    tasks[job] = bars.add_task(f"{job.name} on {job.device}", words="")
+                    tasks[job] = bars.add_task(f"{job.name} on {job.place}", words="")
                 bars.update(tasks[job], completed=progress.done, total=progress.total or None, words=progress.words)  # type: ignore[arg-type]
             for job in [job for job in tasks if job not in jobs]:
                 bars.remove_task(tasks.pop(job))  # type: ignore[arg-type]
@@ -48,7 +48,7 @@ def _lines(running: Callable[[], list[Job]], done: Callable[[], bool], stream: T
             for job in running():
                 progress = job.progress()
                 share = f"{progress.done}/{progress.total} " if progress.total else ""
-                stream.write(("" if begun else "\n") + f"  {job.name} on {job.device}: {share}{progress.words}\n")
+                stream.write(("" if begun else "\n") + f"  {job.name} on {job.place}: {share}{progress.words}\n")
                 begun = True
             stream.flush()
         time.sleep(0.05)

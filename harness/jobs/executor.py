@@ -1,4 +1,4 @@
-"""Runs jobs: in local processes here; a cluster can stand behind the same two methods."""
+"""Runs jobs: a thread for each, which waits for its worker. Where that worker is, only the places know."""
 
 from __future__ import annotations
 
@@ -7,31 +7,40 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from harness.errors import WorkerFailed
+from harness.jobs.events import Listener, Note
 from harness.jobs.job import Job, Progress, parent_failed
-from harness.jobs.leases import Leases
+from harness.jobs.process import DeviceLost, NoPlaceYet
+
+LOSSES = 5  # of its device, after which a job has failed: it may be what takes the machines down
 
 
-class Executor(Protocol):
-    """What a session asks of whoever runs its jobs."""
+class Places(Protocol):
+    """Where jobs run: the devices of this machine (`Leases`), or slots on a cluster."""
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        """Start the jobs and return at once."""
+    def take(self, device: str, who: str, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> str:
+        """Have the device to this session, and return where it is, for people. `waiting` is called with the reason.
 
-    def stop(self) -> None:
-        """Ask running jobs to end in a resumable state, start no others, and wait for them."""
+        Raises NoPlaceYet where it cannot be had now, so that another device may be tried.
+        """
+
+    def give_back(self) -> None:
+        """Let others have all devices."""
 
 
-class LocalExecutor:
+class Executor:
     """A free device goes to the most urgent job that can begin; a thread waits for that job's worker process.
 
     Of equal ones the first given goes first. Nothing else decides the order: what becomes possible when a job ends is
-    weighed before its device is given away.
+    weighed before its device is given away. A job whose device is lost begins again on another, from its saved state.
     """
 
-    def __init__(self, devices: Sequence[str], stop_workers: Callable[[], None], leases: Leases) -> None:
-        self.free, self.waiting = list(devices), list[Job]()
+    def __init__(
+        self, devices: Sequence[str], stop_workers: Callable[[], None], places: Places, report: Listener | None = None
+    ) -> None:
+        self.free, self.waiting, self.report = list(devices), list[Job](), report
         self.threads: list[threading.Thread] = []
-        self.leases = leases
+        self.places = places
         self.stop_workers, self.stopping = stop_workers, False
         self.lock = threading.Lock()
 
@@ -73,27 +82,58 @@ class LocalExecutor:
         return False
 
     def _run(self, job: Job, device: str) -> None:
-        job.device, started = device, time.monotonic()
+        job.device, job.place, started = device, device, time.monotonic()
+        again = False
         try:
-            self._take(job, device)
+            if job.asks == "model":
+                job.place = self._take(job, device)
             job.run(job, device)
+        except NoPlaceYet:
+            again = True
+        except DeviceLost as lost:
+            again = self._may_begin_again(job, lost)
         except BaseException as error:
             job.error = error
-        job.seconds = time.monotonic() - started
+        job.seconds += time.monotonic() - started
         with self.lock:
-            self.free.append(device)
-            job.ended.set()
-            self._begin()
+            self._leave(job, device, again)
 
-    def _take(self, job: Job, device: str) -> None:
-        """Have the device to this session; meanwhile the job's progress says who has it."""
+    def _may_begin_again(self, job: Job, lost: DeviceLost) -> bool:
+        """Whether a job whose device is gone goes on elsewhere; else it has its error."""
+        job.losses.append(str(lost))
+        if len(job.losses) < LOSSES:
+            if self.report is not None:
+                self.report(Note(f"{job.name}: its machine was lost, {lost}; it went on elsewhere from its last saved state"))
+            return True
+        told = "; ".join(dict.fromkeys(job.losses))
+        job.error = WorkerFailed(
+            f"{job.name} lost its machine {len(job.losses)} times: {told}.",
+            "It may take more memory than the machines have (`ray logs`, `dmesg`); run again: it goes on from its last saved state.",
+        )
+        return False
+
+    def _leave(self, job: Job, device: str, again: bool) -> None:
+        """Give the device to the next, the lost one last; the job has ended, or waits again. The lock is held."""
+        if again:
+            self.free.append(device)
+            self.waiting.append(job)
+            job.device = None
+        else:
+            self.free.insert(0, device)
+            job.ended.set()
+        self._begin()
+
+    def _take(self, job: Job, device: str) -> str:
+        """Have the device to this session; meanwhile the job's progress says what it waits for."""
         progress = job.progress
 
-        def waiting(holder: str) -> None:
-            job.progress = lambda: Progress(words=f"waiting for the GPU, which {holder} uses")
+        def waiting(why: str) -> None:
+            job.progress = lambda: Progress(words=f"waiting for {why}")
 
-        self.leases.take(device, job.name, waiting, lambda: self.stopping)
-        job.progress = progress
+        try:
+            return self.places.take(device, job.name, waiting, lambda: self.stopping)
+        finally:
+            job.progress = progress
 
 
 def _can_begin(job: Job) -> bool:

@@ -42,6 +42,8 @@ class Job:
     threads: int = field(default_factory=threads)  # of its worker, where that computes on the CPU
     asks: Literal["model", "server", "nothing"] = "model"  # nothing: it scores answers that are stored
     device: str | None = None  # while running
+    place: str = ""  # where that is, for people
+    losses: list[str] = field(default_factory=list)  # of its device, each with the machine's name
     error: BaseException | None = None
     seconds: float = 0.0
     ended: threading.Event = field(default_factory=threading.Event)

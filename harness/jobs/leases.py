@@ -24,15 +24,19 @@ class Leases:
         self.held: set[str] = set()
         self._stack = ExitStack()
 
-    def take(self, device: str, who: str, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> None:
+    def take(self, device: str, who: str, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> str:
         """Wait until the GPU is this session's; at once where it is already, and for the CPU, which sessions share.
 
         To be called before any other lock is taken: whoever waits here then keeps nobody waiting.
         """
-        if not device.startswith("cuda") or device in self.held:
-            return
-        self._stack.enter_context(disk_lock(self.folder, identity(device), who, waiting, stopped))
-        self.held.add(device)
+        if device.startswith("cuda") and device not in self.held:
+
+            def held_by(holder: str) -> None:
+                waiting(f"the GPU, which {holder} uses")
+
+            self._stack.enter_context(disk_lock(self.folder, identity(device), who, held_by, stopped))
+            self.held.add(device)
+        return device
 
     def give_back(self) -> None:
         """Let other sessions have them."""

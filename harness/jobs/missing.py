@@ -71,15 +71,15 @@ def missing_jobs(wanted: Wanted, context: JobContext, suites: Sequence[Suite]) -
     return _Graph(wanted, context, suites).made()
 
 
-def check_installed(jobs: Iterable[Job]) -> None:
-    """HarnessError where what the jobs need is not installed."""
+def check_installed(jobs: Iterable[Job], here: bool = True) -> None:
+    """HarnessError where what the jobs need is not installed; models are trained and asked `here` or elsewhere."""
     jobs = list(jobs)
     if find_spec("openai") is None and any(job.asks == "server" for job in jobs):
         raise HarnessError(
             "to measure a server's model, openai must be installed.",
             "Install the harness with its extra `endpoint`: pip install 'PATH[endpoint]', PATH being its folder or wheel.",
         )
-    if not any(job.asks == "model" for job in jobs):
+    if not here or not any(job.asks == "model" for job in jobs):
         return
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from harness.jobs.process import FolderRequest, WarmWorker, Worker
+from harness.jobs.process import WarmWorker, Worker
 
 MODEL_WORKER, ENDPOINT_WORKER = "harness.models", "harness.models.endpoint"
 
@@ -25,7 +25,7 @@ class WorkerPool:
             self.let_go(device)
         return self._known(Worker(module, folder, device, name))
 
-    def ask_model(self, folder: Path, device: str, name: str) -> FolderRequest:
+    def ask_model(self, folder: Path, device: str, name: str) -> Worker:
         """Have a model worker of the device answer the folder's request; it stays warm for the next checkpoint."""
         with self._hiring:
             idle = [worker for worker in self._warm if worker.device == device and worker.idle]

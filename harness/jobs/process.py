@@ -25,6 +25,14 @@ LAST_LINES = 12  # of a worker's log, shown when it fails
 FULL = 2**20  # free bytes; with less, a failed worker is taken to have filled the disk
 
 
+class DeviceLost(Exception):
+    """The machine on which a worker ran is gone. The job begins again on another, from the last saved state."""
+
+
+class NoPlaceYet(Exception):
+    """A device cannot be had at present; the job waits, or takes another."""
+
+
 class Worker:
     """A child process `python -m MODULE FOLDER` on one device; its output goes to FOLDER/worker.log."""
 
@@ -33,9 +41,13 @@ class Worker:
         (folder / ERROR).unlink(missing_ok=True)
         self.process = _started([module, str(folder)], device, folder / "worker.log")
 
+    def status_now(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self.process.poll()
+
     def running(self) -> bool:
-        """Whether the process is alive."""
-        return self.process.poll() is None
+        """Whether the exit status is still to come."""
+        return self.status_now() is None
 
     def stop(self) -> None:
         """Ask it to leave a resumable state and end."""
@@ -44,9 +56,10 @@ class Worker:
 
     def wait(self) -> None:
         """Wait for its end; raise the error it left behind, or WorkerFailed with its last log lines."""
-        self._ended_with(self.process.wait())
+        self.ended_with(self.process.wait())
 
-    def _ended_with(self, status: int) -> None:
+    def ended_with(self, status: int) -> None:
+        """Raise the error that the exit status and what is in the folder tell of, if any."""
         if status == 0:
             return
         left = self.folder / ERROR
@@ -108,21 +121,21 @@ class FolderRequest(Worker):
         (folder / "worker.log").touch()
         self.status: int | None = None
 
-    def running(self) -> bool:
-        """Whether the answer is still to come."""
+    def status_now(self) -> int | None:
+        """The exit status for this folder, None while the answer is still to come."""
         ended = self.folder / ENDED
         if self.status is None and ended.exists():
             self.status = int(json.loads(ended.read_text()))
         if self.status is None:
             self.status = self.process.poll()
-        return self.status is None
+        return self.status
 
     def wait(self) -> None:
         """Wait for the answer; raise the error it left behind, or WorkerFailed with its last log lines."""
         while self.running():
             time.sleep(0.02)
         assert self.status is not None
-        self._ended_with(self.status)
+        self.ended_with(self.status)
 
 
 def become(*command: str, **environment: str) -> NoReturn:

@@ -79,7 +79,7 @@ class TrainingJob:
                     self._write_task(folder, job, device)
             if not (folder / RECORD).exists():
                 self._fetch(job)
-                if device == "cpu" and _computes_slowly(planned):
+                if device_inside(device) == "cpu" and _computes_slowly(planned):
                     context.report(Note(f"{planned.name}: {SLOWLY}"))
                 bring_weights(receive(folder / TASK).base, store)
                 context.pool.run(WORKER, folder, device, planned.name).wait()

@@ -50,6 +50,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--exact", action="store_true", help="on a GPU: measure in float32, in batches that free memory does not change"
     )
     group.addoption("--limit", type=int, metavar="N", help="ask the first N samples of each suite, drawn by digest")
+    group.addoption(
+        "--executor", metavar="local|ray|ray://HOST:PORT",
+        help="where jobs run: this machine, or a Ray cluster (default: local)",
+    )  # fmt: skip
     group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
 
 

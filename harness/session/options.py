@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from harness.jobs.devices import parse
 from harness.project.command_line import split_tasks
 from harness.session.settings import Settings
 
-REPEATED = ("--gpu", "--exact", "--data-root", "--store", "--results", "--limit", "--tasks", "--endpoint", "--model")
+REPEATED = ("--gpu", "--executor", "--exact", "--data-root", "--store", "--results", "--limit", "--tasks", "--endpoint", "--model")
 TRACKERS = ("wandb", "tensorboard", "mlflow")
 
 
@@ -41,6 +42,7 @@ class Options:
     limit: int | None = None
     exact: bool = False
     endpoint: str | None = None
+    executor: str = "local"  # or ray, or the address of a Ray cluster
     typed: str = ""  # those that a suggested command repeats: " --gpu 0 --store /data/store"
 
 
@@ -50,6 +52,7 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
     Raises the error of the first that is wrong.
     """
     gpu, scale, track = (given(name) for name in ("--gpu", "--scale", "--track"))
+    executor = checked_executor(given("--executor") or "local")
     if given("--endpoint") and not any(model.startswith("openai:") for model in given("--model")):
         raise HarnessError(f"--endpoint {given('--endpoint')}: no model of it is named.", "Add --model openai:NAME.")
     if given("--seeds") < 1:
@@ -60,7 +63,8 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
         raise HarnessError(f"--track {track}: {track} is not installed.", f"pip install {track}")
     return Options(
         scale=checked_scale(scale or settings.scale or ("full" if gpu is not None else "mini")),
-        devices=tuple(parse(gpu, use=not given("--no-train"))),
+        devices=tuple(parse(gpu, use=executor == "local" and not given("--no-train"))),
+        executor=executor,
         data_root=checked_data_root(given("--data-root")) or settings.data_root,
         skip_bad_rows=given("--skip-bad-rows"),
         train=not given("--no-train"),
@@ -108,6 +112,20 @@ def checked_limit(limit: int | None, baseline: str | None, adaptive: bool) -> in
             f"--limit {limit} --adaptive: both say how many samples are asked.", "Leave out one of the two."
         )
     return limit
+
+
+def checked_executor(given: str) -> str:
+    """The executor; HarnessError where there is none of that name, or what it needs is not installed."""
+    if given == "local":
+        return given
+    if given != "ray" and not re.fullmatch(r"ray://[^/\s:]+(:\d+)?", given):
+        raise HarnessError(f"--executor {given}: there is none of that name.", "Choose local, ray, or ray://HOST:10001.")
+    if find_spec("ray") is None:
+        raise HarnessError(
+            f"--executor {given}: Ray is not installed.",
+            "Install the harness with its extra `ray`: pip install 'PATH[ray]', PATH being its folder or wheel.",
+        )
+    return given
 
 
 def checked_scale(scale: str) -> Scale:

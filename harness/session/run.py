@@ -22,11 +22,13 @@ from harness.jobs.context import JobContext, note_left_out
 from harness.jobs.devices import slots, threads_each
 from harness.jobs.display import show
 from harness.jobs.events import Event, Measured, MeasuringFailed, Note, StoppedEarly, Trained
-from harness.jobs.executor import Executor, LocalExecutor
+from harness.jobs.executor import Executor, Places
 from harness.jobs.job import Job, run_side_by_side
 from harness.jobs.leases import Leases
 from harness.jobs.missing import Jobs, Wanted, check_installed, missing_jobs
 from harness.jobs.pool import WorkerPool
+from harness.jobs.ray.cluster import Cluster
+from harness.jobs.ray.pool import RayPool
 from harness.recipe import Subject
 from harness.session.selection import Selection
 from harness.session.setup import Setup
@@ -74,7 +76,14 @@ class Run:
         rule = StoppingRules(self.gates, self.keys) if options.adaptive else None
         self.results = StoredResults(setup.store, self.keys, rule, judging_only=not options.train, typed=options.typed)
         self.judge = Judge(self.gates, self.results)
-        self.pool, self.jobs, self.leases = WorkerPool(), Jobs(), Leases()
+        self.pool, self.jobs = WorkerPool(), Jobs()
+        self.places: Places = Leases()
+        self.cluster: Cluster | None = None
+        if options.executor != "local":
+            on_gpus = options.devices != ("cpu",)
+            narrow = self.keys.arithmetic.dtype == "bfloat16"
+            self.cluster = Cluster(options.executor, setup.store.root, on_gpus, narrow)
+            self.pool, self.places = RayPool(self.cluster.slot, setup.store.root), self.cluster
         self.rows = SuiteRows(setup.keys.access, partial(note_left_out, setup.store.root, self.log.add))
         self.coming: set[str] = set()  # keys of the evaluations that the session will have made
         self._executor: Executor | None = None
@@ -144,20 +153,28 @@ class Run:
         jobs = self.jobs.in_order
         if not jobs:
             return
-        check_installed(jobs)
+        check_installed(jobs, here=self.cluster is None)
+        devices = self._devices(jobs)
         self.jobs.discard(self.setup.store)
-        devices = self.setup.options.devices
-        for job in jobs:
-            job.threads = threads_each(devices, run_side_by_side(jobs))
-        self._executor = LocalExecutor(slots(devices), self.pool.stop, self.leases)
+        self._executor = Executor(devices, self.pool.stop, self.places, self.log.add)
         self._executor.start(jobs)
+
+    def _devices(self, jobs: list[Job]) -> list[str]:
+        """The devices that jobs are given, this machine's or the cluster's; each job learns its number of threads."""
+        given = self.setup.options.devices
+        if self.cluster is not None:
+            self.cluster.join(at_most=len(jobs))
+        each = threads_each(given, run_side_by_side(jobs)) if self.cluster is None else self.cluster.threads
+        for job in jobs:
+            job.threads = each
+        return slots(given) if self.cluster is None else self.cluster.devices
 
     def stop(self) -> None:
         """End all workers; what they leave behind, the next session resumes."""
         if self._executor:
             self._executor.stop()
         self.pool.let_go()
-        self.leases.give_back()
+        self.places.give_back()
         self.setup.store.digests.remember()
 
     def show_until(self, done: Callable[[], bool], stream: TextIO) -> None:

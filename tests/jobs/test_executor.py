@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from harness.errors import StoreError, WorkerFailed
-from harness.jobs.executor import LocalExecutor
+from harness.jobs.executor import Executor
 from harness.jobs.job import Job
 from harness.jobs.leases import Leases
 
@@ -44,11 +44,11 @@ def fail(error):
 def run(jobs, devices=("cpu",)):
     """Start the jobs and wait until all have ended."""
     with tempfile.TemporaryDirectory() as folder:
-        executor = LocalExecutor(devices, lambda: None, Leases(Path(folder)))
+        executor = Executor(devices, lambda: None, Leases(Path(folder)))
         executor.start(jobs)
         for job in jobs:
             assert job.ended.wait(SOON), job.name
-        executor.leases.give_back()
+        executor.places.give_back()
     return executor
 
 
@@ -122,7 +122,7 @@ def test_no_two_jobs_share_a_device():
 def test_of_those_that_wait_checkpoints_get_a_device_before_measurements():
     course, busy = Course(), threading.Event()
     first = course.job("first", work=lambda: busy.wait(SOON))
-    executor = LocalExecutor(["cpu"], lambda: None, Leases())
+    executor = Executor(["cpu"], lambda: None, Leases())
     executor.start([first])
     wait_until(lambda: course.order == ["first"])
     rest = [course.job("measure", "measure"), course.job("measure more", "measure"), course.job("train")]
@@ -157,7 +157,7 @@ def test_a_stopped_session_asks_its_workers_to_end_and_starts_nothing_more():
     running = course.job("running", work=lambda: asked.wait(SOON))
     waiting = course.job("waiting")
     child = course.job("child", "measure", needs=[waiting])
-    executor = LocalExecutor(["cpu"], asked.set, Leases())
+    executor = Executor(["cpu"], asked.set, Leases())
     executor.start([running])
     wait_until(lambda: course.order == ["running"])
     executor.start([waiting, child])

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from harness.errors import StoreError
-from harness.jobs.executor import LocalExecutor
+from harness.jobs.executor import Executor
 from harness.jobs.job import Job
 from harness.jobs.leases import Leases, identity
 from tests.projects import environment
@@ -51,8 +51,8 @@ def test_a_gpu_that_another_session_uses_is_waited_for(other, tmp_path):
     leases.take("cpu", "mine", look, lambda: False)
     assert told == []
     leases.take("cuda:0", "mine", look, lambda: False)
-    assert told == [f"their job (process {other.pid} on {_host()})"]
-    executor = LocalExecutor(["cuda:0"], lambda: None, leases)
+    assert told == [f"the GPU, which their job (process {other.pid} on {_host()}) uses"]
+    executor = Executor(["cuda:0"], lambda: None, leases)
     executor.start([job])
     assert ended.wait(SOON), "what is held already is not waited for"
     leases.give_back()
@@ -61,7 +61,7 @@ def test_a_gpu_that_another_session_uses_is_waited_for(other, tmp_path):
 
 
 def test_a_job_that_waits_for_a_gpu_says_for_whom_and_stops_when_asked(other, tmp_path):
-    executor = LocalExecutor(["cuda:0"], lambda: None, Leases(tmp_path / "gpus"))
+    executor = Executor(["cuda:0"], lambda: None, Leases(tmp_path / "gpus"))
     job = Job("mine", "mine", "train", lambda job, device: None)
     executor.start([job])
     for _ in range(200):
