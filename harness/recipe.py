@@ -272,9 +272,8 @@ class Variant:
     stages: tuple[Stage, ...] | None = field(default=None, kw_only=True)  # in place of the recipe's
     seed: int = field(default=0, kw_only=True)
     save_steps: int | None = field(default=None, kw_only=True)  # default: five times in a training
-    published: str = field(
-        default="", kw_only=True
-    )  # how long its training took, as published: `harness plan` shows it
+    gpus: int = field(default=1, kw_only=True)  # that train it together, if so many are at hand; results stay the same
+    published: str = field(default="", kw_only=True)  # how long its training took, as published, for `harness plan`
 
     def __post_init__(self) -> None:
         if isinstance(self.base, Recipe):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from itertools import takewhile
 
 from harness.environment import threads, visible_gpu
@@ -58,9 +59,22 @@ def _is_listed(name: str, whole: int, listed: str) -> bool:
     return int(name) < whole if name.isdecimal() else name.startswith(("GPU-", "MIG-")) and f"UUID: {name}" in listed
 
 
+def together(devices: Sequence[str]) -> str:
+    """Several devices of one job as one name: cuda:0 and cuda:2 -> cuda:0,2."""
+    mark = "@" if "@" in devices[0] else ":"
+    return devices[0] + "".join(f",{device.partition(mark)[2]}" for device in devices[1:])
+
+
+def apart(device: str) -> list[str]:
+    """The devices in such a name."""
+    mark = "@" if "@" in device else ":"
+    kind, _, numbers = device.partition(mark)
+    return [f"{kind}{mark}{number}" for number in numbers.split(",")] if numbers else [device]
+
+
 def visible_to_worker(device: str) -> str:
-    """What CUDA_VISIBLE_DEVICES must be, so that a worker sees its one device as cuda:0."""
-    return visible_gpu(device) if device.startswith("cuda") else ""
+    """What CUDA_VISIBLE_DEVICES must be, so that a worker sees its one device as cuda:0, the next as cuda:1."""
+    return ",".join(visible_gpu(one) for one in apart(device)) if device.startswith("cuda") else ""
 
 
 def device_inside(device: str) -> str:

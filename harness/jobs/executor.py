@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from harness.errors import WorkerFailed
+from harness.jobs.devices import apart, together
 from harness.jobs.events import Listener, Note
 from harness.jobs.job import Job, Progress, parent_failed
 from harness.jobs.process import DeviceLost, NoPlaceYet
@@ -32,7 +33,7 @@ class Executor:
     """A free device goes to the most urgent job that can begin; a thread waits for that job's worker process.
 
     Of equal ones the first given goes first. Nothing else decides the order: what becomes possible when a job ends is
-    weighed before its device is given away. A job whose device is lost begins again on another, from its saved state.
+    weighed before its device is given away. A job may take several GPUs. A job whose device is lost begins again on another, from its saved state.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Executor:
     ) -> None:
         self.free, self.waiting, self.report = list(devices), list[Job](), report
         self.threads: list[threading.Thread] = []
-        self.places = places
+        self.places, self.of_gpus = places, devices[0].startswith("cuda")
         self.stop_workers, self.stopping = stop_workers, False
         self.lock = threading.Lock()
 
@@ -63,10 +64,14 @@ class Executor:
         """End the jobs that never can begin, and start those that can while devices are free. The lock is held."""
         while self._end_one_without_hope():
             pass
-        while self.free and (ready := [job for job in self.waiting if _can_begin(job)]):
+        while ready := [job for job in self.waiting if _can_begin(job)]:
             job = min(ready, key=lambda one: one.urgency)
+            count = job.processes if self.of_gpus else 1
+            if len(self.free) < count:
+                return  # the next in turn is not overtaken: else what takes several might wait for ever
             self.waiting.remove(job)
-            thread = threading.Thread(target=self._run, args=(job, self.free.pop(0)), name=job.name, daemon=True)
+            device = together([self.free.pop(0) for _ in range(count)])
+            thread = threading.Thread(target=self._run, args=(job, device), name=job.name, daemon=True)
             self.threads.append(thread)
             thread.start()
 
@@ -103,7 +108,9 @@ class Executor:
         job.losses.append(str(lost))
         if len(job.losses) < LOSSES:
             if self.report is not None:
-                self.report(Note(f"{job.name}: its machine was lost, {lost}; it went on elsewhere from its last saved state"))
+                self.report(
+                    Note(f"{job.name}: its machine was lost, {lost}; it went on elsewhere from its last saved state")
+                )
             return True
         told = "; ".join(dict.fromkeys(job.losses))
         job.error = WorkerFailed(
@@ -115,11 +122,11 @@ class Executor:
     def _leave(self, job: Job, device: str, again: bool) -> None:
         """Give the device to the next, the lost one last; the job has ended, or waits again. The lock is held."""
         if again:
-            self.free.append(device)
+            self.free += apart(device)
             self.waiting.append(job)
             job.device = None
         else:
-            self.free.insert(0, device)
+            self.free[:0] = apart(device)
             job.ended.set()
         self._begin()
 

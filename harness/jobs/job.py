@@ -40,6 +40,7 @@ class Job:
     after: list[Job] = field(default_factory=list)  # run after these, even if they failed
     progress: Callable[[], Progress] = Progress
     threads: int = field(default_factory=threads)  # of its worker, where that computes on the CPU
+    processes: int = 1  # of its worker, each with a GPU of its own where it trains on GPUs
     asks: Literal["model", "server", "nothing"] = "model"  # nothing: it scores answers that are stored
     device: str | None = None  # while running
     place: str = ""  # where that is, for people

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from harness.environment import visible_gpu
+from harness.jobs.devices import apart
 from harness.store.locks import disk_lock
 
 FOLDER = "harness-gpus-{user}"  # in the folder for temporary files, which belongs to one machine
@@ -22,6 +23,7 @@ class Leases:
         user = os.getuid() if hasattr(os, "getuid") else ""
         self.folder = folder or Path(tempfile.gettempdir()) / FOLDER.format(user=user)
         self.held: set[str] = set()
+        self.at_once: Sequence[str] = ()  # taken with the first: else two sessions could wait for each other's second
         self._stack = ExitStack()
 
     def take(self, device: str, who: str, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> str:
@@ -29,13 +31,14 @@ class Leases:
 
         To be called before any other lock is taken: whoever waits here then keeps nobody waiting.
         """
-        if device.startswith("cuda") and device not in self.held:
 
-            def held_by(holder: str) -> None:
-                waiting(f"the GPU, which {holder} uses")
+        def held_by(holder: str) -> None:
+            waiting(f"the GPU, which {holder} uses")
 
-            self._stack.enter_context(disk_lock(self.folder, identity(device), who, held_by, stopped))
-            self.held.add(device)
+        for one in self.at_once or apart(device):
+            if one.startswith("cuda") and one not in self.held:
+                self._stack.enter_context(disk_lock(self.folder, identity(one), who, held_by, stopped))
+                self.held.add(one)
         return device
 
     def give_back(self) -> None:

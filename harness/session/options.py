@@ -17,7 +17,19 @@ from harness.jobs.devices import parse
 from harness.project.command_line import split_tasks
 from harness.session.settings import Settings
 
-REPEATED = ("--gpu", "--executor", "--exact", "--data-root", "--store", "--results", "--limit", "--tasks", "--endpoint", "--model")
+REPEATED = (
+    "--gpu",
+    "--gpus-per-job",
+    "--executor",
+    "--exact",
+    "--data-root",
+    "--store",
+    "--results",
+    "--limit",
+    "--tasks",
+    "--endpoint",
+    "--model",
+)
 TRACKERS = ("wandb", "tensorboard", "mlflow")
 
 
@@ -42,6 +54,7 @@ class Options:
     limit: int | None = None
     exact: bool = False
     endpoint: str | None = None
+    gpus_per_job: int | None = None  # None: as each variant says
     executor: str = "local"  # or ray, or the address of a Ray cluster
     typed: str = ""  # those that a suggested command repeats: " --gpu 0 --store /data/store"
 
@@ -57,6 +70,8 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
         raise HarnessError(f"--endpoint {given('--endpoint')}: no model of it is named.", "Add --model openai:NAME.")
     if given("--seeds") < 1:
         raise HarnessError(f"--seeds {given('--seeds')}: at least one seed is needed.")
+    if given("--gpus-per-job") is not None and given("--gpus-per-job") < 1:
+        raise HarnessError(f"--gpus-per-job {given('--gpus-per-job')}: at least one is needed.")
     if track not in (None, *TRACKERS):
         raise HarnessError(f"--track {track}: there is no such tracker.", "Choose wandb, tensorboard or mlflow.")
     if track is not None and find_spec(track) is None:
@@ -64,6 +79,7 @@ def read_options(given: Callable[[str], Any], settings: Settings) -> Options:
     return Options(
         scale=checked_scale(scale or settings.scale or ("full" if gpu is not None else "mini")),
         devices=tuple(parse(gpu, use=executor == "local" and not given("--no-train"))),
+        gpus_per_job=given("--gpus-per-job"),
         executor=executor,
         data_root=checked_data_root(given("--data-root")) or settings.data_root,
         skip_bad_rows=given("--skip-bad-rows"),
@@ -119,7 +135,9 @@ def checked_executor(given: str) -> str:
     if given == "local":
         return given
     if given != "ray" and not re.fullmatch(r"ray://[^/\s:]+(:\d+)?", given):
-        raise HarnessError(f"--executor {given}: there is none of that name.", "Choose local, ray, or ray://HOST:10001.")
+        raise HarnessError(
+            f"--executor {given}: there is none of that name.", "Choose local, ray, or ray://HOST:10001."
+        )
     if find_spec("ray") is None:
         raise HarnessError(
             f"--executor {given}: Ray is not installed.",

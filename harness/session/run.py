@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TextIO
 
-from harness.errors import CheckpointMissing, EvaluationMissing, HarnessError, NotOffered
+from harness.errors import CheckpointMissing, DeviceError, EvaluationMissing, HarnessError, NotOffered
 from harness.evaluation import Checkpoint, Evaluation, StoredResults
 from harness.evaluation.asking.rows import SuiteRows
 from harness.fingerprint.evaluations import PlannedEvaluation
@@ -29,6 +29,7 @@ from harness.jobs.missing import Jobs, Wanted, check_installed, missing_jobs
 from harness.jobs.pool import WorkerPool
 from harness.jobs.ray.cluster import Cluster
 from harness.jobs.ray.pool import RayPool
+from harness.jobs.train import TrainingJob
 from harness.recipe import Subject
 from harness.session.selection import Selection
 from harness.session.setup import Setup
@@ -160,14 +161,26 @@ class Run:
         self._executor.start(jobs)
 
     def _devices(self, jobs: list[Job]) -> list[str]:
-        """The devices that jobs are given, this machine's or the cluster's; each job learns its number of threads."""
-        given = self.setup.options.devices
-        if self.cluster is not None:
-            self.cluster.join(at_most=len(jobs))
-        each = threads_each(given, run_side_by_side(jobs)) if self.cluster is None else self.cluster.threads
+        """The devices that jobs are given, this machine's or the cluster's. Each job learns what its worker gets of them."""
+        options, given = self.setup.options, self.setup.options.devices
+        if self.cluster is None:
+            devices, each = slots(given), threads_each(given, run_side_by_side(jobs))
+            gpus = 0 if given == ("cpu",) else len(given)
+        else:
+            self.cluster.join()
+            devices, each, gpus = self.cluster.devices, self.cluster.threads, self.cluster.gpus
+        if gpus and (options.gpus_per_job or 1) > gpus:
+            raise DeviceError(
+                f"--gpus-per-job {options.gpus_per_job}: a job can have {gpus} at most.",
+                "Name more with --gpu." if self.cluster is None else "All GPUs of a job have to be in one machine.",
+            )
         for job in jobs:
             job.threads = each
-        return slots(given) if self.cluster is None else self.cluster.devices
+            if isinstance(job.run, TrainingJob):
+                job.processes = job.run.processes(options.gpus_per_job, gpus)
+        if any(job.processes > 1 for job in jobs) and isinstance(self.places, Leases):
+            self.places.at_once = sorted(given)
+        return devices
 
     def stop(self) -> None:
         """End all workers; what they leave behind, the next session resumes."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.errors import DeviceError
 from harness.files import write_whole
 from harness.models.tools.energy import EnergyMeter
+from harness.training.launch import AGAIN, run_together
 from harness.training.shared.prepared import Prepared
 from harness.training.watching.energy_note import EnergyNote
 from harness.worker.child import INTERRUPTED, work_in
@@ -18,7 +19,6 @@ from harness.worker.failures import gpu_errors_explained, memory_errors_explaine
 from harness.worker.messages import TASK, TrainingTask, receive
 from harness.worker.places import located, store_of
 
-AGAIN = -1  # the status of an attempt that another follows at once
 MORE_MEMORY = "Use a device with more memory; `harness plan` estimates what it takes."
 LESS_MEMORY = {  # by kind of stage; where neither helps, only more memory does
     "finetune": "Lower the variant's micro_batch_size= or the stage's max_length=, else it runs out again. ",
@@ -27,18 +27,25 @@ LESS_MEMORY = {  # by kind of stage; where neither helps, only more memory does
 
 
 def main(folder: Path) -> int:
-    """Train in `folder`. Exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json)."""
+    """Train in `folder`. Exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json).
+
+    Where several processes train together, this one starts them, and each comes here again.
+    """
+    task: TrainingTask = receive(folder / TASK)
 
     def work() -> int:
-        task: TrainingTask = receive(folder / TASK)
+        if task.processes > 1 and "RANK" not in os.environ:
+            return run_together(folder, task.processes)
         try:
             with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY.get(task.kind, "") + MORE_MEMORY):
                 return train(folder, task)
         except DeviceError as error:
             return again_with_less(folder, task, error)
 
-    status = work_in(folder, work)
-    if status == AGAIN:  # in a process of its own: in this one, what the error holds would stay in memory
+    status = work_in(folder, work, alone="RANK" not in os.environ)
+    if (
+        status == AGAIN and "RANK" not in os.environ
+    ):  # in a process of its own: in this one, what the error holds would stay in memory
         os.execv(sys.executable, [sys.executable, "-m", "harness.training", str(folder)])
     return status
 
@@ -59,6 +66,9 @@ def again_with_less(folder: Path, task: TrainingTask, error: DeviceError) -> int
 def train(folder: Path, task: TrainingTask) -> int:
     """Train one stage, from rows to the folder `made`; the exit status."""
     started = time.perf_counter()
+    from harness.training.shared import ranks
+
+    task = of_rank(task, ranks.rank())
     if task.base is not None:
         task = replace(task, base=located(task.base, store_of(folder)))
     from transformers.utils import logging
@@ -67,15 +77,20 @@ def train(folder: Path, task: TrainingTask) -> int:
 
     logging.disable_progress_bar()
     start(task)
-    meter, energy = EnergyMeter(task.device), EnergyNote(folder / "energy.json")
+    meter = EnergyMeter(task.device)
+    energy = EnergyNote(folder / "energy.json") if ranks.rank() == 0 else None
     prepared = prepare(folder, task)
     trainer, finished = prepared.trainer, True
     if trainer is not None:
         from harness.training.watching.resume import latest_complete
 
+        ranks.draw_apart(task.seed)
         trainer.train(resume_from_checkpoint=latest_complete(folder / "trainer"))
         finished = trainer.state.global_step >= trainer.state.max_steps
-    joules = energy.add(meter.joules())
+    joules = ranks.summed_if_known(meter.joules())
+    if energy is None:
+        return 0 if finished else INTERRUPTED
+    joules = energy.add(joules)
     if not finished:
         print("stopped on request; the next run continues from here", file=sys.stderr)
         return INTERRUPTED
@@ -84,6 +99,15 @@ def train(folder: Path, task: TrainingTask) -> int:
 
     write_checkpoint(folder, task, prepared, time.perf_counter() - started, joules)
     return 0
+
+
+def of_rank(task: TrainingTask, rank: int) -> TrainingTask:
+    """The task as one of its processes has it: a GPU of its own, or its share of the threads."""
+    if task.processes == 1:
+        return task
+    if task.device.startswith("cuda"):
+        return replace(task, device=f"cuda:{rank}")
+    return replace(task, threads=max(1, task.threads // task.processes))
 
 
 def prepare(folder: Path, task: TrainingTask) -> Prepared:

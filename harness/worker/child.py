@@ -23,9 +23,13 @@ ERROR = "error.json"  # what went wrong, in a worker's folder
 ENDED = "ended.json"  # a warm worker's exit status for one folder, written last
 
 
-def work_in(folder: Path, work: Callable[[], int]) -> int:
-    """Run `work`, the only task of this process, in its folder. Its exit status; 1 with the reason in error.json."""
-    lock = _settle(folder)
+def work_in(folder: Path, work: Callable[[], int], alone: bool = True) -> int:
+    """Run `work`, the only task of this process, in its folder. Its exit status; 1 with the reason in error.json.
+
+    Not `alone`: one of several processes, whose parent has the folder.
+    """
+    _end_with_parent()
+    lock = alone_in(folder) if alone else None
     try:
         with full_disk_explained(f"writing below {folder} or {gettempdir()}"):
             return work()
@@ -36,7 +40,8 @@ def work_in(folder: Path, work: Callable[[], int]) -> int:
         print(error.message, file=sys.stderr)
         return 1
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
 def leave(folder: Path, error: WorkerError) -> None:
@@ -44,8 +49,8 @@ def leave(folder: Path, error: WorkerError) -> None:
     send(folder / ERROR, error)
 
 
-def _settle(folder: Path) -> FileLock:
-    """From now on end when the session ends; and wait until no earlier worker is in the folder."""
+def _end_with_parent() -> None:
+    """From now on end when the session ends."""
     parent = os.getppid()
     if sys.platform == "linux":
         import ctypes
@@ -55,7 +60,6 @@ def _settle(folder: Path) -> FileLock:
             raise SystemExit(INTERRUPTED)
     else:
         end_with_the_session()
-    return alone_in(folder)
 
 
 def alone_in(folder: Path) -> FileLock:

@@ -41,6 +41,7 @@ class TrainingTask:
     seed: int = 0
     device: str = "cpu"  # as the worker sees it: cpu, or cuda:0
     threads: int = 1  # on which rounding in matrix products depends
+    processes: int = 1  # that train together, each with a GPU or a share of the threads
     held_out: tuple[str, ...] = ()  # ids of the rows in held_out.jsonl
     eval_steps: int | None = None
     save_steps: int | None = None

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from harness.environment import LIBRARIES, PACKAGE, version_of
 from harness.errors import DeviceError, HarnessError
 from harness.files import write_whole
+from harness.jobs.devices import apart, together
 from harness.jobs.process import DeviceLost, NoPlaceYet
 from harness.jobs.ray.node import Node, code_digest
 from harness.jobs.ray.pool import Slot
@@ -37,14 +38,15 @@ class Cluster:
     def __init__(self, given: str, store: Path, on_gpus: bool, bfloat16: bool) -> None:
         self.given, self.store, self.on_gpus, self.bfloat16 = given, store, on_gpus, bfloat16
         self.threads, self.devices = 1, list[str]()
+        self.gpus = 0  # of the machine that has most: as many as one job may take
         self._slots: dict[str, Slot] = {}
         self._coming: dict[str, tuple[Any, Any]] = {}  # device -> an actor that is being placed, what it will tell
         self._versions = {name: found for name in LIBRARIES if (found := version_of(name)) is not None}
         self._lock, self._last_had = threading.Lock(), time.monotonic()
         self._session = uuid.uuid4().hex
 
-    def join(self, at_most: int) -> None:
-        """Connect, or begin a cluster on this machine where none is named and none runs; count at most so many slots.
+    def join(self) -> None:
+        """Connect, or begin a cluster on this machine where none is named and none runs; count its slots.
 
         Raises HarnessError where no Ray listens, or another version does, and DeviceError without GPUs that are asked for.
         """
@@ -67,10 +69,10 @@ class Cluster:
                 f"--executor {self.given}: {_first_line(error)}",
                 "Python and Ray have to be of the same versions on all machines; `ray status` tells of a cluster.",
             ) from error
-        self._divide([node["Resources"] for node in ray.nodes() if node["Alive"]], at_most)
+        self._divide([node["Resources"] for node in ray.nodes() if node["Alive"]])
         self._last_had = time.monotonic()
 
-    def _divide(self, machines: list[dict[str, float]], at_most: int) -> None:
+    def _divide(self, machines: list[dict[str, float]]) -> None:
         """Find the slots and their threads."""
         cpus = [int(one.get("CPU", 0)) for one in machines]
         gpus = [int(one.get("GPU", 0)) for one in machines]
@@ -81,14 +83,14 @@ class Cluster:
                     "Leave --gpu out to run on its CPUs, or start machines with GPUs first.",
                 )
             self.threads = max(1, min(cpu // gpu for cpu, gpu in zip(cpus, gpus, strict=True) if gpu))
-            count, kind = sum(gpus), "cuda"
+            count, kind, self.gpus = sum(gpus), "cuda", max(gpus)
         else:
             some = [cpu for cpu in cpus if cpu]
             if not some:
                 raise DeviceError("the cluster has no CPUs for tasks.", "Start machines with `ray start --num-cpus=N`.")
             self.threads = min(some) // min(2, min(some))
             count, kind = sum(cpu // self.threads for cpu in some), "cpu"
-        self.devices = [f"{kind}@{number}" for number in range(1, min(count, at_most) + 1)]
+        self.devices = [f"{kind}@{number}" for number in range(1, count + 1)]
 
     def slot(self, device: str) -> Slot:
         """The slot that was taken by that name."""
@@ -102,6 +104,7 @@ class Cluster:
         slot = self._slots.get(device)
         if slot is None or slot.lost:
             waiting("a place on the cluster")
+            self._end_others(device)
             slot = self._placed(device, stopped)
             self._check(slot)
             self._slots[device] = slot
@@ -115,23 +118,27 @@ class Cluster:
         if not ray.is_initialized():
             return
         for slot in self._slots.values():
-            try:
-                ray.get(slot.actor.end.remote(), timeout=10)
-            except Exception:  # it is gone, and with it what it should end
-                continue
+            slot.end()
         ray.shutdown()
+
+    def _end_others(self, device: str) -> None:
+        """End slots that hold a GPU that this one is given: a job of one follows a job of several, or goes before it."""
+        with self._lock:
+            for other in [one for one in self._slots if set(apart(one)) & set(apart(device))]:
+                self._slots.pop(other).end()
 
     # ---- one slot ---------------------------------------------------------------------------------
 
     def _placed(self, device: str, stopped: Callable[[], bool]) -> Slot:
         import ray
 
-        inside = "cuda:0" if self.on_gpus else "cpu"
+        count = len(apart(device))
+        inside = together([f"cuda:{number}" for number in range(count)]) if self.on_gpus else "cpu"
         with self._lock:
             if device not in self._coming:
-                kind: Any = ray.remote(num_cpus=self.threads, num_gpus=1 if self.on_gpus else 0)(Node)
+                kind: Any = ray.remote(num_cpus=self.threads * count, num_gpus=count if self.on_gpus else 0)(Node)
                 actor = kind.remote(self._session)
-                self._coming[device] = actor, actor.about.remote(inside)
+                self._coming[device] = actor, actor.about.remote(apart(inside)[0])
             actor, told = self._coming[device]
         until = time.monotonic() + PLACED_WITHIN
         while not ray.wait([told], timeout=0.5)[0]:
@@ -143,7 +150,9 @@ class Cluster:
         try:
             slot.about = ray.get(told)
         except ray.exceptions.RuntimeEnvSetupError as error:
-            raise HarnessError(f"--executor {self.given}: this package could not be sent: {_first_line(error)}") from error
+            raise HarnessError(
+                f"--executor {self.given}: this package could not be sent: {_first_line(error)}"
+            ) from error
         except ray.exceptions.RayError as error:
             raise DeviceLost(f"a node ({_first_line(error)})") from error
         return slot

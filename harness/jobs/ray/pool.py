@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ class Slot:
                 time.sleep(1)
             except (RayError, ConnectionError) as error:
                 raise self._gone(error) from error
+
+    def end(self) -> None:
+        """End it and what is warm in it."""
+        import ray
+
+        with suppress(Exception):  # it is gone, and with it what it should end
+            ray.get(self.actor.end.remote(), timeout=10)
+            ray.kill(self.actor)
 
     def _gone(self, error: Exception) -> DeviceLost:
         self.lost = True

@@ -13,6 +13,7 @@ from transformers import TrainingArguments
 from harness.files import Json
 from harness.models.tools.memory import free_memory_bytes
 from harness.recipe import Architecture, FinetuneSettings, TrainingSettings
+from harness.training.shared.ranks import local_batches
 from harness.worker.messages import TrainingTask
 from harness.worker.sizes import training_memory
 
@@ -32,11 +33,12 @@ def arguments(
     return kind(
         output_dir=str(folder / "trainer"),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=task.micro_batch_size,
-        gradient_accumulation_steps=settings.effective_batch_size // task.micro_batch_size,
+        per_device_train_batch_size=micro_batch_size(task),
+        gradient_accumulation_steps=local_batches(settings.effective_batch_size, micro_batch_size(task)),
         bf16=training_dtype(task) == "bfloat16",
         fp16=False,
         use_cpu=task.device == "cpu",
+        ddp_find_unused_parameters=False if task.processes > 1 else None,
         gradient_checkpointing=(folder / RECOMPUTES).exists() or must_recompute(model, rows, task),
         use_cache=False,
         seed=task.seed,
@@ -49,6 +51,12 @@ def arguments(
         **_housekeeping(task),
         **more,
     )
+
+
+def micro_batch_size(task: TrainingTask) -> int:
+    """Rows of a forward pass: as the variant says, but no more than a process's share of an optimizer step."""
+    assert task.settings is not None
+    return min(task.micro_batch_size, math.ceil(task.settings.effective_batch_size / task.processes))
 
 
 def _optimizer(settings: TrainingSettings) -> Json:
@@ -107,7 +115,7 @@ def must_recompute(model: Any, rows: Sequence[list[int]], task: TrainingTask) ->
         return False
     settings = task.settings
     assert settings is not None
-    tokens = sum(sorted(map(len, rows), reverse=True)[: task.micro_batch_size])  # of the longest rows together
+    tokens = sum(sorted(map(len, rows), reverse=True)[: micro_batch_size(task)])  # of the longest rows together
     counted = training_memory(
         shape_of(model.config.get_text_config()),
         tokens,

@@ -16,6 +16,7 @@ from transformers import TrainerCallback
 
 from harness.files import Json, write_whole
 from harness.training.shared.packing import target_losses
+from harness.training.shared.ranks import rank
 
 LOSSES = "held_out_losses.json"
 
@@ -51,7 +52,7 @@ class HeldOutLoss(TrainerCallback):
         should_log = self.trainer.control.should_log  # log() clears it; without it the step itself is not logged
         self.trainer.log({"eval_loss": sum(loss for loss, _ in losses) / tokens})
         self.trainer.control.should_log = should_log
-        if when is None:
+        if when is None or rank():
             return
         kept = json.loads(self.path.read_text()) if self.path.exists() else {}
         kept[when] = {row["id"]: loss / count for row, (loss, count) in zip(self.rows, losses, strict=True)}

@@ -43,11 +43,14 @@ class Packing:
 
         A model that takes no position ids gets one row a line, and an `attention_mask` in their place. Rows that begin
         alike become a `shared_batch` where that is cheaper.
+
+        No rows make one padding token, without a target.
         """
+        rows = rows or [{"input_ids": [], "labels": []}]
         lengths = [len(row["input_ids"]) for row in rows]
         lines = lines_of(lengths, self.width) if self.packs else [[number] for number in range(len(rows))]
-        size = max(sum(lengths[number] for number in line) for line in lines)
-        if self.shares:
+        size = max(1, max(sum(lengths[number] for number in line) for line in lines))
+        if self.shares and size > 1:
             shared = shared_lines(rows, self._cost)
             if self._cost(len(shared.lines), shared.size) < WORTH * self._cost(len(lines), size):
                 return shared_batch(shared, rows, self.pad, IGNORED)

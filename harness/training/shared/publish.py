@@ -45,6 +45,7 @@ def write_checkpoint(
         "energy_joules": energy_joules,
         "recomputes": trainer is not None and bool(trainer.args.gradient_checkpointing),
         "device": task.device,
+        **({"processes": task.processes} if task.processes > 1 else {}),
         "environment": environment(task.threads),
     }
     making.rename(made)

@@ -14,6 +14,7 @@ from harness.errors import TrainingDiverged
 from harness.files import Json
 from harness.training.shared.held_out import HeldOutLoss
 from harness.training.shared.packing import NO_ROW, target_losses
+from harness.training.shared.ranks import Batches, Loader
 from harness.training.watching.progress import Progress
 from harness.training.watching.resume import MarkComplete
 from harness.training.watching.stop import StopOnSignal
@@ -23,13 +24,14 @@ from harness.worker.messages import TrainingTask
 class StopsAtNonFinite:
     """Trainer mix-in: raises TrainingDiverged, with step and rows, before a NaN or inf can reach the weights."""
 
+    tokens_of_step: int = 0  # by this process, since the last optimizer step
     rows_seen: str = ""  # the starts of the first rows in the current batch, for the message
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         ids = inputs["input_ids"]
         starts = self.processing_class.batch_decode(ids[:3, :16])  # type: ignore[attr-defined]
         self.rows_seen = "; ".join(repr(start[:60]) for start in starts)
-        self.tokens_seen = getattr(self, "tokens_seen", 0) + int((inputs["rows"] != NO_ROW).sum())
+        self.tokens_of_step += int((inputs["rows"] != NO_ROW).sum())
         loss = super().training_step(model, inputs, num_items_in_batch)  # type: ignore[misc]
         if not torch.isfinite(loss):
             raise self.diverged("loss", float(loss))
@@ -51,6 +53,8 @@ class StopsAtNonFinite:
 
     def watch(self, folder: Path, task: TrainingTask, held_out: Sequence[Json]) -> None:
         """Add the callbacks of every training: progress, held-out loss, marks to resume from, a stop on request."""
+        assert task.settings is not None
+        self.rows_of_step = task.settings.effective_batch_size
         self.model_accepts_loss_kwargs = True  # pass num_items_in_batch: target tokens of the whole optimizer step
         for callback in (
             Progress(folder, self),
@@ -62,7 +66,18 @@ class StopsAtNonFinite:
 
 
 class LearnsFromTargets:
-    """Trainer mix-in: the loss is the mean over an optimizer step's target tokens; no other logits are computed."""
+    """Trainer mix-in: the same rows in each optimizer step, however many processes there are; the loss is the mean over
+    the step's target tokens, and no other logits are computed.
+    """
+
+    rows_of_step: int
+
+    def get_train_dataloader(self) -> Loader:
+        """Micro-batches of shuffled rows, this process's share of them."""
+        args = self.args  # type: ignore[attr-defined]
+        rows, size = self.train_dataset, args.per_device_train_batch_size  # type: ignore[attr-defined]
+        batches = Batches(len(rows), size, self.rows_of_step, args.data_seed)
+        return Loader(rows, batches, self.data_collator, args.dataloader_pin_memory)  # type: ignore[attr-defined]
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

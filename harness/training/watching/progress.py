@@ -10,6 +10,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from harness.files import read_json_lines
+from harness.training.shared import ranks
 
 LOG = "log.jsonl"
 LOGGED = ("loss", "eval_loss", "learning_rate", "grad_norm")
@@ -21,8 +22,11 @@ class Progress(TrainerCallback):
     def __init__(self, folder: Path, trainer: Any) -> None:
         self.path, self.trainer = folder / LOG, trainer
         self.seconds_before = 0.0
+        trainer.tokens_seen = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if ranks.rank():
+            return
         # 0 <: a run that starts at step 0 repeats even what was logged before the first step
         kept = [line for line in read_json_lines(self.path, skip_broken=True) if 0 < state.global_step >= line["step"]]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
@@ -31,8 +35,13 @@ class Progress(TrainerCallback):
         self.seconds_before = last.get("seconds", 0.0)
         self.started = time.perf_counter()
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        [tokens] = ranks.summed([self.trainer.tokens_of_step])
+        self.trainer.tokens_of_step = 0
+        self.trainer.tokens_seen += int(tokens)
+
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if not logs or not ({"loss", "eval_loss"} & logs.keys()):
+        if ranks.rank() or not logs or not ({"loss", "eval_loss"} & logs.keys()):
             return
         seconds = time.perf_counter() - self.started
         line = {

@@ -10,6 +10,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from harness.files import write_whole
+from harness.training.shared import ranks
 
 MARK = "complete.json"
 NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json")  # without these a Trainer silently starts anew
@@ -19,6 +20,9 @@ class MarkComplete(TrainerCallback):
     """Marks each save as complete: after all its files, writes one more with their sizes."""
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        ranks.wait_for_all()  # each process saves its random numbers
+        if ranks.rank():
+            return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         write_whole(folder / MARK, json.dumps(_sizes(folder)))
 
@@ -27,7 +31,8 @@ def latest_complete(trainer_folder: Path) -> str | None:
     """The folder of the newest complete save, or None. Incomplete ones are removed."""
     saves = sorted(trainer_folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True)
     whole = [folder for folder in saves if _is_whole(folder)]
-    for folder in saves:
+    ranks.wait_for_all()  # before the first of them removes anything
+    for folder in saves if ranks.rank() == 0 else ():
         if folder not in whole:
             shutil.rmtree(folder)
     return str(whole[0]) if whole else None

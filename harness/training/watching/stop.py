@@ -7,6 +7,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from harness.training.shared import ranks
+
 
 class StopOnSignal(TrainerCallback):
     """Stops training after SIGINT or SIGTERM, unless its last step is done."""
@@ -20,6 +22,7 @@ class StopOnSignal(TrainerCallback):
         self.asked = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.asked and state.global_step < state.max_steps:
+        [asked] = ranks.summed([self.asked])  # all stop after the same step
+        if asked and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
