@@ -125,8 +125,8 @@ def commit_of(root: Path) -> str | None:
 def child_environment(**more: str) -> dict[str, str]:
     """Environment variables of a Python process that can import this harness, wherever it was started from.
 
-    GPUs are numbered there as by nvidia-smi, by their place on the bus; CUDA's own order is by speed.
+    It imports nothing from the folder it is started in. GPUs are numbered there as by nvidia-smi, by their place on the bus; CUDA's own order is by speed.
     """
     path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return {**order, **os.environ, "PYTHONPATH": path, **more}
+    return {**order, **os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", **more}

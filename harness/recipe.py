@@ -282,6 +282,8 @@ class Variant:
                 f"Write base={self.base.name.upper()}[{self.base.variants[0].name!r}].",
             )
         check_types(self, RecipeError)
+        if self.gpus < 1:
+            raise RecipeError(f"Variant {self.name!r}: gpus={self.gpus}, and at least one is needed.")
         object.__setattr__(self, "base", _file_or_name(self.base))
         if self.stages is not None:
             object.__setattr__(self, "stages", tuple(self.stages))

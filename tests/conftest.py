@@ -1,4 +1,4 @@
-"""What several test files stand on: a project whose evaluations are written by hand, and a browser."""
+"""What several test files stand on: a project whose evaluations are written by hand, a training, a bucket, a browser."""
 
 import shutil
 import sys
@@ -69,3 +69,14 @@ def bucket(s3_server, monkeypatch, tmp_path_factory):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     return loopback.new_bucket(s3_server)
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """The folder of a training that nobody disturbed, with what it made; only to be read."""
+    pytest.importorskip("trl")
+    from tests.training_tasks import SETTINGS, finish, log_of, write_task
+
+    folder = write_task(tmp_path_factory.mktemp("pretrained"), "whole", SETTINGS)
+    assert finish(folder) == 0, log_of(folder)
+    return folder

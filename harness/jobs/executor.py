@@ -13,7 +13,9 @@ from harness.jobs.events import Listener, Note
 from harness.jobs.job import Job, Progress, parent_failed
 from harness.jobs.process import DeviceLost, NoPlaceYet
 
-LOSSES = 5  # of its device, after which a job has failed: it may be what takes the machines down
+LOSSES = (
+    5  # of its device without a step between them, after which a job has failed: it may be what takes machines down
+)
 
 
 class Places(Protocol):
@@ -27,6 +29,10 @@ class Places(Protocol):
 
     def give_back(self) -> None:
         """Let others have all devices."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds within which a worker there has left its state and ended, once it is asked to."""
 
 
 class Executor:
@@ -58,7 +64,7 @@ class Executor:
             self._begin()
         self.stop_workers()
         for thread in self.threads:
-            thread.join(timeout=60)
+            thread.join(timeout=self.places.patience)
 
     def _begin(self) -> None:
         """End the jobs that never can begin, and start those that can while devices are free. The lock is held."""
@@ -105,7 +111,9 @@ class Executor:
 
     def _may_begin_again(self, job: Job, lost: DeviceLost) -> bool:
         """Whether a job whose device is gone goes on elsewhere; else it has its error."""
-        job.losses.append(str(lost))
+        step = job.progress().done
+        job.losses = [*job.losses, str(lost)] if step <= job.lost_at else [str(lost)]
+        job.lost_at = step
         if len(job.losses) < LOSSES:
             if self.report is not None:
                 self.report(

@@ -44,7 +44,8 @@ class Job:
     asks: Literal["model", "server", "nothing"] = "model"  # nothing: it scores answers that are stored
     device: str | None = None  # while running
     place: str = ""  # where that is, for people
-    losses: list[str] = field(default_factory=list)  # of its device, each with the machine's name
+    losses: list[str] = field(default_factory=list)  # of its device since it last came on, each with the machine's name
+    lost_at: int = -1  # its progress then
     error: BaseException | None = None
     seconds: float = 0.0
     ended: threading.Event = field(default_factory=threading.Event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -24,7 +25,7 @@ class Leases:
         self.folder = folder or Path(tempfile.gettempdir()) / FOLDER.format(user=user)
         self.held: set[str] = set()
         self.at_once: Sequence[str] = ()  # taken with the first: else two sessions could wait for each other's second
-        self._stack = ExitStack()
+        self._stack, self._taking = ExitStack(), threading.Lock()
 
     def take(self, device: str, who: str, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> str:
         """Wait until the GPU is this session's; at once where it is already, and for the CPU, which sessions share.
@@ -35,11 +36,17 @@ class Leases:
         def held_by(holder: str) -> None:
             waiting(f"the GPU, which {holder} uses")
 
-        for one in self.at_once or apart(device):
-            if one.startswith("cuda") and one not in self.held:
-                self._stack.enter_context(disk_lock(self.folder, identity(one), who, held_by, stopped))
-                self.held.add(one)
+        with self._taking:
+            for one in self.at_once or apart(device):
+                if one.startswith("cuda") and one not in self.held:
+                    self._stack.enter_context(disk_lock(self.folder, identity(one), who, held_by, stopped))
+                    self.held.add(one)
         return device
+
+    @property
+    def patience(self) -> float:
+        """Seconds within which a worker has left its state and ended, once it is asked to."""
+        return 60.0
 
     def give_back(self) -> None:
         """Let other sessions have them."""

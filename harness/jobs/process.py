@@ -21,6 +21,8 @@ from harness.jobs.devices import visible_to_worker
 from harness.worker.child import ENDED, ERROR, INTERRUPTED
 from harness.worker.messages import receive
 
+# Set where this session itself was started as one of several processes; its workers are not.
+DISTRIBUTED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 LAST_LINES = 12  # of a worker's log, shown when it fails
 FULL = 2**20  # free bytes; with less, a failed worker is taken to have filled the disk
 
@@ -53,6 +55,11 @@ class Worker:
         """Ask it to leave a resumable state and end."""
         if self.running():
             self.process.send_signal(signal.SIGTERM)
+
+    def end(self) -> None:
+        """End it at once, without a state."""
+        self.process.kill()
+        self.process.wait()
 
     def wait(self) -> None:
         """Wait for its end; raise the error it left behind, or WorkerFailed with its last log lines."""
@@ -148,6 +155,8 @@ def _started(command: list[str], device: str, log: Path | None) -> subprocess.Po
     environment = child_environment(PYTHONUNBUFFERED="1", CUDA_VISIBLE_DEVICES=visible_to_worker(device))
     # Threads that wait spin for some microseconds, then sleep: two sessions on one machine do not spin against each
     # other, and one alone is as fast as with long spins. (OMP_WAIT_POLICY=PASSIVE costs a quarter of the speed.)
+    for name in DISTRIBUTED:
+        environment.pop(name, None)
     environment.setdefault("GOMP_SPINCOUNT", "3000")
     with contextlib.ExitStack() as stack:
         return subprocess.Popen(

@@ -15,7 +15,9 @@ ONE_SESSION = pytest.StashKey[str]()  # the line that says that -n is not used
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "fine-tuning experiments")
-    group.addoption("--gpu", metavar="0[,1,...]", help="CUDA devices to train and measure on (default: the CPU)")
+    group.addoption(
+        "--gpu", metavar="0[,1,...]", help="CUDA devices to train and measure on; of a cluster, all (default: the CPU)"
+    )
     group.addoption(
         "--scale", metavar="tiny|mini|small|full", help="which variants (default: full with --gpu, else mini)"
     )

@@ -82,8 +82,8 @@ class Run:
         self.cluster: Cluster | None = None
         if options.executor != "local":
             on_gpus = options.devices != ("cpu",)
-            narrow = self.keys.arithmetic.dtype == "bfloat16"
-            self.cluster = Cluster(options.executor, setup.store.root, on_gpus, narrow)
+            narrow = None if options.exact else self.keys.arithmetic.dtype == "bfloat16"
+            self.cluster = Cluster(options.executor, setup.store.root, on_gpus, narrow, self.log.add)
             self.pool, self.places = RayPool(self.cluster.slot, setup.store.root), self.cluster
         self.rows = SuiteRows(setup.keys.access, partial(note_left_out, setup.store.root, self.log.add))
         self.coming: set[str] = set()  # keys of the evaluations that the session will have made

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+
+from filelock import FileLock
 
 from harness.errors import DeviceError
 from harness.files import write_whole
 from harness.models.tools.energy import EnergyMeter
-from harness.training.launch import AGAIN, run_together
+from harness.training.launch import AGAIN, RANKS_LOCK, run_together
 from harness.training.shared.prepared import Prepared
 from harness.training.watching.energy_note import EnergyNote
 from harness.worker.child import INTERRUPTED, work_in
@@ -29,25 +33,37 @@ LESS_MEMORY = {  # by kind of stage; where neither helps, only more memory does
 def main(folder: Path) -> int:
     """Train in `folder`. Exit status 0 (folder/made is whole), 75 (stopped, resumable) or 1 (folder/error.json).
 
-    Where several processes train together, this one starts them, and each comes here again.
+    Where several processes train together, this one starts them, and each comes to `main_of_rank`.
     """
     task: TrainingTask = receive(folder / TASK)
 
     def work() -> int:
-        if task.processes > 1 and "RANK" not in os.environ:
-            return run_together(folder, task.processes)
-        try:
-            with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY.get(task.kind, "") + MORE_MEMORY):
-                return train(folder, task)
-        except DeviceError as error:
-            return again_with_less(folder, task, error)
+        share = max(1, task.threads // task.processes)
+        return attempt(folder, task) if task.processes == 1 else run_together(folder, task.processes, share)
 
-    status = work_in(folder, work, alone="RANK" not in os.environ)
-    if (
-        status == AGAIN and "RANK" not in os.environ
-    ):  # in a process of its own: in this one, what the error holds would stay in memory
+    status = work_in(folder, work)
+    if status == AGAIN:  # in a process of its own: in this one, what the error holds would stay in memory
         os.execv(sys.executable, [sys.executable, "-m", "harness.training", str(folder)])
+    if status < 0:  # end as the process did that was ended by a signal: the system does it when memory runs out
+        signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+        os.kill(os.getpid(), -status)
     return status
+
+
+def main_of_rank(folder: Path, rank: int) -> int:
+    """The same as one of several processes, whose parent has the folder's lock."""
+    task: TrainingTask = receive(folder / TASK)
+    with FileLock(folder / RANKS_LOCK) if rank == 0 else nullcontext():
+        return work_in(folder, lambda: attempt(folder, task), alone=False)
+
+
+def attempt(folder: Path, task: TrainingTask) -> int:
+    """Train; where a GPU's memory runs out, AGAIN if less may be enough."""
+    try:
+        with gpu_errors_explained(), memory_errors_explained(LESS_MEMORY.get(task.kind, "") + MORE_MEMORY):
+            return train(folder, task)
+    except DeviceError as error:
+        return again_with_less(folder, task, error)
 
 
 def again_with_less(folder: Path, task: TrainingTask, error: DeviceError) -> int:
@@ -87,7 +103,7 @@ def train(folder: Path, task: TrainingTask) -> int:
         ranks.draw_apart(task.seed)
         trainer.train(resume_from_checkpoint=latest_complete(folder / "trainer"))
         finished = trainer.state.global_step >= trainer.state.max_steps
-    joules = ranks.summed_if_known(meter.joules())
+    joules = ranks.summed_if_known(meter.joules()) if task.device.startswith("cuda") else meter.joules()
     if energy is None:
         return 0 if finished else INTERRUPTED
     joules = energy.add(joules)
@@ -126,4 +142,5 @@ def prepare(folder: Path, task: TrainingTask) -> Prepared:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    where, rank = Path(sys.argv[1]), os.environ.get("RANK")
+    sys.exit(main(where) if rank is None else main_of_rank(where, int(rank)))

@@ -10,17 +10,25 @@ import sys
 import time
 from pathlib import Path
 
-from harness.worker.child import INTERRUPTED
+from filelock import FileLock
 
+from harness.worker.child import ERROR, INTERRUPTED
+
+RANKS_LOCK = "ranks.lock"  # in the folder, held by the first of the processes
 AGAIN = 76  # exit status of a process after which all begin anew
 
 
-def run_together(folder: Path, processes: int) -> int:
-    """Train in `folder` by so many processes; the exit status of the first that fails, else that of all.
+def run_together(folder: Path, processes: int, threads: int) -> int:
+    """Train in `folder` by so many processes, with so many threads each; the exit status of the first that fails, else
+    that of all. A process that is ended by a signal has it negative.
 
     torchrun does the same, but kills its processes 30 seconds after it was asked to end; a step may take longer.
     """
+    (folder / ERROR).unlink(missing_ok=True)
+    with FileLock(folder / RANKS_LOCK):  # processes whose parent was killed may still be saving a state
+        pass
     surroundings = {
+        "OMP_NUM_THREADS": str(threads),  # accelerate would set another number
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
@@ -38,21 +46,20 @@ def run_together(folder: Path, processes: int) -> int:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, pass_on)
-    while any(child.poll() is None for child in children):
-        if _failed(children):
-            time.sleep(1)  # the others may be about to say the same, or what lies behind it
-            for child in children:
-                child.kill()  # they wait for the one that is gone
-            break
-        time.sleep(0.1)
+    first: int | None = None  # of those that failed: the others lose their connection to it
+    while any(child.poll() is None for child in children) and first is None:
+        first = min(_failed(children), default=None)
+        time.sleep(0.1 if first is None else 1)  # the others may be about to say the same
+    if first is not None:
+        for child in children:
+            child.kill()  # they wait for the one that is gone
     statuses = [child.wait() for child in children]
-    failed = [status for status in statuses if status not in (0, INTERRUPTED)]
-    of_their_own = [status for status in failed if status != -signal.SIGKILL]
-    return AGAIN if AGAIN in failed else next(iter([*of_their_own, *failed]), max(statuses))
+    return AGAIN if AGAIN in statuses else first or min(_failed(children), default=max(statuses))
 
 
-def _failed(children: list[subprocess.Popen[bytes]]) -> bool:
-    return any(child.poll() not in (None, 0, INTERRUPTED) for child in children)
+def _failed(children: list[subprocess.Popen[bytes]]) -> list[int]:
+    """Exit statuses of those that failed, signals first."""
+    return [status for child in children if (status := child.poll()) not in (None, 0, INTERRUPTED)]  # type: ignore[misc]
 
 
 def _free_port() -> int:

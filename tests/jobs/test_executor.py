@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 from harness.errors import StoreError, WorkerFailed
+from harness.jobs.devices import apart, device_inside, together
 from harness.jobs.executor import Executor
 from harness.jobs.job import Job
 from harness.jobs.leases import Leases
+from harness.jobs.process import DeviceLost, NoPlaceYet
 
 SOON = 10.0  # seconds within which anything here has happened
 
@@ -147,6 +149,99 @@ def wait_until(done):
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+# ---- several devices, lost devices --------------------------------------------------------------------
+
+
+def test_a_job_of_several_gpus_waits_for_all_of_them_and_is_not_overtaken():
+    course, busy = Course(), threading.Event()
+    first = course.job("first", work=lambda: busy.wait(SOON))
+    wide, narrow = course.job("wide"), course.job("narrow", "measure")
+    wide.processes = 2
+    executor = Executor(["cuda:0", "cuda:1", "cuda:3"], lambda: None, Places())
+    second = course.job("second", work=lambda: busy.wait(SOON))
+    executor.start([first, second])
+    wait_until(lambda: len(course.begun) == 2)
+    executor.start([wide, narrow])
+    assert len(course.begun) == 2, "one is free, but the next in turn needs two"
+    busy.set()
+    assert all(job.ended.wait(SOON) for job in (wide, narrow))
+    devices = dict(course.begun)
+    assert len(apart(devices["wide"])) == 2
+    wait_until(lambda: sorted(executor.free) == ["cuda:0", "cuda:1", "cuda:3"])
+
+
+def test_names_of_several_devices():
+    for devices, name in ((["cuda:0", "cuda:2"], "cuda:0,2"), (["cuda@1", "cuda@3"], "cuda@1,3"), (["cpu"], "cpu")):
+        assert together(devices) == name
+        assert apart(name) == devices
+    assert [device_inside(name) for name in ("cuda:1,2", "cuda@3", "cpu@2", "cpu")] == [
+        "cuda:0",
+        "cuda:0",
+        "cpu",
+        "cpu",
+    ]
+
+
+class Places:
+    """Devices of which some cannot be had: device -> how often."""
+
+    patience = SOON
+
+    def __init__(self, **without_room):
+        self.without_room, self.asked = without_room, []
+
+    def take(self, device, who, waiting, stopped):
+        self.asked.append(device)
+        if self.without_room.get(device, 0):
+            self.without_room[device] -= 1
+            raise NoPlaceYet(device)
+        return f"{device} of a machine"
+
+
+def lost(times):
+    left = iter(range(times))
+
+    def work():
+        if next(left, None) is not None:
+            raise DeviceLost("gpu-7 (power)")
+
+    return work
+
+
+def test_a_job_whose_machine_is_lost_begins_again_and_a_note_says_so():
+    course, told = Course(), []
+    job, child = course.job("job", work=lost(2)), course.job("child", "measure")
+    child.needs.append(job)
+    executor = Executor(["cpu@1", "cpu@2"], lambda: None, Places(), told.append)
+    executor.start([job, child])
+    assert child.ended.wait(SOON)
+    assert course.order == ["job", "job", "job", "child"]
+    assert (job.state, job.error, child.state) == ("done", None, "done")
+    assert [note.text for note in told] == [
+        "job: its machine was lost, gpu-7 (power); it went on elsewhere from its last saved state"
+    ] * 2
+    wait_until(lambda: sorted(executor.free) == ["cpu@1", "cpu@2"])
+
+
+def test_a_job_that_loses_every_machine_has_failed():
+    job = Course().job("job", work=lost(9))
+    executor = Executor(["cpu@1"], lambda: None, Places())
+    executor.start([job])
+    assert job.ended.wait(SOON)
+    assert isinstance(job.error, WorkerFailed)
+    assert "job lost its machine 5 times: gpu-7 (power)." in str(job.error)
+
+
+def test_where_one_device_cannot_be_had_another_is_tried():
+    job = Course().job("job")
+    places = Places(**{"cpu@1": 9})
+    executor = Executor(["cpu@1", "cpu@2"], lambda: None, places)
+    executor.start([job])
+    assert job.ended.wait(SOON)
+    assert places.asked == ["cpu@1", "cpu@2"]
+    assert job.place == "cpu@2 of a machine"
 
 
 # ---- stopping -----------------------------------------------------------------------------------------

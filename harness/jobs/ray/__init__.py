@@ -1,6 +1,7 @@
 """Jobs on a Ray cluster: `--executor ray`.
 
 cluster   the cluster of a session: joined or begun, checked, divided into slots
+arrivals  slots that Ray is finding a place for
 pool      workers as the session sees them; each is in some slot
 mirror    a worker's folder on its node, and the same folder here
 needed    files outside of the store that a worker reads
@@ -11,5 +12,5 @@ node, a process of the same package works in it there, and what it writes comes 
 too. When the node dies, the folder as it is here goes to another, and the worker continues from the last whole state.
 Where nodes see the session's disk, nothing is copied.
 
-Only `cluster` and `pool` import Ray, when jobs start.
+Ray itself is imported when jobs start.
 """

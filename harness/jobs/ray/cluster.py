@@ -10,21 +10,21 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from harness.environment import LIBRARIES, PACKAGE, version_of
 from harness.errors import DeviceError, HarnessError
 from harness.files import write_whole
 from harness.jobs.devices import apart, together
-from harness.jobs.process import DeviceLost, NoPlaceYet
-from harness.jobs.ray.node import Node, code_digest
+from harness.jobs.events import Listener, Note
+from harness.jobs.process import NoPlaceYet
+from harness.jobs.ray.arrivals import Arrivals
+from harness.jobs.ray.node import code_digest
 from harness.jobs.ray.pool import Slot
 
 CLIENT_PORT = 10001  # of `ray start --head`, for ray://
 LISTENS_WITHIN = 5.0  # seconds
-PLACED_WITHIN = 10.0  # seconds, after which a job tries another slot
-GIVES_UP_AFTER = 900.0  # seconds without any slot: machines may have to be started first
+GIVES_UP_AFTER = 900.0  # seconds that a job waits for room: machines may have to be started first
 PASSED_ON = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_ENDPOINT")  # variables that a worker's answers depend on
 COPY = "HARNESS_RAY_COPY"  # set: folders are copied though nodes see the session's disk
 
@@ -35,15 +35,19 @@ class Cluster:
     All workers compute with as many threads as the smallest machine can give each: rounding depends on them.
     """
 
-    def __init__(self, given: str, store: Path, on_gpus: bool, bfloat16: bool) -> None:
-        self.given, self.store, self.on_gpus, self.bfloat16 = given, store, on_gpus, bfloat16
+    def __init__(
+        self, given: str, store: Path, on_gpus: bool, bfloat16: bool | None = None, report: Listener = lambda _: None
+    ) -> None:
+        """`bfloat16`: whether the session's keys say so of its GPUs; None where that changes nothing."""
+        self.given, self.store, self.on_gpus, self.bfloat16, self.report = given, store, on_gpus, bfloat16, report
         self.threads, self.devices = 1, list[str]()
         self.gpus = 0  # of the machine that has most: as many as one job may take
         self._slots: dict[str, Slot] = {}
-        self._coming: dict[str, tuple[Any, Any]] = {}  # device -> an actor that is being placed, what it will tell
         self._versions = {name: found for name in LIBRARIES if (found := version_of(name)) is not None}
-        self._lock, self._last_had = threading.Lock(), time.monotonic()
+        self._lock, self._waiting_since = threading.Lock(), dict[str, float]()  # job -> when it began to wait
+        self._refused, self._machines = list[str](), 0  # Ray's names of machines left out, and how many there are
         self._session = uuid.uuid4().hex
+        self._token = store / f"{self._session}.seen"  # who can read it sees this store
 
     def join(self) -> None:
         """Connect, or begin a cluster on this machine where none is named and none runs; count its slots.
@@ -69,18 +73,20 @@ class Cluster:
                 f"--executor {self.given}: {_first_line(error)}",
                 "Python and Ray have to be of the same versions on all machines; `ray status` tells of a cluster.",
             ) from error
-        self._divide([node["Resources"] for node in ray.nodes() if node["Alive"]])
-        self._last_had = time.monotonic()
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        self._divide(machines)
+        self._machines = sum(one.get("GPU" if self.on_gpus else "CPU", 0) > 0 for one in machines)
+        self._arrivals = Arrivals(self._session, self.threads, self.on_gpus)
 
     def _divide(self, machines: list[dict[str, float]]) -> None:
         """Find the slots and their threads."""
         cpus = [int(one.get("CPU", 0)) for one in machines]
-        gpus = [int(one.get("GPU", 0)) for one in machines]
+        gpus = [min(int(one.get("GPU", 0)), cpu) for one, cpu in zip(machines, cpus, strict=True)]  # a task needs both
         if self.on_gpus:
             if not any(gpus):
                 raise DeviceError(
                     f"--gpu: the cluster has no GPU ({len(machines)} machines, {sum(cpus)} CPUs).",
-                    "Leave --gpu out to run on its CPUs, or start machines with GPUs first.",
+                    "Leave --gpu out to run on its CPUs, or start machines with GPUs (and a CPU for each) first.",
                 )
             self.threads = max(1, min(cpu // gpu for cpu, gpu in zip(cpus, gpus, strict=True) if gpu))
             count, kind, self.gpus = sum(gpus), "cuda", max(gpus)
@@ -93,23 +99,33 @@ class Cluster:
         self.devices = [f"{kind}@{number}" for number in range(1, count + 1)]
 
     def slot(self, device: str) -> Slot:
-        """The slot that was taken by that name."""
+        """The slot that was taken by that name; taken now where the job was not expected to need one."""
+        if device not in self._slots:
+            self.take(device, device, lambda why: None, lambda: False)
         return self._slots[device]
 
     def take(self, device: str, who: str, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> str:
         """Have the slot on some machine, and return which. Raises NoPlaceYet while Ray finds none that has room.
 
-        Raises HarnessError where that machine's code or libraries are not the session's.
+        Raises HarnessError where no machine's code and libraries are the session's, or the cluster is gone.
         """
         slot = self._slots.get(device)
         if slot is None or slot.lost:
             waiting("a place on the cluster")
-            self._end_others(device)
-            slot = self._placed(device, stopped)
-            self._check(slot)
+            try:
+                self._end_others(device)
+                slot = self._placed(device, who, stopped)
+            except ConnectionError as error:
+                raise HarnessError(
+                    f"the cluster does not answer any more: {_first_line(error)}", "Run again."
+                ) from error
             self._slots[device] = slot
-        self._last_had = time.monotonic()
         return f"{device.partition('@')[0]} of {slot.host}"
+
+    @property
+    def patience(self) -> float:
+        """Seconds within which a worker has left its state, and that is here, once it is asked to end."""
+        return 600.0
 
     def give_back(self) -> None:
         """End all slots, and leave the cluster."""
@@ -120,6 +136,9 @@ class Cluster:
         for slot in self._slots.values():
             slot.end()
         ray.shutdown()
+        self._token.unlink(missing_ok=True)
+
+    # ---- one slot ---------------------------------------------------------------------------------
 
     def _end_others(self, device: str) -> None:
         """End slots that hold a GPU that this one is given: a job of one follows a job of several, or goes before it."""
@@ -127,45 +146,35 @@ class Cluster:
             for other in [one for one in self._slots if set(apart(one)) & set(apart(device))]:
                 self._slots.pop(other).end()
 
-    # ---- one slot ---------------------------------------------------------------------------------
-
-    def _placed(self, device: str, stopped: Callable[[], bool]) -> Slot:
-        import ray
-
+    def _placed(self, device: str, who: str, stopped: Callable[[], bool]) -> Slot:
+        """A checked slot. A machine that is refused is left out; the error is raised where there is no other."""
         count = len(apart(device))
         inside = together([f"cuda:{number}" for number in range(count)]) if self.on_gpus else "cpu"
-        with self._lock:
-            if device not in self._coming:
-                kind: Any = ray.remote(num_cpus=self.threads * count, num_gpus=count if self.on_gpus else 0)(Node)
-                actor = kind.remote(self._session)
-                self._coming[device] = actor, actor.about.remote(apart(inside)[0])
-            actor, told = self._coming[device]
-        until = time.monotonic() + PLACED_WITHIN
-        while not ray.wait([told], timeout=0.5)[0]:
-            if stopped() or time.monotonic() > until:
-                self._give_up_after_long()
-                raise NoPlaceYet(device)
-        del self._coming[device]
-        slot = Slot(actor, inside)
-        try:
-            slot.about = ray.get(told)
-        except ray.exceptions.RuntimeEnvSetupError as error:
-            raise HarnessError(
-                f"--executor {self.given}: this package could not be sent: {_first_line(error)}"
-            ) from error
-        except ray.exceptions.RayError as error:
-            raise DeviceLost(f"a node ({_first_line(error)})") from error
-        return slot
+        since = self._waiting_since.setdefault(who, time.monotonic())
+        while True:
+            try:
+                slot = self._arrivals.next(count, inside, self._refused, stopped)
+            except NoPlaceYet:
+                if time.monotonic() - since > GIVES_UP_AFTER:
+                    raise self._without_room(who) from None
+                raise
+            try:
+                self._check(slot)
+            except HarnessError as error:
+                slot.abandon()
+                self._refused.append(str(slot.about["node"]))
+                if len(self._refused) >= self._machines:
+                    raise
+                self.report(Note(f"{slot.host} is left out: {error.problem}"))
+                continue
+            del self._waiting_since[who]
+            return slot
 
-    def _give_up_after_long(self) -> None:
-        """HarnessError where no slot has been had for long."""
-        if any(not slot.lost for slot in self._slots.values()):
-            self._last_had = time.monotonic()
-        if time.monotonic() - self._last_had > GIVES_UP_AFTER:
-            raise HarnessError(
-                f"no machine of the cluster has had room for {GIVES_UP_AFTER / 60:.0f} minutes.",
-                "`ray status` shows what is free and what is asked for; run again, and it goes on where it was.",
-            )
+    def _without_room(self, who: str) -> HarnessError:
+        return HarnessError(
+            f"{who}: no machine of the cluster has had room for {GIVES_UP_AFTER / 60:.0f} minutes.",
+            "`ray status` shows what is free and what is asked for; run again, and it goes on where it was.",
+        )
 
     def _check(self, slot: Slot) -> None:
         """Refuse a machine whose results could be others; find out whether it sees the session's store."""
@@ -173,7 +182,8 @@ class Cluster:
         if slot.about["code"] != code_digest():
             raise HarnessError(
                 f"{host} runs other code of the harness than this session ({PACKAGE}).",
-                "Remove the harness from PYTHONPATH there; the session's own is sent with its jobs.",
+                "The session's own is sent with its jobs: remove another from PYTHONPATH there, and start Ray and the "
+                "session in folders that hold none.",
             )
         for name in LIBRARIES:
             theirs, ours = slot.about[name], self._versions.setdefault(name, str(slot.about[name]))
@@ -182,16 +192,15 @@ class Cluster:
                     f"{host} has {name} {theirs or 'not installed'}, and this session works with {ours}.",
                     f"Install the same on all machines: pip install '{name}=={ours}'.",
                 )
-        if self.on_gpus and slot.about["bfloat16"] != str(self.bfloat16):
+        if self.on_gpus and self.bfloat16 is not None and slot.about["bfloat16"] != str(self.bfloat16):
             raise DeviceError(
                 f"the GPU of {host} {'has no' if self.bfloat16 else 'has'} bfloat16, and this session's results are computed "
                 f"{'with' if self.bfloat16 else 'without'} it.",
-                "Use machines of one kind.",
+                "Use machines of one kind, or --exact, which measures in float32.",
             )
-        token = self.store / "sees.txt"
-        if not token.exists():
-            write_whole(token, self._session)
-        if COPY not in os.environ and slot.call("sees", str(token), token.read_text()):
+        if not self._token.exists():
+            write_whole(self._token, self._session)
+        if COPY not in os.environ and slot.call("sees", str(self._token), len(self._session), self._session):
             slot.sees_store = True
             slot.call("work_below", str(self.store))
 

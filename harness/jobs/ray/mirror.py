@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.errors import WorkerFailed
 from harness.jobs.ray.needed import Message, files_in, keys_in, moved
-from harness.jobs.ray.node import LOCK, WHOLE, Listing
+from harness.jobs.ray.node import WHOLE, Listing
 from harness.worker.messages import REQUEST, TASK, encoded, receive
 
 PART = 2**25  # bytes of a file that cross at once
-NOT_SENT = ("error.json", "ended.json", LOCK)  # of an earlier worker
+NOT_SENT = ("error.json", "ended.json", "worker.lock", "ranks.lock")  # of an earlier worker
 VISIBLE_WITHIN = 60.0  # seconds in which a shared disk shows here what a node has written
 
 Call = Callable[..., Any]  # call("name of a Node's method", *arguments) -> its result
@@ -30,7 +30,7 @@ class SharedDisk:
     def send(self) -> None:
         """Nothing has to be sent; what lies outside of the store has to be visible too."""
         for file in files_in(receive(message_of(self.folder))):
-            if not self.call("has", str(file)):
+            if not self.call("sees", str(file), file.stat().st_size):
                 raise WorkerFailed(
                     f"{file} is not on {self.call('about', 'cpu')['host']}, which sees this session's store.",
                     "Put it on the disk that they share, or have everything copied: HARNESS_RAY_COPY=1.",
@@ -39,15 +39,15 @@ class SharedDisk:
     def update(self, files: Listing, ended: bool) -> None:
         """After the worker's end, wait until all it wrote is visible here: a network's disk may be behind."""
         deadline = time.monotonic() + VISIBLE_WITHIN
-        left = [(name, size) for name, size, _ in files] if ended else []
-        while left := [(name, size) for name, size in left if not _is_here(self.folder / name, size)]:
+        while left := [name for name, size, _ in files if ended and not _is_here(self.folder / name, size)]:
             os.listdir(self.folder)  # has a network's disk ask its server again
             if time.monotonic() > deadline:
                 raise WorkerFailed(
-                    f"{self.folder / left[0][0]} was written on another machine, and is not as it was written here.",
+                    f"{self.folder / left[0]} was written on another machine, and is not as it was written here.",
                     "The disk that they share is not the same for both; have everything copied: HARNESS_RAY_COPY=1.",
                 )
             time.sleep(0.1)
+            files = self.call("files", self.there)  # the session may have read and removed some meanwhile
 
 
 class Mirror:
@@ -84,10 +84,16 @@ class Mirror:
             if self._fetch(name, size):
                 self.known[name] = size, at
         left = {name for name, *_ in files}
-        for name in [name for name in self.known if name not in left]:
+        kept = self._newest_state()
+        for name in [name for name in self.known if name not in left and _state(name) != kept]:
             del self.known[name]
             (self.folder / name).unlink(missing_ok=True)
             _remove_empty((self.folder / name).parent, self.folder)
+
+    def _newest_state(self) -> str | None:
+        """The newest saved state that is whole here: it stays until a newer one is, though it may be gone there."""
+        marked = [_state(name) for name in self.known if Path(name).name == WHOLE[0]]
+        return max(filter(None, marked), key=lambda name: int(name.rpartition("-")[2]), default=None)
 
     def _share(self, files: list[tuple[Path, str]]) -> None:
         """Send files that all slots of the machine use."""
@@ -114,6 +120,12 @@ class Mirror:
             part.replace(path)
         part.unlink(missing_ok=True)
         return got == size
+
+
+def _state(name: str) -> str | None:
+    """The saved state's folder that a file is in: trainer/checkpoint-20."""
+    parts = Path(name).parts
+    return "/".join(parts[:2]) if parts[0] == "trainer" and len(parts) > 2 else None
 
 
 def message_of(folder: Path) -> Path:

@@ -29,7 +29,7 @@ def files_in(message: Message) -> list[Path]:
     """All files outside of the store that it reads."""
     found: list[Path] = []
     for path in _paths(place_in(message)):
-        found += sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        found += sorted(file for file in (path, *path.rglob("*")) if file.is_file())
     for task in _tasks(message):
         found += files_reached(Path(task)).values()
     return list(dict.fromkeys(found))

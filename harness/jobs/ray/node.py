@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import socket
+import sys
 import uuid
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from harness.jobs.pool import WorkerPool
 from harness.jobs.process import Worker
 
 WHOLE = ("complete.json", "record.json", "error.json", "ended.json")  # each says that files beside it are whole
-LOCK = "worker.lock"  # of a worker's folder: it means something on its machine only
 UNFINISHED = ("making", "trainer")  # folders in a training's: one is renamed when it is whole, one holds saved states
 
 Listing = list[tuple[str, int, int]]  # name below the folder, bytes, time of the last change in nanoseconds
@@ -31,7 +31,7 @@ class Node:
 
     def __init__(self, session: str) -> None:
         os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it; each task says how many threads it computes with
-        self.nodes = cache_folder() / "nodes"
+        self.nodes = cache_folder() / "nodes" / socket.gethostname()  # machines may share their users' homes
         self.shared = self.nodes / session
         self.own = self.root = self.shared / uuid.uuid4().hex
         self.lock = FileLock(self.own.with_suffix(".lock"))
@@ -44,21 +44,14 @@ class Node:
         self.workers: dict[str, Worker] = {}
 
     def about(self, device: str) -> dict[str, str | None]:
-        """The machine's name, the digest of its code, its library versions, whether its GPU has bfloat16."""
+        """The machine's name, Ray's name for it, the digest of its code, its library versions, whether its GPU has bfloat16."""
         versions = {name: version_of(name) for name in LIBRARIES}
         narrow = str(computes_bfloat16(device)) if device.startswith("cuda") else ""
-        return {"host": socket.gethostname(), "code": code_digest(), "bfloat16": narrow, **versions}
+        return {"host": socket.gethostname(), "node": ray_node(), "code": code_digest(), "bfloat16": narrow, **versions}
 
-    def sees(self, path: str, content: str) -> bool:
-        """Whether that file is here with that content: the disk it is on is this machine's too."""
-        try:
-            return Path(path).read_text() == content
-        except OSError:
-            return False
-
-    def has(self, path: str) -> bool:
-        """Whether there is such a file or folder."""
-        return Path(path).exists()
+    def sees(self, path: str, size: int, content: str | None = None) -> bool:
+        """Whether that file is here with so many bytes, or that content: the disk it is on is this machine's too."""
+        return _size(Path(path)) == size and (content is None or Path(path).read_text() == content)
 
     def work_below(self, root: str) -> None:
         """Work in the session's own store, which this machine sees."""
@@ -83,7 +76,7 @@ class Node:
         """Take a part of a file of `size` bytes; it gets its name with the last."""
         path = (self.shared if shared else self.root) / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        part = path.with_name(f"{path.name}.{self.own.name}.part")
         if not part.exists() and start and _size(path) == size:
             return  # asked again: the last part was taken
         with part.open("r+b" if part.exists() else "wb") as file:
@@ -95,7 +88,9 @@ class Node:
 
     def clear(self, folder: str) -> None:
         """Remove a worker's folder, before it is sent or after its worker has ended."""
-        self.workers.pop(folder, None)
+        worker = self.workers.pop(folder, None)
+        if worker is not None and worker.running():
+            worker.end()
         shutil.rmtree(self.root / folder, ignore_errors=True)
 
     def files(self, folder: str) -> Listing:
@@ -148,17 +143,16 @@ def listing(folder: Path) -> Listing:
     """Every file below a worker's folder, saved states only once they are whole."""
     found = []
     # What says that others are whole is looked for first: if it is there, the others are seen as they stay.
-    paths = list(folder.rglob("*"))
+    paths = [Path(where) / name for where, _, names in os.walk(folder) for name in names]
     for path in sorted(paths, key=lambda one: (one.name not in WHOLE, one)):
         name = path.relative_to(folder)
-        if path.name == LOCK or path.suffix in (".tmp", ".part") or not _finished(folder, name):
+        if path.suffix in (".tmp", ".part", ".lock") or not _finished(folder, name):
             continue
         try:
             stat = path.stat()
         except FileNotFoundError:
             continue
-        if path.is_file():
-            found.append((str(name), stat.st_size, stat.st_mtime_ns))
+        found.append((str(name), stat.st_size, stat.st_mtime_ns))
     return found
 
 
@@ -188,6 +182,12 @@ def _remove_abandoned(nodes: Path) -> None:
     for session in nodes.iterdir():
         if session.is_dir() and not list(session.glob("*.lock")):
             shutil.rmtree(session, ignore_errors=True)
+
+
+def ray_node() -> str:
+    """Ray's name of this machine; empty outside of a cluster."""
+    ray = sys.modules.get("ray")
+    return str(ray.get_runtime_context().get_node_id()) if ray is not None and ray.is_initialized() else ""
 
 
 def code_digest() -> str:

@@ -14,7 +14,7 @@ from harness.jobs.pool import WorkerPool
 from harness.jobs.process import DeviceLost, Worker
 from harness.jobs.ray.mirror import Mirror, SharedDisk
 
-EVERY = 0.2  # seconds between two looks at a worker
+EVERY, SELDOM = 0.2, 30.0  # seconds between two looks at a worker
 ANSWERS_WITHIN = 300.0  # seconds, after which a node that does not answer is taken to be gone
 UNREACHABLE = 60.0  # seconds in which a broken connection may come back
 
@@ -53,8 +53,21 @@ class Slot:
             ray.get(self.actor.end.remote(), timeout=10)
             ray.kill(self.actor)
 
-    def _gone(self, error: Exception) -> DeviceLost:
+    def tell(self, method: str) -> None:
+        """Call the node's method without waiting for it."""
+        with suppress(Exception):  # a node that is gone need not be told
+            getattr(self.actor, method).remote()
+
+    def abandon(self) -> None:
+        """End the actor, and with it its workers, whatever they are at: nobody follows them any more."""
+        import ray
+
         self.lost = True
+        with suppress(Exception):
+            ray.kill(self.actor)
+
+    def _gone(self, error: Exception) -> DeviceLost:
+        self.abandon()
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         return DeviceLost(f"{self.host} ({first.strip()})")
 
@@ -68,7 +81,7 @@ class RemoteWorker(Worker):
         self.mirror = kind(slot.call, store, folder)
         self.status: int | None = None
         self.error: BaseException | None = None
-        self.asked_to_stop = False
+        self.asked_to_stop = threading.Event()
         (folder / "error.json").unlink(missing_ok=True)
         (folder / "ended.json").unlink(missing_ok=True)
         (folder / "worker.log").touch()
@@ -83,7 +96,8 @@ class RemoteWorker(Worker):
 
     def stop(self) -> None:
         """Ask it to leave a resumable state and end."""
-        self.asked_to_stop = True
+        self.asked_to_stop.set()
+        self.slot.tell("stop")
 
     def wait(self) -> None:
         """Wait for its end; raise the error it left behind, DeviceLost, or WorkerFailed with its last log lines."""
@@ -97,19 +111,24 @@ class RemoteWorker(Worker):
         try:
             self.mirror.send()
             self.slot.call("start", self.mirror.there, self.module, self.slot.device, self.name)
-            told, took = False, 0.0
+            if self.asked_to_stop.is_set():
+                self.slot.tell("stop")
+            took = 0.0
             while self.status is None:
-                time.sleep(max(EVERY, 4 * took))  # what takes long to copy is copied less often
-                if self.asked_to_stop and not told:
-                    self.slot.call("stop")
-                    told = True
+                if self.asked_to_stop.is_set():
+                    time.sleep(EVERY)
+                else:  # what takes long to copy is copied less often
+                    self.asked_to_stop.wait(min(max(EVERY, 4 * took), SELDOM))
                 began = time.monotonic()
                 status, files = self.slot.call("look", self.mirror.there)
                 self.mirror.update(files, status is not None)
                 self.status, took = status, time.monotonic() - began
             self.slot.call("forget", self.mirror.there)
+        except DeviceLost as lost:
+            self.error = lost
         except BaseException as error:
             self.error = error
+            self.slot.abandon()
 
 
 class RayPool(WorkerPool):
