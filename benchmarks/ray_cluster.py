@@ -32,7 +32,7 @@ import duckdb
 from benchmarks.loopback import CREDENTIALS, new_bucket, s3_server
 
 ROOT = Path(__file__).parent.parent
-NODES = 3
+NODES, EPOCHS = 3, 40
 OPTIONS = ["--scale", "tiny", "-m", "gate", "-p", "no:cacheprovider"]
 NEWEST = "SELECT gate, verdict, estimate FROM gates WHERE run_id = (SELECT max(run_id) FROM gates) ORDER BY gate"
 
@@ -127,6 +127,37 @@ def rounds(count: int, words: str, folder: Path) -> bool:
     return same == count
 
 
+def written_task(store: Path, key: str) -> Path:
+    """The folder of a training that takes about a minute."""
+    from harness import Architecture, Dataset, Embedded, Mix, Pretrain
+    from harness.data.reading.rows import EMBEDDED
+    from harness.worker.messages import ROWS, TASK, TrainingTask, send
+
+    shape = Architecture(
+        hidden_size=32,
+        layers=2,
+        heads=2,
+        key_value_heads=2,
+        intermediate_size=64,
+        vocabulary_size=300,
+        context_length=64,
+    )
+    rows = Mix(Dataset(name="stories", tiny=Embedded("stories", text="text")).rows(tiny=12))
+    stage = Pretrain(data=rows, learning_rate=5e-3, warmup_steps=3, epochs=EPOCHS, effective_batch_size=4)
+    folder = store / "checkpoints" / f"{key}.partial"
+    folder.mkdir(parents=True)
+    lines = (EMBEDDED / "stories.jsonl").read_text().splitlines()[:12]
+    texts = [json.loads(line)["text"] for line in lines]
+    given = [{"id": str(i), "source": "", "origin": "", "text": text} for i, text in enumerate(texts)]
+    (folder / ROWS).write_text("".join(json.dumps(row) + "\n" for row in given))
+    task = TrainingTask(
+        makes=key, name="benchmark", kind="pretrain", architecture=shape, settings=stage.settings,
+        micro_batch_size=2, save_steps=200,
+    )  # fmt: skip
+    send(folder / TASK, task)
+    return folder
+
+
 def overhead(count: int, folder: Path) -> None:
     """The same task here and in a slot, in turn."""
     import ray
@@ -134,12 +165,7 @@ def overhead(count: int, folder: Path) -> None:
     from harness.jobs.pool import WorkerPool
     from harness.jobs.ray.cluster import Cluster
     from harness.jobs.ray.pool import RayPool
-    from harness.recipe import PretrainSettings
-    from tests.training_tasks import write_task
 
-    settings = PretrainSettings(
-        learning_rate=5e-3, min_learning_rate=5e-4, warmup_steps=3, epochs=60, effective_batch_size=4
-    )
     machines, store = Machines(1), folder / "store"
     os.environ.update(RAY_ADDRESS=machines.address, HARNESS_RAY_COPY="1")
     cluster = Cluster("ray", store, on_gpus=False, bfloat16=False)
@@ -152,7 +178,7 @@ def overhead(count: int, folder: Path) -> None:
     took: dict[str, list[float]] = {device: [] for device in pools}
     for number in range(count):
         for device, pool in pools.items():
-            task = write_task(store, f"{number}-{device}", settings, save_steps=200)
+            task = written_task(store, f"{number}-{device}")
             began = time.perf_counter()
             pool.run("harness.training", task, device, "benchmark").wait()
             took[device].append(time.perf_counter() - began)

@@ -15,9 +15,7 @@ ONE_SESSION = pytest.StashKey[str]()  # the line that says that -n is not used
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "fine-tuning experiments")
-    group.addoption(
-        "--gpu", metavar="0[,1,...]", help="CUDA devices to train and measure on; of a cluster, all (default: the CPU)"
-    )
+    _add_machines(group)
     group.addoption(
         "--scale", metavar="tiny|mini|small|full", help="which variants (default: full with --gpu, else mini)"
     )
@@ -52,6 +50,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--exact", action="store_true", help="on a GPU: measure in float32, in batches that free memory does not change"
     )
     group.addoption("--limit", type=int, metavar="N", help="ask the first N samples of each suite, drawn by digest")
+    group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
+
+
+def _add_machines(group: pytest.OptionGroup) -> None:
+    """What is trained and measured on."""
+    group.addoption(
+        "--gpu", metavar="0[,1,...]", help="CUDA devices to train and measure on; of a cluster, all (default: the CPU)"
+    )
     group.addoption(
         "--gpus-per-job", type=int, metavar="N",
         help="GPUs that train one model together, or processes on the CPU (default: as each variant says)",
@@ -60,7 +66,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--executor", metavar="local|ray|ray://HOST:PORT",
         help="where jobs run: this machine, or a Ray cluster (default: local)",
     )  # fmt: skip
-    group.addoption("--track", metavar="wandb|tensorboard|mlflow", help="hand training logs to that tracker")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
