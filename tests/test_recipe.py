@@ -57,6 +57,11 @@ def test_two_variants_of_one_name_are_refused():
         Recipe(name="alpha", variants=twice)
 
 
+def test_a_variant_is_trained_by_one_gpu_at_least():
+    with pytest.raises(RecipeError, match="Variant 'mini': gpus=0, and at least one is needed"):
+        Variant("mini", base="org/a", scale="mini", gpus=0)
+
+
 def test_a_variants_own_stages_take_the_place_of_the_recipes():
     slow, fast = finetune(learning_rate=1e-5), finetune(learning_rate=1e-3)
     variants = [Variant("a", base="org/m", scale="mini"), Variant("b", base="org/m", scale="mini", stages=[fast])]

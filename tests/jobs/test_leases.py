@@ -93,3 +93,22 @@ def _host():
     import socket
 
     return socket.gethostname()
+
+
+def test_two_jobs_of_one_session_that_take_several_gpus_at_once_do_not_wait_for_each_other(tmp_path):
+    leases, began = Leases(tmp_path / "gpus"), threading.Barrier(2, timeout=SOON)
+    leases.at_once = ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]
+    taken = []
+
+    def take(device):
+        began.wait()
+        taken.append(leases.take(device, device, lambda why: None, lambda: False))
+
+    threads = [threading.Thread(target=take, args=(device,), daemon=True) for device in ("cuda:0,1", "cuda:2,3")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON)
+    assert sorted(taken) == ["cuda:0,1", "cuda:2,3"]
+    assert leases.held == set(leases.at_once)
+    leases.give_back()

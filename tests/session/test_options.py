@@ -13,6 +13,7 @@ TYPED = {
     "--gpu": None, "--scale": None, "--track": None, "--data-root": None, "--skip-bad-rows": False, "--no-train": False,
     "--retrain": False, "--reevaluate": False, "--seeds": 1, "--strict-gates": False, "--baseline": None,
     "--adaptive": False, "--model": [], "--tasks": None, "--limit": None, "--endpoint": None, "--exact": False, "--store": None, "--results": None,
+    "--executor": None, "--gpus-per-job": None,
 }  # fmt: skip
 
 SILENT = Settings(Path("store"), Path("results.duckdb"))
@@ -51,6 +52,19 @@ def test_a_gpu_means_full_scale_unless_a_scale_is_given():
     assert read(gpu="0,1", no_train=True).devices == ("cuda:0", "cuda:1")
 
 
+def test_a_cluster_has_gpus_of_its_own():
+    pytest.importorskip("ray", reason="ray is not installed")
+    options = read(gpu="0", executor="ray")
+    assert (options.devices, options.executor, options.scale) == (("cuda:0",), "ray", "full")
+    assert options.typed == " --gpu 0 --executor ray"
+
+
+def test_ray_that_is_not_installed_names_what_installs_it(monkeypatch):
+    monkeypatch.setattr("harness.session.options.find_spec", lambda name: None)
+    with pytest.raises(HarnessError, match=r"(?s)--executor ray: Ray is not installed.*extra `ray`"):
+        read(executor="ray")
+
+
 def test_tasks_are_split_at_commas_and_named_once():
     assert read(tasks="arc_easy, my_task.yaml,,arc_easy").tasks == ("arc_easy", "my_task.yaml")
     assert read(tasks="a:fewshot=5, chat=true,b").tasks == ("a:fewshot=5,chat=true", "b")
@@ -68,6 +82,9 @@ def test_tasks_add_to_those_of_the_project():
         ({"track": "paper"}, "--track paper: there is no such tracker"),
         ({"data_root": "/no/such/folder"}, "--data-root /no/such/folder: no such folder"),
         ({"gpu": "one"}, "--gpu one"),
+        ({"gpus_per_job": 0}, "--gpus-per-job 0: at least one is needed"),
+        ({"executor": "slurm"}, "--executor slurm: there is none of that name"),
+        ({"executor": "ray://"}, "--executor ray://: there is none of that name"),
         ({"limit": 0}, "--limit 0: at least one sample"),
         ({"limit": 9, "baseline": "main"}, "--limit 9 --baseline main: a baseline holds whole suites"),
         ({"limit": 9, "adaptive": True}, "--limit 9 --adaptive: both say how many samples are asked"),

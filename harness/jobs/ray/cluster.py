@@ -71,7 +71,8 @@ class Cluster:
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise HarnessError(
                 f"--executor {self.given}: {_first_line(error)}",
-                "Python and Ray have to be of the same versions on all machines; `ray status` tells of a cluster.",
+                "Python and Ray have to be of the same versions on all machines. Where the cluster asks for a token, the head's "
+                "~/.ray/auth_token has to be here too, and RAY_AUTH_MODE=token set.",
             ) from error
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         self._divide(machines)
