@@ -13,9 +13,8 @@ from harness.jobs.events import Listener, Note
 from harness.jobs.job import Job, Progress, parent_failed
 from harness.jobs.process import DeviceLost, NoPlaceYet
 
-LOSSES = (
-    5  # of its device without a step between them, after which a job has failed: it may be what takes machines down
-)
+# Losses of its device without a step between them, after which a job has failed: it may be what takes machines down.
+LOSSES = 5
 
 
 class Places(Protocol):
@@ -39,7 +38,8 @@ class Executor:
     """A free device goes to the most urgent job that can begin; a thread waits for that job's worker process.
 
     Of equal ones the first given goes first. Nothing else decides the order: what becomes possible when a job ends is
-    weighed before its device is given away. A job may take several GPUs. A job whose device is lost begins again on another, from its saved state.
+    weighed before its device is given away. A job may take several GPUs. A job whose device is lost begins again on
+    another, from its saved state.
     """
 
     def __init__(

@@ -130,10 +130,10 @@ class Cluster:
 
     def give_back(self) -> None:
         """End all slots, and leave the cluster."""
+        if not self.devices:
+            return  # it was not joined
         import ray
 
-        if not ray.is_initialized():
-            return
         for slot in self._slots.values():
             slot.end()
         ray.shutdown()
