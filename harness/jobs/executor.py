@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from harness.errors import WorkerFailed
+from harness.errors import HarnessError, WorkerFailed
 from harness.jobs.devices import apart, together
 from harness.jobs.events import Listener, Note
-from harness.jobs.job import Job, Progress, parent_failed
+from harness.jobs.job import Help, Job, Progress, parent_failed
 from harness.jobs.process import DeviceLost, NoPlaceYet
 
 # Losses of its device without a step between them, after which a job has failed: it may be what takes machines down.
@@ -39,13 +39,13 @@ class Executor:
 
     Of equal ones the first given goes first. Nothing else decides the order: what becomes possible when a job ends is
     weighed before its device is given away. A job may take several GPUs. A job whose device is lost begins again on
-    another, from its saved state.
+    another, from its saved state. A device that no job waits for helps one that runs, if that can share what it does.
     """
 
     def __init__(
         self, devices: Sequence[str], stop_workers: Callable[[], None], places: Places, report: Listener | None = None
     ) -> None:
-        self.free, self.waiting, self.report = list(devices), list[Job](), report
+        self.free, self.waiting, self.running, self.report = list(devices), list[Job](), list[Job](), report
         self.threads: list[threading.Thread] = []
         self.places, self.of_gpus = places, devices[0].startswith("cuda")
         self.stop_workers, self.stopping = stop_workers, False
@@ -76,10 +76,50 @@ class Executor:
             if len(self.free) < count:
                 return  # the next in turn is not overtaken: else what takes several might wait for ever
             self.waiting.remove(job)
-            device = together([self.free.pop(0) for _ in range(count)])
-            thread = threading.Thread(target=self._run, args=(job, device), name=job.name, daemon=True)
-            self.threads.append(thread)
-            thread.start()
+            self.running.append(job)
+            job.offer = self._offered
+            self._start(job, together([self.free.pop(0) for _ in range(count)]), self._run)
+        self._lend()
+
+    def _start(self, job: Job, device: str, work: Callable[..., None], *more: Any) -> None:
+        thread = threading.Thread(target=work, args=(job, device, *more), name=job.name, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _offered(self) -> None:
+        """A running job has found out that it can be helped."""
+        with self.lock:
+            self._lend()
+
+    def _lend(self) -> None:
+        """Have devices that no job waits for help those that run. The lock is held."""
+        while self.free and not self.stopping and not self._is_wanted():
+            found = next(((job, help) for job in self.running if (help := job.helped())), None)
+            if found is None:
+                return
+            self._start(found[0], self.free.pop(0), self._help, found[1])
+
+    def _help(self, job: Job, device: str, work: Help) -> None:
+        try:
+            work(
+                job,
+                device,
+                lambda: self.places.take(device, job.name, lambda why: None, self._is_wanted),
+                self._is_wanted,
+            )
+        except (NoPlaceYet, DeviceLost):
+            job.helped = lambda: None  # it can do without
+        except HarnessError as error:
+            job.helped = lambda: None
+            if self.report is not None:
+                self.report(Note(f"{job.name}: a device that helped gave up, and the first went on: {error.problem}"))
+        with self.lock:
+            self.free.append(device)
+            self._begin()
+
+    def _is_wanted(self) -> bool:
+        """Whether a job waits for nothing but a device."""
+        return self.stopping or any(_can_begin(job) for job in self.waiting)
 
     def _end_one_without_hope(self) -> bool:
         """End a job that waits while the session stops, or for one that has failed; False where there is none."""
@@ -97,7 +137,7 @@ class Executor:
         again = False
         try:
             if job.asks == "model":
-                job.place = self._take(job, device)
+                job.place = self._take_for(job, device)
             job.run(job, device)
         except NoPlaceYet:
             again = True
@@ -129,6 +169,7 @@ class Executor:
 
     def _leave(self, job: Job, device: str, again: bool) -> None:
         """Give the device to the next, the lost one last; the job has ended, or waits again. The lock is held."""
+        self.running.remove(job)
         if again:
             self.free += apart(device)
             self.waiting.append(job)
@@ -138,7 +179,7 @@ class Executor:
             job.ended.set()
         self._begin()
 
-    def _take(self, job: Job, device: str) -> str:
+    def _take_for(self, job: Job, device: str) -> str:
         """Have the device to this session; meanwhile the job's progress says what it waits for."""
         progress = job.progress
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
+from typing import Literal, Protocol
 
 from harness.environment import threads
 from harness.errors import HarnessError, WorkerFailed
@@ -28,6 +28,16 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+class Help(Protocol):
+    """Part of a running job, for a device that is idle."""
+
+    def __call__(self, job: Job, device: str, take: Callable[[], str], wanted: Callable[[], bool]) -> None:
+        """Do it, after having taken the device, until nothing is left or the device is wanted for a job of its own.
+
+        What it was doing when an error ended it is done by the job itself.
+        """
+
+
 @dataclass(eq=False)
 class Job:
     """Work for one device. `run` gets the job itself and the device leased to it."""
@@ -42,6 +52,9 @@ class Job:
     threads: int = field(default_factory=threads)  # of its worker, where that computes on the CPU
     processes: int = 1  # of its worker, each with a GPU of its own where it trains on GPUs
     asks: Literal["model", "server", "nothing"] = "model"  # nothing: it scores answers that are stored
+    devices: int = 1  # that may work at it at once
+    helped: Callable[[], Help | None] = lambda: None  # what one more device could do for it now
+    offer: Callable[[], None] = lambda: None  # says that it can be helped; the executor's, while running
     device: str | None = None  # while running
     place: str = ""  # where that is, for people
     losses: list[str] = field(default_factory=list)  # of its device since it last came on, each with the machine's name

@@ -7,20 +7,18 @@ store holds already are scored without a model.
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness.data.reading.rows import load
-from harness.data.sources import Row
-from harness.errors import HarnessError, StatisticsError, SuiteError, WorkerFailed
+from harness.errors import HarnessError, StatisticsError, WorkerFailed
 from harness.evaluation.asking.answers import Answered, as_stored, store_answers, stored_answers
 from harness.evaluation.asking.batches import batches, in_drawn_order
-from harness.evaluation.asking.contamination import shared_with_items
 from harness.evaluation.asking.questions import questions
-from harness.evaluation.asking.record import recorded
 from harness.evaluation.scored.publish import publish, unpublished
 from harness.files import disk_errors_explained
 from harness.fingerprint.checkpoints import PlannedStage
@@ -29,12 +27,13 @@ from harness.fingerprint.values import digest
 from harness.jobs.context import JobContext, bring_weights, place_of
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly
-from harness.jobs.job import Job, Progress, clock
+from harness.jobs.job import Help, Job, Progress, clock
 from harness.jobs.pool import ENDPOINT_WORKER
 from harness.jobs.process import Worker
+from harness.jobs.spread import Spread
+from harness.jobs.without_model import answered_without_model
 from harness.recipe import Subject
-from harness.store import Artifact
-from harness.suite import Overlap, Sample, Suite
+from harness.suite import Sample, Suite
 from harness.worker.messages import (
     GOT,
     PROGRESS,
@@ -77,6 +76,7 @@ class MeasuringJob:
     suites_of_project: Sequence[Suite] = ()  # their items are looked for in training rows
     failed: bool = False
     asking: Path | None = None  # the folder of the request under way
+    spread: Spread[list[Asked]] | None = None  # evaluations still to ask, those of the same questions together
 
     @property
     def name(self) -> str:
@@ -99,7 +99,7 @@ class MeasuringJob:
             left = [planned for planned in self.suites if store.get("evaluations", planned.key) is None]
             for planned in [planned for planned in left if not planned.suite.needs_model]:
                 with self._failures_of(planned):
-                    self._publish(planned, self._known(planned))
+                    self._publish(planned, answered_without_model(self.context, planned, self.suites_of_project))
             asked = [one for planned in left if planned.suite.needs_model and (one := self._to_ask(planned))]
             if asked:
                 self._ask(asked, job, device)
@@ -141,26 +141,46 @@ class MeasuringJob:
         return None
 
     def _ask(self, asked: list[Asked], job: Job, device: str) -> None:
-        self._ask_together([one for one in asked if one.planned.rule is None], job, device)
+        same: dict[str, list[Asked]] = {}
+        for one in [one for one in asked if one.planned.rule is None]:
+            same.setdefault(one.planned.answers_key, []).append(one)
+        self.spread = Spread(list(same.values()), 1 if self.planned.is_served else job.devices)
+        job.offer()
+        for part in self.spread.until_done():
+            self._ask_together(_flat(part), self.folder, job, device)
         for one in asked:
             if one.planned.rule is not None:
                 self._ask_until_decided(one, job, device)
 
-    def _ask_together(self, asked: Sequence[Asked], job: Job, device: str) -> None:
-        """All suites of one model worker; where an error may have broken it, what is left of a fresh one."""
+    def help(self) -> Help | None:
+        """What one more device could ask; None where there is nothing to share."""
+        return self._help if self.spread is not None and self.spread.begin_to_help() else None
+
+    def _help(self, job: Job, device: str, take: Callable[[], str], wanted: Callable[[], bool]) -> None:
+        assert self.spread is not None
+        with self.spread.helping(wanted) as parts:
+            take()
+            number = re.sub(r"\W", "-", f"{device}-{threading.get_ident()}")
+            folder = self.folder.with_name(f"{self.planned.key}.{number}")
+            for part in parts:
+                self._ask_together(_flat(part), folder, job, device)
+            if not self.failed:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _ask_together(self, asked: Sequence[Asked], folder: Path, job: Job, device: str) -> None:
+        """These suites of one model worker; where an error may have broken it, what is left of a fresh one."""
+        asked = [one for one in asked if not self.context.store.holds("evaluations", one.planned.key)]
         while asked:
             with disk_errors_explained(f"{self.subject.id}: writing its samples"):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._write_request(self.folder, asked, job, device)
+                folder.mkdir(parents=True, exist_ok=True)
+                self._write_request(folder, asked, job, device)
             bring_weights(place_of(self.planned, self.context.results.keys.folders), self.context.store)
             self.asking = self.folder
-            worker = self._worker(self.folder, device)
-            left = self._collect(asked, worker)
+            worker = self._worker(folder, device)
+            left = self._collect(asked, folder, worker)
             worker.wait()
             if len(left) == len(asked):
-                raise WorkerFailed(
-                    f"{self.name}: the worker ended without an answer.", f"See {self.folder}/worker.log."
-                )
+                raise WorkerFailed(f"{self.name}: the worker ended without an answer.", f"See {folder}/worker.log.")
             asked = left
 
     def _worker(self, folder: Path, device: str) -> Worker:
@@ -186,13 +206,13 @@ class MeasuringJob:
             device=device_inside(device),
             dtype=how.dtype,
             fixed_batches=how.fixed_batches,
-            threads=_begun_with(folder) or job.threads,
+            threads=_begun_with(self.folder) or _begun_with(folder) or job.threads,
             suites=tuple(suites.values()),
         )
         (folder / PROGRESS).unlink(missing_ok=True)  # of an earlier session
         send(folder / REQUEST, request)
 
-    def _collect(self, asked: Sequence[Asked], worker: Worker) -> list[Asked]:
+    def _collect(self, asked: Sequence[Asked], folder: Path, worker: Worker) -> list[Asked]:
         """Score and publish each suite as soon as the worker has answered it; returns those it has not answered."""
         left: dict[str, list[Asked]] = {}
         for one in asked:
@@ -200,13 +220,13 @@ class MeasuringJob:
         while left:
             alive = worker.running()
             for key in list(left):
-                file = self.folder / f"{key}.json"
+                file = folder / f"{key}.json"
                 if file.exists():
                     for one in left.pop(key):
                         self._publish_answers(one, read_answers(file))
                     file.unlink()  # the store has them, or the next session asks again
                     if self.context.store.holds("answers", key):
-                        (self.folder / f"{key}{GOT}").unlink(missing_ok=True)
+                        (folder / f"{key}{GOT}").unlink(missing_ok=True)
             if not alive:
                 break
             time.sleep(0.05)
@@ -268,35 +288,6 @@ class MeasuringJob:
             raise answers.raised_for(planned.name)
         return answers
 
-    # ---- without a model --------------------------------------------------------------------------
-
-    def _known(self, planned: PlannedEvaluation) -> Answered:
-        """Answers that need no model: from the checkpoint's own record, or from its training rows."""
-        suite, subject = planned.suite, planned.subject
-        checkpoint = self.context.results.artifact(self.planned)
-        stage, found = self.planned.stage, []
-        overlap = next((ask for ask in suite.asks if isinstance(ask, Overlap)), None)
-        if checkpoint is not None and overlap is not None:
-            items = {
-                one.name: self.context.rows.samples(one) for one in self.suites_of_project if one.dataset is not None
-            }
-            found = shared_with_items(self._training_rows(), items, overlap.n)
-        elif checkpoint is not None and stage is not None and stage.held_out is not None:
-            access = replace(self.context.results.keys.access, scale=self.planned.subject.scale)
-            kept = load(stage.held_out, access).rows
-            found = recorded(checkpoint, {row["id"]: row for row in kept})
-        if not found or checkpoint is None:
-            raise SuiteError(f"suite {suite.name}: {subject.id} has no training of its own to look at.")
-        samples = [sample for sample, _ in found]
-        return Answered(samples, [answer for _, answer in found], _record_of(checkpoint), samples)
-
-    def _training_rows(self) -> Iterator[Row]:
-        """The rows of every stage that led to the checkpoint."""
-        for stage in self.context.results.keys.chain(self.subject):
-            if stage.trains and stage.stage is not None:
-                access = replace(self.context.results.keys.access, scale=stage.subject.scale)
-                yield from load(stage.stage.data, access).rows
-
     # ---- storing ----------------------------------------------------------------------------------
 
     def _publish(self, planned: PlannedEvaluation, answered: Answered) -> None:
@@ -355,22 +346,13 @@ class _Failures:
         return True
 
 
+def _flat(groups: Sequence[Sequence[Asked]]) -> list[Asked]:
+    return [one for group in groups for one in group]
+
+
 def _begun_with(folder: Path) -> int | None:
     """Threads with which an interrupted session began to ask: rounding depends on them. None where none has."""
     return json.loads((folder / REQUEST).read_text())["threads"] if (folder / REQUEST).exists() else None
-
-
-def _record_of(checkpoint: Artifact) -> AnswersRecord:
-    """The record of answers that needed no model: taken from the training of the checkpoint."""
-    return AnswersRecord(
-        seconds=0.0,
-        tokens=0,
-        prompt_digest=None,
-        peak_memory_bytes=None,
-        energy_joules=None,
-        device=checkpoint.record["device"],
-        environment=checkpoint.record["environment"],
-    )
 
 
 def _joined(first: Answers, more: Answers) -> Answers:

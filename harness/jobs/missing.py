@@ -165,7 +165,7 @@ class _Graph:
         key = f"measure {first.checkpoint.key}"
         self.found.jobs[key] = Job(
             key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress,
-            asks=self._asked(evaluations),
+            asks=self._asked(evaluations), helped=run.help,
         )  # fmt: skip
 
     def _asked(self, evaluations: list[PlannedEvaluation]) -> Literal["model", "server", "nothing"]:

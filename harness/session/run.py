@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TextIO
 
+from harness.environment import threads
 from harness.errors import CheckpointMissing, DeviceError, EvaluationMissing, HarnessError, NotOffered
 from harness.evaluation import Checkpoint, Evaluation, StoredResults
 from harness.evaluation.asking.rows import SuiteRows
@@ -174,8 +175,10 @@ class Run:
                 f"--gpus-per-job {options.gpus_per_job}: a job can have {gpus} at most.",
                 "Name more with --gpu." if self.cluster is None else "All GPUs of a job have to be in one machine.",
             )
+        has_threads = bool(gpus) or self.cluster is not None or each * len(devices) <= threads()
         for job in jobs:
             job.threads = each
+            job.devices = len(devices) if has_threads else 1  # else they would share what one computes with
             if isinstance(job.run, TrainingJob):
                 job.processes = job.run.processes(options.gpus_per_job, gpus)
         if any(job.processes > 1 for job in jobs) and isinstance(self.places, Leases):

@@ -11,6 +11,7 @@ from harness.jobs.executor import Executor
 from harness.jobs.job import Job
 from harness.jobs.leases import Leases
 from harness.jobs.process import DeviceLost, NoPlaceYet
+from harness.jobs.spread import Spread
 
 SOON = 10.0  # seconds within which anything here has happened
 
@@ -43,10 +44,10 @@ def fail(error):
     return work
 
 
-def run(jobs, devices=("cpu",)):
+def run(jobs, devices=("cpu",), places=None):
     """Start the jobs and wait until all have ended."""
     with tempfile.TemporaryDirectory() as folder:
-        executor = Executor(devices, lambda: None, Leases(Path(folder)))
+        executor = Executor(devices, lambda: None, places or Leases(Path(folder)))
         executor.start(jobs)
         for job in jobs:
             assert job.ended.wait(SOON), job.name
@@ -192,6 +193,9 @@ class Places:
     def __init__(self, **without_room):
         self.without_room, self.asked = without_room, []
 
+    def give_back(self):
+        pass
+
     def take(self, device, who, waiting, stopped):
         self.asked.append(device)
         if self.without_room.get(device, 0):
@@ -242,6 +246,73 @@ def test_where_one_device_cannot_be_had_another_is_tried():
     assert job.ended.wait(SOON)
     assert places.asked == ["cpu@1", "cpu@2"]
     assert job.place == "cpu@2 of a machine"
+
+
+# ---- helping ------------------------------------------------------------------------------------------
+
+
+def shared(course, help=None):
+    """A job of eight items that it shares with one who helps: it does its first only, until that one has begun."""
+    helped = threading.Event()
+
+    def run(job, device):
+        course.begun.append((job.name, device))
+        job.spread = Spread(list(range(8)), job.devices)
+        job.offer()
+        for part in job.spread.until_done():
+            course.ended += part
+            assert job.devices == 1 or helped.wait(SOON)
+
+    def own(job, device, take, wanted):
+        with job.spread.helping(wanted) as parts:
+            course.begun.append((f"{job.name} helped", take()))
+            helped.set()
+            for part in parts:
+                course.ended += part
+
+    def failing(job, device, take, wanted):
+        with job.spread.helping(wanted):
+            helped.set()
+            raise WorkerFailed("the worker is gone.")
+
+    job = Job("wide", "wide", "measure", run, devices=2)
+    job.spread = None
+    work = failing if help == "fails" else own
+    job.helped = lambda: work if job.spread is not None and job.spread.begin_to_help() else None
+    return job
+
+
+def test_an_idle_device_helps_a_job_that_can_share_what_it_does():
+    course = Course()
+    job = shared(course)
+    executor = run([job], devices=("cuda:0", "cuda:1"), places=Places())
+    assert job.error is None
+    assert course.begun == [("wide", "cuda:0"), ("wide helped", "cuda:1 of a machine")]
+    assert sorted(course.ended) == list(range(8))
+    wait_until(lambda: sorted(executor.free) == ["cuda:0", "cuda:1"])
+    assert executor.running == []
+
+
+def test_a_device_that_a_job_waits_for_helps_nobody():
+    course = Course()
+    job, other = shared(course), course.job("other", "measure")
+    job.devices = 1
+    run([job, other], devices=("cuda:0", "cuda:1"))
+    assert [name for name, _ in course.begun] == ["wide", "other"]
+
+
+def test_help_that_fails_is_told_once_and_the_job_does_it_itself():
+    course, told = Course(), []
+    job = shared(course, help="fails")
+    executor = Executor(["cuda:0", "cuda:1"], lambda: None, Places(), told.append)
+    executor.start([job])
+    assert job.ended.wait(SOON)
+    assert job.error is None
+    assert sorted(course.ended) == list(range(8))
+    wait_until(lambda: sorted(executor.free) == ["cuda:0", "cuda:1"])
+    assert [note.text for note in told] == [
+        "wide: a device that helped gave up, and the first went on: the worker is gone."
+    ]
 
 
 # ---- stopping -----------------------------------------------------------------------------------------

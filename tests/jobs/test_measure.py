@@ -29,7 +29,9 @@ from harness.evaluation.asking.batches import in_drawn_order
 from harness.evaluation.asking.questions import questions
 from harness.fingerprint.values import digest
 from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly
+from harness.jobs.executor import Executor
 from harness.jobs.job import Job, Progress
+from harness.jobs.leases import Leases
 from harness.jobs.measure import MeasuringJob
 from harness.jobs.pool import WorkerPool
 from harness.jobs.train import read_rows
@@ -295,6 +297,29 @@ def test_suites_that_ask_the_same_are_asked_once_and_each_fails_alone(made, own,
     assert evaluation(made, asked).record["engine"] == "tree"
     assert (work.folder / "worker.log").exists()  # of use, since something failed
     assert not list(work.folder.glob(f"{asked.answers_key}.json"))
+
+
+def test_what_idle_devices_help_with_has_the_same_answers_and_is_reported_once(made, own, pool):
+    several = [
+        dataclasses.replace(ASKED, name=f"look_{count}", asks=[Generate(max_new_tokens=count)]) for count in range(2, 9)
+    ]
+    found = []
+    for devices in (1, 2):
+        work, reported = job_of(made, own, *several, TOO_LONG, pool=pool)
+        job = Job("k", "job", "measure", work, progress=work.progress, devices=devices, helped=work.help)
+        executor = Executor(["cpu"] * devices, lambda: None, Leases())
+        executor.start([job])
+        assert job.ended.wait(240)
+        assert job.error is None
+        for thread in executor.threads:
+            thread.join()
+        assert len(executor.threads) == devices
+        assert [event.key for event in reported if isinstance(event, MeasuringFailed)] == [work.suites[-1].key]
+        assert sorted(e.key for e in reported if isinstance(e, Measured)) == sorted(one.key for one in work.suites[:-1])
+        found.append({one.key: evaluation(made, one).samples for one in work.suites[:-1]})
+        made.store.discard([key for kind in ("answers", "evaluations") for key in made.store.keys(kind)])
+    assert found[0] == found[1]
+    assert all(found[0].values())
 
 
 def test_what_was_begun_goes_on_with_the_threads_it_began_with(made, own, pool):
