@@ -111,7 +111,7 @@ class Executor:
             job.helped = lambda: None  # it can do without
         except HarnessError as error:
             job.helped = lambda: None
-            if self.report is not None:
+            if self.report is not None and not self.stopping:
                 self.report(Note(f"{job.name}: a device that helped gave up, and the first went on: {error.problem}"))
         with self.lock:
             self.free.append(device)
