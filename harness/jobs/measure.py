@@ -146,8 +146,11 @@ class MeasuringJob:
             same.setdefault(one.planned.answers_key, []).append(one)
         self.spread = Spread(list(same.values()), 1 if self.planned.is_served else job.devices)
         job.offer()
-        for part in self.spread.until_done():
-            self._ask_together(_flat(part), self.folder, job, device)
+        try:
+            for part in self.spread.until_done():
+                self._ask_together(_flat(part), self.folder, job, device)
+        finally:
+            self.spread.close()  # after an error here too: whoever begins again must not meet a helper
         for one in asked:
             if one.planned.rule is not None:
                 self._ask_until_decided(one, job, device)

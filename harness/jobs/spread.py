@@ -20,7 +20,7 @@ class Spread(Generic[Item]):
 
     def __init__(self, items: Sequence[Item], devices: int) -> None:
         self.left, self.devices = list(items), devices
-        self.helpers = 0  # at work
+        self.helpers, self.closed = 0, False  # how many help; whether nothing more is to be done
         self._changed = threading.Condition()
 
     @property
@@ -45,6 +45,12 @@ class Spread(Generic[Item]):
                 if not self.left:
                     return
 
+    def close(self) -> None:
+        """Nothing more is taken. Returns when nobody helps any more: what they had begun, they have ended."""
+        with self._changed:
+            self.closed, self.left = True, []
+            self._changed.wait_for(lambda: not self.helpers)
+
     def begin_to_help(self) -> bool:
         """Whether there is something to do for one more, who is counted from now on."""
         with self._changed:
@@ -67,6 +73,6 @@ class Spread(Generic[Item]):
             yield parts()
         finally:
             with self._changed:
-                self.left = under_way + self.left
+                self.left = [] if self.closed else under_way + self.left
                 self.helpers -= 1
                 self._changed.notify_all()

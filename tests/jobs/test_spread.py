@@ -1,6 +1,7 @@
 """What several devices take from one job: everything once, in ever smaller parts, and what an error ended again."""
 
 import threading
+import time
 from contextlib import suppress
 
 import pytest
@@ -82,3 +83,26 @@ def test_a_helper_that_never_got_its_device_is_not_waited_for():
     with pytest.raises(RuntimeError), spread.helping(lambda: False):
         raise RuntimeError("no place")
     assert [one for part in spread.until_done() for one in part] == list("abcd")
+
+
+def test_one_that_is_closed_gives_nothing_more_and_waits_for_who_helps():
+    spread, began, ended = Spread(list("abcdefgh"), 2), threading.Event(), []
+    assert spread.begin_to_help()
+
+    def help():
+        with suppress(RuntimeError), spread.helping(lambda: False) as parts:
+            for part in parts:
+                began.set()
+                time.sleep(0.1)
+                ended.extend(part)
+                raise RuntimeError("its device is gone")
+
+    thread = threading.Thread(target=help)
+    thread.start()
+    assert began.wait(10)
+    spread.close()
+    assert ended == ["a", "b"]
+    assert spread.left == []
+    assert not spread.begin_to_help()
+    assert list(spread.until_done()) == []
+    thread.join()
