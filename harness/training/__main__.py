@@ -15,7 +15,7 @@ from filelock import FileLock
 from harness.errors import DeviceError
 from harness.files import write_whole
 from harness.models.tools.energy import EnergyMeter
-from harness.training.launch import AGAIN, RANKS_LOCK, run_together
+from harness.training.shared.launch import AGAIN, RANKS_LOCK, run_together
 from harness.training.shared.prepared import Prepared
 from harness.training.watching.energy_note import EnergyNote
 from harness.worker.child import INTERRUPTED, work_in
