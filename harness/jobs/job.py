@@ -57,8 +57,8 @@ class Job:
     offer: Callable[[], None] = lambda: None  # says that it can be helped; the executor's, while running
     device: str | None = None  # while running
     place: str = ""  # where that is, for people
-    losses: list[str] = field(default_factory=list)  # of its device since it last came on, each with the machine's name
-    lost_at: int = -1  # its progress then
+    losses: list[str] = field(default_factory=list)  # of its device, without a step between them: machine and reason
+    lost_at: int = -1  # the step at which it was lost last
     error: BaseException | None = None
     seconds: float = 0.0
     ended: threading.Event = field(default_factory=threading.Event)

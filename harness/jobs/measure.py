@@ -104,7 +104,8 @@ class MeasuringJob:
             if asked:
                 self._ask(asked, job, device)
             if not self.failed:
-                shutil.rmtree(self.folder, ignore_errors=True)  # after a failure the worker's log is of use
+                for folder in (self.folder, *self.folder.parent.glob(f"{self.folder.name}.*")):  # its own, its helpers'
+                    shutil.rmtree(folder, ignore_errors=True)  # after a failure the worker's log is of use
 
     def progress(self) -> Progress:
         """Suites done of all; of the one under way its samples, tokens per second and time left."""
@@ -167,8 +168,6 @@ class MeasuringJob:
             folder = self.folder.with_name(f"{self.planned.key}.{number}")
             for part in parts:
                 self._ask_together(_flat(part), folder, job, device)
-            if not self.failed:
-                shutil.rmtree(folder, ignore_errors=True)
 
     def _ask_together(self, asked: Sequence[Asked], folder: Path, job: Job, device: str) -> None:
         """These suites of one model worker; where an error may have broken it, what is left of a fresh one."""

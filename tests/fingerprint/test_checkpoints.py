@@ -45,12 +45,12 @@ def test_seed_micro_batch_and_shape_change_the_fingerprint():
     assert len({chain([PRETRAIN], **variant)[-1] for variant in variants}) == 4
 
 
-def test_name_saving_and_held_out_rows_leave_the_fingerprint_alone():
+def test_name_saving_gpus_and_held_out_rows_leave_the_fingerprint_alone():
     watched = dataclasses.replace(FINETUNE, held_out=Mix(FACTS.rows(mini=20).held_out(5, mini=5)), eval_steps=7)
     renamed = Mix(dataclasses.replace(FACTS, name="renamed").rows(mini=20))
     same = chain([PRETRAIN, FINETUNE])
     assert chain([PRETRAIN, watched]) == same
-    assert chain([PRETRAIN, FINETUNE], name="beta", save_steps=3) == same
+    assert chain([PRETRAIN, FINETUNE], name="beta", save_steps=3, gpus=4) == same
     assert chain([PRETRAIN, dataclasses.replace(FINETUNE, data=renamed)]) == same
 
 

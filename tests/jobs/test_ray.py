@@ -117,14 +117,14 @@ def test_what_a_worker_meets_on_its_node_is_raised_here(tmp_path, node):
     assert (folder / "error.json").exists()
 
 
-def test_a_file_that_a_node_cannot_see_is_named(tmp_path, node):
+def test_a_file_that_is_another_on_the_node_is_named(tmp_path, node):
     store, model = tmp_path / "store", tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
     folder = write_task(store, "elsewhere", SETTINGS, Directory(str(model)))
     one = Here(node(), sees_store=True)
-    one.node.sees = lambda path, size: False
-    with pytest.raises(WorkerFailed, match=r"(?s)model/config.json is not on .*HARNESS_RAY_COPY=1"):
+    one.node.digests[str(model / "config.json")] = "of another model with a name and a size like this one's"
+    with pytest.raises(WorkerFailed, match=r"(?s)model/config.json is not the same on .*HARNESS_RAY_COPY=1"):
         RemoteWorker(one, store, folder, TRAINING, "test").wait()
 
 
@@ -282,6 +282,15 @@ def test_a_machine_whose_results_could_be_others_is_refused(tmp_path, other, on_
     slot = Here(None)
     slot.about = told(**other)
     with pytest.raises(HarnessError, match=said):
+        one._check(slot)
+
+
+def test_a_machine_without_what_workers_need_is_refused_though_the_session_has_it_neither(tmp_path):
+    one = cluster(tmp_path)
+    one._versions = {}
+    slot = Here(None)
+    slot.about = told(bitsandbytes=None, torch=None)
+    with pytest.raises(HarnessError, match="there has torch not installed"):
         one._check(slot)
 
 

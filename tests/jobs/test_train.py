@@ -50,6 +50,16 @@ def ground(made):
 # ---- the task -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("asked", "gpus", "processes"),
+    [(None, 0, 1), (None, 1, 1), (None, 2, 2), (None, 8, 3), (2, 8, 2), (2, 0, 2), (9, 16, 4)],
+)
+def test_a_stage_is_trained_by_as_many_processes_as_are_asked_for_have_gpus_and_find_rows(made, asked, gpus, processes):
+    wide = recipe(made, "wide", SHAPE, PRETRAIN, gpus=3)
+    work, _ = context_of(made)
+    assert TrainingJob(work, made.keys.last(wide), TrainingRows()).processes(asked, gpus) == processes
+
+
 def test_a_task_from_fresh_weights_holds_what_the_recipe_says(made, ground):
     planned = made.keys.last(ground)
     task = training_task(planned, made.keys.folders)

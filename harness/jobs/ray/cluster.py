@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from harness.environment import LIBRARIES, PACKAGE, version_of
 from harness.errors import DeviceError, HarnessError
-from harness.files import write_whole
+from harness.files import sha256, write_whole
 from harness.jobs.devices import apart, together
 from harness.jobs.events import Listener, Note
 from harness.jobs.process import NoPlaceYet
@@ -26,6 +26,7 @@ CLIENT_PORT = 10001  # of `ray start --head`, for ray://
 LISTENS_WITHIN = 5.0  # seconds
 GIVES_UP_AFTER = 900.0  # seconds that a job waits for room: machines may have to be started first
 PASSED_ON = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_ENDPOINT")  # variables that a worker's answers depend on
+OPTIONAL = ("bitsandbytes",)  # of the libraries
 COPY = "HARNESS_RAY_COPY"  # set: folders are copied though nodes see the session's disk
 
 
@@ -187,10 +188,15 @@ class Cluster:
                 "session in folders that hold none.",
             )
         for name in LIBRARIES:
-            theirs, ours = slot.about[name], self._versions.setdefault(name, str(slot.about[name]))
+            theirs = slot.about[name] or "not installed"
+            if theirs == "not installed" and name not in self._versions and name not in OPTIONAL:
+                raise HarnessError(
+                    f"{host} has {name} not installed.", "Install the harness there with its extras `train` and `ray`."
+                )
+            ours = self._versions.setdefault(name, theirs)  # of the first machine, where the session has none
             if _minor(theirs) != _minor(ours):
                 raise HarnessError(
-                    f"{host} has {name} {theirs or 'not installed'}, and this session works with {ours}.",
+                    f"{host} has {name} {theirs}, and this session works with {ours}.",
                     f"Install the same on all machines: pip install '{name}=={ours}'.",
                 )
         if self.on_gpus and self.bfloat16 is not None and slot.about["bfloat16"] != str(self.bfloat16):
@@ -201,7 +207,7 @@ class Cluster:
             )
         if not self._token.exists():
             write_whole(self._token, self._session)
-        if COPY not in os.environ and slot.call("sees", str(self._token), len(self._session), self._session):
+        if COPY not in os.environ and slot.call("sees", str(self._token), len(self._session), sha256(self._token)):
             slot.sees_store = True
             slot.call("work_below", str(self.store))
 
@@ -229,9 +235,9 @@ class Cluster:
             ) from None
 
 
-def _minor(version: str | None) -> str | None:
+def _minor(version: str) -> str:
     """2.13.0+cpu -> 2.13"""
-    return None if version in (None, "None") else ".".join(str(version).split(".")[:2])
+    return ".".join(version.split(".")[:2])
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import WorkerFailed
+from harness.files import sha256
 from harness.jobs.ray.needed import Message, files_in, keys_in, moved
 from harness.jobs.ray.node import WHOLE, Listing
 from harness.worker.messages import REQUEST, TASK, encoded, receive
@@ -28,11 +29,11 @@ class SharedDisk:
         self.there = str(folder.relative_to(store))
 
     def send(self) -> None:
-        """Nothing has to be sent; what lies outside of the store has to be visible too."""
+        """Nothing has to be sent; what lies outside of the store has to be the same there."""
         for file in files_in(receive(message_of(self.folder))):
-            if not self.call("sees", str(file), file.stat().st_size):
+            if not self.call("sees", str(file), file.stat().st_size, sha256(file)):
                 raise WorkerFailed(
-                    f"{file} is not on {self.call('about', 'cpu')['host']}, which sees this session's store.",
+                    f"{file} is not the same on {self.call('about', 'cpu')['host']}, which sees this session's store.",
                     "Put it on the disk that they share, or have everything copied: HARNESS_RAY_COPY=1.",
                 )
 

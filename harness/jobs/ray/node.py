@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.environment import LIBRARIES, PACKAGE, computes_bfloat16, version_of
-from harness.files import cache_folder
+from harness.files import cache_folder, sha256
 from harness.jobs.pool import WorkerPool
 from harness.jobs.process import Worker
 
@@ -42,6 +42,7 @@ class Node:
             _remove_abandoned(self.nodes)
         self.pool = WorkerPool()
         self.workers: dict[str, Worker] = {}
+        self.digests: dict[str, str] = {}  # of files that the session has too
 
     def about(self, device: str) -> dict[str, str | None]:
         """The machine's name, Ray's name for it, the digest of its code, its library versions, whether its GPU has bfloat16."""
@@ -49,9 +50,13 @@ class Node:
         narrow = str(computes_bfloat16(device)) if device.startswith("cuda") else ""
         return {"host": socket.gethostname(), "node": ray_node(), "code": code_digest(), "bfloat16": narrow, **versions}
 
-    def sees(self, path: str, size: int, content: str | None = None) -> bool:
-        """Whether that file is here with so many bytes, or that content: the disk it is on is this machine's too."""
-        return _size(Path(path)) == size and (content is None or Path(path).read_text() == content)
+    def sees(self, path: str, size: int, digest: str) -> bool:
+        """Whether that file is here with so many bytes and that SHA-256: a file of one's own may have the same name."""
+        if _size(Path(path)) != size:
+            return False
+        if path not in self.digests:  # weights are read once
+            self.digests[path] = sha256(Path(path))
+        return self.digests[path] == digest
 
     def work_below(self, root: str) -> None:
         """Work in the session's own store, which this machine sees."""
