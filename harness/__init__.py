@@ -12,7 +12,7 @@ from below it:
     store         whole artifacts, each by its digest
     warehouse     the store as DuckDB tables
     report        the warehouse as a page, a comment, a table
-    recipe        stages of training, and what they claim
+    recipe        stages of training or looking up, and what they claim
     suite         a row becomes a sample, a model is asked, an output is scored
     fingerprint   what weights, answers and scores depend on, and the digest of it
     scoring       an output -> scores, by small pure functions
@@ -38,9 +38,11 @@ from harness.recipe import (
     Fresh,
     Gguf,
     Lora,
+    OpenBook,
     Pretrain,
     Quantization,
     Recipe,
+    Retrieve,
     Variant,
 )
 from harness.report.declared import Chart, Report, Table
@@ -79,6 +81,7 @@ __all__ = [
     "Lora",
     "Mean",
     "Mix",
+    "OpenBook",
     "Overlap",
     "Parity",
     "Perplexity",
@@ -88,6 +91,7 @@ __all__ = [
     "Ratio",
     "Recipe",
     "Report",
+    "Retrieve",
     "Sample",
     "Suite",
     "Table",

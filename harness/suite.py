@@ -292,11 +292,14 @@ class Suite:
         return ()
 
     def concerns(self, subject: Subject) -> bool:
-        """Whether the subject has what is asked for: weights, a training record, training rows of its own."""
+        """Whether the subject has what is asked for: weights, a training record, training rows of its own.
+
+        One that looks things up has what can be asked with passages in front.
+        """
         for ask in self.asks:
-            if isinstance(subject.variant.base, Endpoint) and ask != Perplexity(chat=True):
-                if not isinstance(ask, Generate | Choices):
-                    return False
+            is_question = isinstance(ask, Generate | Choices) or ask == Perplexity(chat=True)
+            if not is_question and (subject.lookup is not None or isinstance(subject.variant.base, Endpoint)):
+                return False
             if isinstance(ask, TrainingRecord) and (not subject.stages or subject.stages[-1].held_out is None):
                 return False
             if isinstance(ask, Overlap) and not subject.stages:

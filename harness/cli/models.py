@@ -83,6 +83,11 @@ def named(recipe: str, scale: str | None, data_root: Path | None, store: str | N
     checkpoint = setup.results.checkpoint(found[0])
     if checkpoint.planned.is_served:
         raise HarnessError(f"{found[0].id} is a server's model.", "Ask that server; there are no weights here.")
+    if checkpoint.planned.lookup is not None:
+        raise HarnessError(
+            f"{found[0].id} looks things up while it is measured; it has no weights of its own.",
+            f"Name what it asks: {checkpoint.planned.weights.subject.id}.",
+        )
     return Trained(checkpoint, setup.results)
 
 

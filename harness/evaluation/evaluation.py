@@ -59,6 +59,7 @@ class ScoredSample:
     rendered_prompt: str | None = None  # as the model was asked: in the chat template, with the system prompt
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    passages: str | None = None  # as JSON, those put before the question: `id`, and whether it is `right`
     finish_reason: str | None = None  # "end", "stop" (a stop string), or "length": cut at max_new_tokens
 
 

@@ -18,9 +18,9 @@ from harness.files import Json, short
 from harness.fingerprint.code import WEIGHTS, CodeDigests
 from harness.fingerprint.data import DataKeys
 from harness.fingerprint.values import digest, fields_of, plain
-from harness.recipe import Architecture, Endpoint, Finetune, Fresh, Gguf, Pretrain, Stage, Subject
+from harness.recipe import Architecture, Endpoint, Finetune, Fresh, Gguf, Lookup, Pretrain, Retrieve, Stage, Subject
 
-Kind = Literal["pretrain", "finetune", "fresh", "import", "base"]
+Kind = Literal["pretrain", "finetune", "fresh", "import", "base", "retrieve", "open_book"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class PlannedStage:
     stage: Stage | None
     spec: Json
     parent: PlannedStage | None
+    lookup: Lookup | None = None  # how its questions get passages; its weights are its parent's
 
     @cached_property
     def key(self) -> str:
@@ -46,7 +47,7 @@ class PlannedStage:
     @property
     def name(self) -> str:
         """For people: subject and stage."""
-        return self.subject.id if self.kind == "base" else f"{self.subject.id} {self.kind}"
+        return self.subject.id if self.kind == "base" else f"{self.subject.id} {self.kind.replace('_', ' ')}"
 
     @property
     def trains(self) -> bool:
@@ -56,7 +57,12 @@ class PlannedStage:
     @property
     def is_made(self) -> bool:
         """Whether it is an artifact in the store, rather than weights used as they are."""
-        return self.kind != "base"
+        return self.kind != "base" and self.lookup is None
+
+    @property
+    def weights(self) -> PlannedStage:
+        """The stage whose weights answer: its own, or that which looks things up."""
+        return self.parent if self.lookup is not None and self.parent is not None else self
 
     @property
     def is_served(self) -> bool:
@@ -94,8 +100,22 @@ class StageKeys:
         """The stages that lead to a subject, first to last; the last one's key is its fingerprint."""
         known = self._chains.get(subject.id)
         if known is None:
-            known = self._chains[subject.id] = tuple(self._chain(subject))
+            found = list(self._chain(subject))
+            if subject.lookup is not None:
+                found.append(self._looking_up(subject, subject.lookup, found[-1]))
+            known = self._chains[subject.id] = tuple(found)
         return known
+
+    def _looking_up(self, subject: Subject, lookup: Lookup, asked: PlannedStage) -> PlannedStage:
+        """The stage at which a model is asked with passages; the code that finds them counts with the answers."""
+        kind: Kind = "retrieve" if isinstance(lookup, Retrieve) else "open_book"
+        spec: Json = {
+            "stage": kind,
+            "base": {"checkpoint": asked.key} if asked.kind != "base" else asked.spec["base"],
+            "data": self.data.of(lookup.data, subject.scale),
+            "settings": {name: value for name, value in fields_of(lookup).items() if name != "data"},
+        }
+        return PlannedStage(kind, subject, None, spec, asked, lookup)
 
     def _chain(self, subject: Subject) -> Iterator[PlannedStage]:
         base = subject.variant.base

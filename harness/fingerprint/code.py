@@ -28,8 +28,15 @@ WEIGHTS = {  # by stage
     "import": ("training/shared", "training/importing"),
     "finetune": ("data/reading", "models/loading", "models/prefixes", "training/shared", "training/finetuning"),
 }
-ANSWERS = ("data/reading", "models/loading", "models/prefixes", "models/answering", "evaluation/asking")
-SERVED = ("data/reading", "models/endpoint", "evaluation/asking")  # in place of ANSWERS, of a server's model
+ANSWERS = (
+    "data/reading", "models/loading", "models/prefixes", "models/passages", "models/answering", "evaluation/asking",
+)  # fmt: skip
+SERVED = (
+    "data/reading",
+    "models/passages",
+    "models/endpoint",
+    "evaluation/asking",
+)  # in place of ANSWERS, of a server's model
 ITEMS = ("data/overlap",)  # beside ANSWERS, where training rows are compared with evaluation items
 SCORES = ("evaluation/scored", "scoring/metrics", "statistics")  # beside each suite's own scorer
 EVIDENCE = ("gates/evidence", "scoring/metrics", "statistics")

@@ -51,6 +51,7 @@ def bring_weights(place: Place | None, store: Store) -> None:
 
 def place_of(planned: PlannedStage, folders: ModelFolders) -> Place:
     """Where a stage's weights are: by key, or in one of the folders where bases are looked for."""
+    planned = planned.weights
     if not planned.is_made:
         return model_place(planned, folders)
     if planned.is_adapter:

@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.errors import HarnessError, StatisticsError, WorkerFailed
 from harness.evaluation.asking.answers import Answered, as_stored, store_answers, stored_answers
 from harness.evaluation.asking.batches import batches, in_drawn_order
+from harness.evaluation.asking.passages import Passages
 from harness.evaluation.asking.questions import questions
 from harness.evaluation.scored.publish import publish, unpublished
 from harness.files import disk_errors_explained
@@ -74,6 +75,7 @@ class MeasuringJob:
     planned: PlannedStage  # the checkpoint
     suites: list[PlannedEvaluation]
     suites_of_project: Sequence[Suite] = ()  # their items are looked for in training rows
+    passages: Passages | None = None  # of a subject that looks things up
     failed: bool = False
     asking: Path | None = None  # the folder of the request under way
     spread: Spread[list[Asked]] | None = None  # evaluations still to ask, those of the same questions together
@@ -135,7 +137,8 @@ class MeasuringJob:
         everything = [sample for sample, _ in whole]
         known = stored_answers(self.context.store, planned, everything)
         if known is None:
-            asked = whole if planned.limit is None else questions(planned.suite, rows, planned.limit)
+            again = planned.limit is not None or self.passages is not None
+            asked = questions(planned.suite, rows, planned.limit, self.passages) if again else whole
             return Asked(planned, [sample for sample, _ in asked], [question for _, question in asked], everything)
         with self._failures_of(planned):
             self._publish(planned, known)
@@ -200,6 +203,9 @@ class MeasuringJob:
             asked_suite = AskedSuite(
                 key=key, name=suite.name, asks=suite.asks, system_prompt=suite.system_prompt, limit=one.planned.limit
             )
+            if self.planned.lookup is not None:
+                prompt, fewer = self.planned.lookup.prompt, self.planned.lookup.fewer
+                asked_suite = replace(asked_suite, passage_prompt=prompt, fewer_passages=fewer)
             suites.setdefault(key, asked_suite)
         how = self.context.results.keys.arithmetic  # the key's, whichever of several GPUs this one is
         request = MeasureRequest(

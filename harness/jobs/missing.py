@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Literal
 
 from harness.data.overlap.ngrams import check_contained
 from harness.data.reading.hub import check_access
+from harness.data.reading.rows import load
 from harness.errors import HarnessError
+from harness.evaluation.asking.passages import Passages
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.evaluations import PlannedEvaluation
-from harness.jobs.context import JobContext
+from harness.jobs.context import JobContext, note_left_out
 from harness.jobs.job import Job, in_order, waits_for
 from harness.jobs.measure import MeasuringJob
 from harness.jobs.train import TrainingJob, TrainingRows, read_rows
@@ -137,6 +139,7 @@ class _Graph:
             stored = list(self.store.all("checkpoints"))
             for _ in stored:  # as deep as any chain
                 again |= {a.key for a in stored if a.spec["base"].get("checkpoint") in again}
+            again |= {planned.key for _, planned in chains if planned.weights.key in again}
             for kind in ("answers", "evaluations"):
                 again |= {a.key for a in self.store.all(kind) if a.spec["checkpoint"] in again}  # type: ignore[arg-type]
         if self.wanted.reevaluate:
@@ -160,13 +163,32 @@ class _Graph:
         for one in evaluations:
             self.context.rows.rows(one.suite)  # what is wrong with the rows is raised now, not after training
         first = evaluations[0]
-        run = MeasuringJob(self.context, first.subject, first.checkpoint, evaluations, self.suites)
-        parent = self.found.of_checkpoint(first.checkpoint.key)
+        passages = self._passages(first.checkpoint, evaluations)
+        run = MeasuringJob(self.context, first.subject, first.checkpoint, evaluations, self.suites, passages)
+        parent = self.found.of_checkpoint(first.checkpoint.weights.key)
         key = f"measure {first.checkpoint.key}"
         self.found.jobs[key] = Job(
             key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress,
             asks=self._asked(evaluations), helped=run.help,
         )  # fmt: skip
+
+    def _passages(self, planned: PlannedStage, evaluations: list[PlannedEvaluation]) -> Passages | None:
+        """The passages of a subject that looks things up; none may hold a whole item that it is to be measured on."""
+        if planned.lookup is None:
+            return None
+        access = replace(self.keys.access, scale=planned.subject.scale)
+        loaded = load(planned.lookup.data, access, raw=True)
+        note_left_out(self.store.root, self.context.report, planned.name, loaded)
+        passages = Passages(planned.lookup, loaded.rows, planned.name)
+        check_contained(loaded.rows, self._items(evaluations), planned.name)
+        return passages
+
+    def _items(self, evaluations: Iterable[PlannedEvaluation]) -> dict[str, str]:
+        """What must not stand whole in rows that are trained on or looked up, by suite and sample."""
+        items: dict[str, str] = {}
+        for suite in [one.suite for one in evaluations if one.suite.dataset is not None]:
+            items.update({f"{suite.name}: {s.id}": s.whole for s in self.context.rows.samples(suite)})
+        return items
 
     def _asked(self, evaluations: list[PlannedEvaluation]) -> Literal["model", "server", "nothing"]:
         if all(self._answered(one) for one in evaluations):
@@ -175,7 +197,7 @@ class _Graph:
 
     def _answered(self, one: PlannedEvaluation) -> bool:
         """Whether the store holds the answers, and keeps them."""
-        made_anew = one.answers_key in self.found.discarded or one.checkpoint.key in self.found.jobs
+        made_anew = one.answers_key in self.found.discarded or one.checkpoint.weights.key in self.found.jobs
         return one.suite.needs_model and not made_anew and self.store.holds("answers", one.answers_key)
 
     def _after_references(self, evaluations: list[PlannedEvaluation]) -> None:
@@ -192,9 +214,5 @@ class _Graph:
     def _check_overlap(self, evaluations: Sequence[PlannedEvaluation]) -> None:
         """Raise the error where rows about to be trained on contain whole evaluation items."""
         for key, rows in self.rows.items():
-            items: dict[str, str] = {}
-            for one in evaluations:
-                if one.suite.dataset is None or key not in [p.key for p in self.keys.chain(one.subject)]:
-                    continue
-                items.update({f"{one.suite.name}: {s.id}": s.whole for s in self.context.rows.samples(one.suite)})
-            check_contained(rows.rows, items, self.found.jobs[key].name)
+            own = [one for one in evaluations if key in [p.key for p in self.keys.chain(one.subject)]]
+            check_contained(rows.rows, self._items(own), self.found.jobs[key].name)

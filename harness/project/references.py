@@ -1,6 +1,6 @@
 """`base` and `untrained`: what a subject is compared with that has not been trained as it was.
 
-Its base is the model that its training starts from, as it is. Untrained is its architecture with fresh weights. Both
+Its base is the model that its training starts from, or that looks things up, as it is. Untrained is its architecture with fresh weights. Both
 exist by themselves. A recipe of that name declares some of them as subjects, to be measured by every suite; the others
 are measured where a claim or a floor needs them.
 """
@@ -92,14 +92,14 @@ def _slug(start: Start) -> str:
 
 
 def _base_of(one: Subject, subject: Subject) -> bool:
-    if not subject.stages:  # a model as it is: what else it is compared with goes by name
+    if not subject.declared:  # a model as it is: what else it is compared with goes by name
         return one.variant.name == subject.variant.name
     return one.variant.base == subject.variant.base
 
 
 def _base(subject: Subject) -> Start | None:
     base = subject.variant.base
-    return None if isinstance(base, Architecture | Fresh | Endpoint) or not subject.stages else base
+    return None if isinstance(base, Architecture | Fresh | Endpoint) or not subject.declared else base
 
 
 def _fresh(subject: Subject) -> Start | None:

@@ -293,6 +293,10 @@ def _settings(subject: Subject) -> list[Json]:
             more["held_out"] = stage.held_out.declared(subject.scale)
         data = stage.data.declared(subject.scale)
         found.append({"stage": type(stage).__name__.lower(), "data": data, **settings, **more})
+    if subject.lookup is not None:
+        settings = {name: value for name, value in fields_of(subject.lookup).items() if name != "data"}
+        data = subject.lookup.data.declared(subject.scale)
+        found.append({"stage": type(subject.lookup).__name__.lower(), "data": data, **settings})
     if found:
         found[0]["base"] = base.id if isinstance(base, Subject) else base if isinstance(base, str) else plain(base)
     return found

@@ -119,7 +119,8 @@ CREATE TABLE samples (
     rendered_prompt VARCHAR,         -- as the model was asked: in its chat template, with the system prompt
     prompt_tokens INTEGER,           -- tokens of that
     completion_tokens INTEGER,       -- tokens of the completion, without the one that ended it
-    finish_reason VARCHAR            -- 'end', 'stop' (a stop string), or 'length': cut at max_new_tokens
+    finish_reason VARCHAR,           -- 'end', 'stop' (a stop string), or 'length': cut at max_new_tokens
+    passages   JSON                  -- those put before the question: id, and right where it tells of what is asked
 );
 
 CREATE TABLE metrics (

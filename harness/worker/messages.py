@@ -57,6 +57,8 @@ class AskedSuite:
     name: str
     asks: tuple[Ask, ...]
     system_prompt: str | None = None
+    passage_prompt: str | None = None  # with {passages} and {question}; None where nothing is looked up
+    fewer_passages: bool = False  # whether those that exceed the context are left out
     limit: int | None = None  # documents at most, of a task of lm-eval that brings its own
 
 
@@ -74,6 +76,15 @@ class MeasureRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A text that comes before a question."""
+
+    id: str  # of its row
+    text: str
+    right: bool | None  # whether it tells of what is asked; None where no passage does
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """The part of a sample that the worker needs."""
 
@@ -84,6 +95,7 @@ class Question:
     choices: tuple[str, ...] = ()
     row: Json | None = None  # for lm-eval, which makes the prompt from the row
     copy: str | None = None  # the dtype or form of the model that is asked, if the suite compares several
+    passages: tuple[Passage, ...] | None = None  # what is found for it, by a subject that looks things up
 
     @property
     def asked(self) -> Asked:
@@ -108,6 +120,7 @@ class AnswersRecord:
     environment: Json
     left_out: list[str] = field(default_factory=list)  # dtypes of a probe that did not fit into the device's memory
     documents: int | None = None  # of a task of lm-eval, more than were asked under --limit
+    passages: int | None = None  # before all questions together; None where nothing was looked up
 
 
 @dataclass(frozen=True)
@@ -205,7 +218,11 @@ def read_questions(path: Path) -> list[Question]:
     """The questions that `write_questions` wrote, in the same order."""
     stored = [json.loads(line) for line in path.read_text().splitlines()]
     lists = ("choices", "messages")
-    return [Question(**{**fields, **{name: tuple(fields[name]) for name in lists}}) for fields in stored]
+    for fields in stored:
+        fields |= {name: tuple(fields[name]) for name in lists}
+        if fields["passages"] is not None:
+            fields["passages"] = tuple(Passage(**passage) for passage in fields["passages"])
+    return [Question(**fields) for fields in stored]
 
 
 def write_answers(path: Path, answers: Answers | WorkerError) -> None:

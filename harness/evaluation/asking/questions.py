@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness.data.sources import Row
 from harness.evaluation.asking.batches import first_drawn
+from harness.evaluation.asking.passages import Passages
 from harness.evaluation.asking.samples import samples_of
 from harness.suite import Choices, LmEval, Sample, Suite
 from harness.worker.messages import Question
@@ -14,8 +15,10 @@ from harness.worker.messages import Question
 PLACES = ("source", "origin")  # fields of a row that say where it is from; they are not part of the question
 
 
-def questions(suite: Suite, rows: Sequence[Row], limit: int | None = None) -> list[tuple[Sample, Question]]:
-    """Each sample with its question, or as many samples as the limit allows.
+def questions(
+    suite: Suite, rows: Sequence[Row], limit: int | None = None, passages: Passages | None = None
+) -> list[tuple[Sample, Question]]:
+    """Each sample with its question, or as many samples as the limit allows; with what is found for it in the passages.
 
     If a suite compares copies of the model, each sample is there once for each copy.
     Empty if the suite has no dataset, because what it asks brings its own samples.
@@ -34,6 +37,7 @@ def questions(suite: Suite, rows: Sequence[Row], limit: int | None = None) -> li
             target=sample.answer,
             choices=sample.choices if wants_choices else (),
             row={name: value for name, value in row.items() if name not in PLACES} if wants_row else None,
+            passages=passages.of(sample) if passages is not None else None,
         )
         if not suite.copies:
             asked.append((sample, question))

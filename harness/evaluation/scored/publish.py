@@ -18,7 +18,7 @@ COLUMNS = {
     **dict.fromkeys(
         (
             "sample_id", "cluster", "prompt", "target", "completion", "scores", "target_json", "rendered_prompt",
-            "finish_reason",
+            "finish_reason", "passages",
         ),
         "VARCHAR",
     ),

@@ -47,6 +47,7 @@ def _row(sample: Sample, answer: Output, scores: Scores) -> ScoredSample:
         target=sample.answer or None,
         completion=_completion(sample, answer),
         target_json=None if sample.target is None else _as_json(sample.target),
+        passages=json.dumps(answer["passages"]) if "passages" in answer else None,
         **{name: answer.get(name) for name in told},
     )
 

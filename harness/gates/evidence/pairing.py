@@ -25,13 +25,15 @@ class Conditions:
     chat_template: str | None = None
     prompt_digest: str | None = None  # of all prompts' token ids; None where --adaptive drew the samples
     computed_on: str | None = None  # the GPU's name, or "a CPU"
+    looks_up: bool = False  # whether passages stood before its questions
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> Conditions:
         """What an evaluation's record says of them."""
         record = evaluation.record
         digest = None if evaluation.adaptive else record.get("prompt_digest")
-        return cls(record.get("tokenizer"), record.get("chat_template"), digest, computed_on(record))
+        looks_up = record.get("passages") is not None
+        return cls(record.get("tokenizer"), record.get("chat_template"), digest, computed_on(record), looks_up)
 
     def asked_unlike(self, other: Conditions) -> str:
         """What makes the prompts of both sides differ, in words; empty where they are the same, or not known."""
@@ -39,6 +41,8 @@ class Conditions:
         if alike and self.prompt_digest and self.prompt_digest == other.prompt_digest:
             return ""
         pairs = [(what, getattr(self, field), getattr(other, field)) for field, what in RENDERED]
+        if self.looks_up != other.looks_up:
+            return "prompts, since one side looks passages up,"
         differ = [what for what, own, theirs in pairs if own is not None and theirs is not None and own != theirs]
         # The prompts differ because the tokenizer or the template does; they are the reason only if neither does.
         return " and ".join(f"{what}s" for what in differ if what != "prompt" or len(differ) == 1)

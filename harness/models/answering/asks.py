@@ -15,6 +15,7 @@ from harness.models.answering.lm_eval_tasks import run_own_task, run_task
 from harness.models.answering.parity import compare_copies
 from harness.models.answering.probe import probe
 from harness.models.answering.resident import Resident
+from harness.models.passages.noted import number_of_passages, told, with_passages
 from harness.models.tools.energy import EnergyMeter
 from harness.models.tools.memory import give_back_memory, peak_memory_bytes
 from harness.models.tools.progress import SuiteProgress
@@ -62,8 +63,8 @@ class SuiteWorker:
     def answer(self, suite: AskedSuite) -> Answers:
         """All answers to one suite, and their record."""
         started, meter = time.perf_counter(), EnergyMeter(self.request.device)
-        questions = read_questions(self.folder / f"{suite.key}.questions.jsonl")
-        answers: list[Answer] = [{} for _ in questions]
+        questions = self._questions(suite)
+        answers: list[Answer] = [told(question) for question in questions]
         samples: list[Answer] = []  # those that a task of lm-eval brings; else empty
         digests, tokens, how = [], 0, ""
         documents: int | None = None  # of such a task
@@ -101,8 +102,24 @@ class SuiteWorker:
             environment=dict(environment(self.request.threads)),
             left_out=left_out,
             documents=documents,
+            passages=number_of_passages(questions),
         )
         return Answers(answers, record, samples)
+
+    def _questions(self, suite: AskedSuite) -> list[Question]:
+        """What the suite asks, with passages in front where any are looked up."""
+        questions = read_questions(self.folder / f"{suite.key}.questions.jsonl")
+        return with_passages(suite, questions, lambda question: self._excess(question, suite))
+
+    def _excess(self, question: Question, suite: AskedSuite) -> int:
+        """By how many tokens the question with its longest answer exceeds the model's context."""
+        engine = self.engine(self.request.dtype)
+        rendered = engine.prompts.render(question.asked, suite.system_prompt)
+        [ids] = engine.prompts.ids([rendered])
+        texts = [question.target, *question.choices]
+        answers = [len(own) for own in engine.prompts.answer_ids([rendered] * len(texts), texts)]
+        new = [ask.max_new_tokens if isinstance(ask, Generate) else max(answers) for ask in suite.asks]
+        return len(ids) + max(new) - engine.context_length
 
     def _dtypes(self, ask: Ask) -> tuple[str, ...]:
         """The dtypes that an ask is answered in, one after the other."""

@@ -15,6 +15,7 @@ from harness.environment import environment
 from harness.errors import EndpointError, NotOffered
 from harness.files import Json
 from harness.models.endpoint.client import Client
+from harness.models.passages.noted import number_of_passages, told, with_passages
 from harness.models.tools.progress import SuiteProgress
 from harness.suite import Answer, Ask, Choices, Generate, Perplexity
 from harness.worker.messages import GOT, Answers, AnswersRecord, AskedSuite, Question, read_questions
@@ -35,6 +36,7 @@ class EndpointWorker:
         """All answers to one suite, and their record. Raises NotOffered where the server lacks what is asked."""
         started = time.perf_counter()
         questions = read_questions(self.folder / f"{suite.key}.questions.jsonl")
+        questions = with_passages(suite, questions, lambda question: 0)  # how long a context is, the server says
         kept = self.folder / f"{suite.key}{GOT}"
         found = _kept(kept)
         progress = SuiteProgress(self.folder, suite.name, len(questions), 1)
@@ -52,6 +54,7 @@ class EndpointWorker:
             energy_joules=None,
             device=self.at.url,
             environment=dict(environment()),
+            passages=number_of_passages(questions),
         )
         return Answers(answers, record)
 
@@ -88,7 +91,7 @@ class EndpointWorker:
         turns = [dict(turn) for turn in asked]
         if suite.system_prompt:
             turns.insert(0, {"role": "system", "content": suite.system_prompt})
-        answer: Answer = {}
+        answer: Answer = told(question)
         for ask in suite.asks:
             try:
                 answer.update(self._asked(ask, question, turns))

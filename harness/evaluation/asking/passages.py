@@ -1,0 +1,89 @@
+"""The passages that come before each question of a subject that looks things up: found by words, or its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from harness.data.sources import Row
+from harness.errors import DataError
+from harness.recipe import Lookup, Retrieve
+from harness.suite import Sample
+from harness.worker.messages import Passage
+
+
+class Passages:
+    """The rows of a lookup as passages; `who` is the subject, for messages.
+
+    Rows are read whole (`load(..., raw=True)`), because the field that says what one tells of may be any of its fields.
+    """
+
+    def __init__(self, lookup: Lookup, rows: Sequence[Row], who: str) -> None:
+        self.lookup, self.rows, self.who = lookup, rows, who
+        if isinstance(lookup, Retrieve) and lookup.k > len(rows):
+            raise DataError(
+                f"{who}: Retrieve takes k={lookup.k} passages, and there are {len(rows)}.", f"Write k={len(rows)}."
+            )
+        unread = next((row for row in rows if not row.keys() & {"text", "messages"}), None)
+        if unread is not None:
+            raise DataError(
+                f"{who}: {unread['origin']} is no passage: it has neither text nor a conversation.",
+                "Say what is read: prompt= and completion=, or text=.",
+            )
+        without = next((row for row in rows if row.get(lookup.cluster) is None), None)
+        if without is not None:
+            raise DataError(
+                f"{who}: {without['origin']} has no {lookup.cluster!r}, which says what a passage tells of.",
+                f"It has: {', '.join(without)}. Name one of them: {type(lookup).__name__}(..., cluster=...).",
+            )
+        self._texts = [passage_text(row) for row in rows]
+        self._of_cluster: dict[str, list[int]] = {}
+        for place, row in enumerate(rows):
+            self._of_cluster.setdefault(str(row[lookup.cluster]), []).append(place)
+
+    def of(self, sample: Sample) -> tuple[Passage, ...]:
+        """The sample's passages, the best first; each `right` if it is of the sample's cluster, None where none is."""
+        own = self._of_cluster.get(sample.cluster or "", [])
+        places = self._found(sample.text) if isinstance(self.lookup, Retrieve) else own
+        return tuple(
+            Passage(id=self.rows[i]["id"], text=self._texts[i], right=i in own if own else None) for i in places
+        )
+
+    def _found(self, text: str) -> list[int]:
+        """Positions of the k best passages that share a word with the text; of equal ones the first.
+
+        Scores are rounded, and sorted stably, so that every processor finds the same ones.
+        """
+        import numpy as np
+
+        assert isinstance(self.lookup, Retrieve)
+        [words] = _words([text])
+        if not words:
+            return []
+        scores = np.round(self._index.get_scores(words), 4)
+        best = np.argsort(-scores, kind="stable")[: self.lookup.k]
+        return [int(i) for i in best if scores[i] > 0]
+
+    @cached_property
+    def _index(self) -> Any:
+        import bm25s
+
+        index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+        index.index(_words(self._texts), show_progress=False)
+        return index
+
+
+def passage_text(row: Row) -> str:
+    """A row as a passage: its text, or what is said in its conversation, without the system's turns."""
+    if "text" in row and "messages" not in row:
+        return str(row["text"])
+    return "\n".join(turn["content"] for turn in row["messages"] if turn["role"] != "system")
+
+
+def _words(texts: list[str]) -> list[list[str]]:
+    """Each text's words in lower case, English stopwords left out."""
+    import bm25s
+
+    found: list[list[str]] = bm25s.tokenize(texts, stopwords="en", return_ids=False, show_progress=False)
+    return found

@@ -1,0 +1,44 @@
+"""Recipes: what to train, and what it claims. Plain frozen values; nothing here reads a file.
+
+The start of the road: a recipe file declares one `Recipe`, the session takes the variants of its scale.
+
+bases       what training starts from
+training    stages that change weights
+lookup      stages that put passages before questions instead
+subject     recipes, variants, and the subjects that are measured
+"""
+
+from harness.recipe.bases import Architecture, Endpoint, Gguf
+from harness.recipe.lookup import Lookup, OpenBook, Retrieve
+from harness.recipe.subject import Fresh, Recipe, Subject, Variant
+from harness.recipe.training import (
+    Finetune,
+    FinetuneSettings,
+    Lora,
+    Pretrain,
+    PretrainSettings,
+    Quantization,
+    Stage,
+    TrainingSettings,
+)
+
+__all__ = [
+    "Architecture",
+    "Endpoint",
+    "Finetune",
+    "FinetuneSettings",
+    "Fresh",
+    "Gguf",
+    "Lookup",
+    "Lora",
+    "OpenBook",
+    "Pretrain",
+    "PretrainSettings",
+    "Quantization",
+    "Recipe",
+    "Retrieve",
+    "Stage",
+    "Subject",
+    "TrainingSettings",
+    "Variant",
+]
