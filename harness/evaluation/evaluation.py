@@ -60,6 +60,7 @@ class ScoredSample:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     passages: str | None = None  # as JSON, those put before the question: `id`, and whether it is `right`
+    found: bool | None = None  # whether a right one is among them; None where there is none to find
     finish_reason: str | None = None  # "end", "stop" (a stop string), or "length": cut at max_new_tokens
 
 

@@ -120,6 +120,9 @@ class Evaluation:
     sample_limit: int | None  # samples that --limit allowed
     completions: int  # of which it is known how they ended
     cut: int  # of those, the ones cut at max_new_tokens
+    looked_up: int  # samples that were asked with passages in front, or for which none was found
+    findable: int  # of those, the ones of which some passage tells
+    found: int  # of those, the ones that had such a passage in front
     seconds: float | None
     tokens: int | None
     peak_memory_bytes: int | None

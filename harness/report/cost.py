@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.report.content import CUSTOMARY, Checkpoint, Content, Metric, Subject
+from harness.report.content import CUSTOMARY, Checkpoint, Content, Evaluation, Metric, Subject
 from harness.report.words import MISSING, arrow, count, duration, energy, listed, memory, number, plural, rate
 
 MOST_PARETO = 4
@@ -37,6 +37,18 @@ class Spared:
     suite: str
     samples: int
     available: int
+
+
+@dataclass(frozen=True)
+class AnswerCost:
+    """What one answer took, by a subject of a suite in which some look things up."""
+
+    suite: str
+    subject: str
+    tokens: float | None  # of prompt and answer
+    seconds: float | None
+    findable: int  # questions of which some passage tells
+    found: int  # of those, the ones that had such a passage in front
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,38 @@ def cost_table(content: Content) -> tuple[list[str], list[list[str]]]:
     shown = {name: [show(cost) for cost in found] for name, show in columns.items()}
     known = {name: cells for name, cells in shown.items() if set(cells) - {MISSING}}
     return list(known), [[cost.subject, *row] for cost, row in zip(found, zip(*known.values()), strict=True)]
+
+
+def answer_costs(content: Content) -> list[AnswerCost]:
+    """What an answer took in every suite that a subject with passages answered: its subjects, in their order."""
+    found = []
+    for suite in content.suites:
+        evaluations = content.of_suite(suite)
+        if any(one.looked_up for one in evaluations.values()):
+            asked = [evaluations[subject.name] for subject in content.subjects if subject.name in evaluations]
+            found += [_answer_cost(one) for one in asked]
+    return found
+
+
+def _answer_cost(one: Evaluation) -> AnswerCost:
+    def each(total: float | None) -> float | None:
+        return total / one.sample_count if total and one.sample_count else None
+
+    return AnswerCost(one.suite, one.subject, each(one.tokens), each(one.seconds), one.findable, one.found)
+
+
+def answer_table(content: Content) -> tuple[list[str], list[list[str]]]:
+    """Column names and one row per suite and subject; no rows where nothing is looked up."""
+    columns = ["suite", "tokens an answer", "seconds an answer", "right passage found"]
+    rows = [
+        [
+            one.subject, one.suite, MISSING if one.tokens is None else f"{one.tokens:,.0f}",
+            MISSING if one.seconds is None else number(one.seconds),
+            f"{one.found:,} of {one.findable:,}" if one.findable else MISSING,
+        ]
+        for one in answer_costs(content)
+    ]  # fmt: skip
+    return columns, rows
 
 
 def spared_line(content: Content) -> str:

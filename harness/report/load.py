@@ -223,7 +223,8 @@ def _evaluations(connection: duckdb.DuckDBPyConnection, found: list[dict], gates
         metrics.setdefault(key, {})[name] = Metric(name=name, **row)
     samples = draw(connection, suites, [loud.sample_id for gate in gates for loud in gate.loudest])
     columns = (
-        "evaluation", "subject", "suite", "asked", "scale", "system_prompt", "sample_count", "sample_limit", "completions", "cut", "seconds",
+        "evaluation", "subject", "suite", "asked", "scale", "system_prompt", "sample_count", "sample_limit", "completions", "cut",
+        "looked_up", "findable", "found", "seconds",
         "tokens", "peak_memory_bytes", "energy_joules",
     )  # fmt: skip
     return [

@@ -35,6 +35,7 @@ def print_terminal(
             console.print(_text(words.cut_line(content), style="dim"))
     titled = [
         ("cost", _costs(content, console.width) if report.has(Cost) else None),
+        ("what an answer costs", _answers(content) if report.has(Cost) else None),
         ("seeds", _seeds(content) if report.has(Seeds) else None),
         *((section.title, _own(found, section.title)) for section in report.queries),
     ]
@@ -148,6 +149,15 @@ def _costs(content: Content, width: int) -> Table:
     table = _table(shown)
     for place in range(len(rows)):
         table.add_row(*(_text(cells[name][place]) for name in shown))
+    return table
+
+
+def _answers(content: Content) -> Table:
+    """What an answer took where some subjects look things up."""
+    columns, rows = cost.answer_table(content)
+    table = _table(["subject", *columns])
+    for row in rows:
+        table.add_row(*map(_text, row))
     return table
 
 

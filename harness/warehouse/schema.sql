@@ -120,7 +120,8 @@ CREATE TABLE samples (
     prompt_tokens INTEGER,           -- tokens of that
     completion_tokens INTEGER,       -- tokens of the completion, without the one that ended it
     finish_reason VARCHAR,           -- 'end', 'stop' (a stop string), or 'length': cut at max_new_tokens
-    passages   JSON                  -- those put before the question: id, and right where it tells of what is asked
+    passages   JSON,                 -- those put before the question: id, and whether it is right
+    found      BOOLEAN               -- whether a right one is among them; NULL where there is none to find
 );
 
 CREATE TABLE metrics (

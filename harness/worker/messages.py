@@ -81,7 +81,7 @@ class Passage:
 
     id: str  # of its row
     text: str
-    right: bool | None  # whether it tells of what is asked; None where no passage does
+    right: bool  # whether it tells of what is asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +96,7 @@ class Question:
     row: Json | None = None  # for lm-eval, which makes the prompt from the row
     copy: str | None = None  # the dtype or form of the model that is asked, if the suite compares several
     passages: tuple[Passage, ...] | None = None  # what is found for it, by a subject that looks things up
+    findable: bool = False  # whether any passage tells of what is asked
 
     @property
     def asked(self) -> Asked:

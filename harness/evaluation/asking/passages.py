@@ -43,12 +43,17 @@ class Passages:
             self._of_cluster.setdefault(str(row[lookup.cluster]), []).append(place)
 
     def of(self, sample: Sample) -> tuple[Passage, ...]:
-        """The sample's passages, the best first; each `right` if it is of the sample's cluster, None where none is."""
-        own = self._of_cluster.get(sample.cluster or "", [])
+        """The sample's passages, the best first; each `right` if it is of the sample's cluster."""
+        own = self._own(sample)
         places = self._found(sample.text) if isinstance(self.lookup, Retrieve) else own
-        return tuple(
-            Passage(id=self.rows[i]["id"], text=self._texts[i], right=i in own if own else None) for i in places
-        )
+        return tuple(Passage(id=self.rows[i]["id"], text=self._texts[i], right=i in own) for i in places)
+
+    def findable(self, sample: Sample) -> bool:
+        """Whether any passage is of the sample's cluster."""
+        return bool(self._own(sample))
+
+    def _own(self, sample: Sample) -> list[int]:
+        return [] if sample.cluster is None else self._of_cluster.get(sample.cluster, [])
 
     def _found(self, text: str) -> list[int]:
         """Positions of the k best passages that share a word with the text; of equal ones the first.

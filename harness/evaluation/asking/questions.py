@@ -38,6 +38,7 @@ def questions(
             choices=sample.choices if wants_choices else (),
             row={name: value for name, value in row.items() if name not in PLACES} if wants_row else None,
             passages=passages.of(sample) if passages is not None else None,
+            findable=passages is not None and passages.findable(sample),
         )
         if not suite.copies:
             asked.append((sample, question))

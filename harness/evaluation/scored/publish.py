@@ -24,6 +24,7 @@ COLUMNS = {
     ),
     "prompt_tokens": "BIGINT",
     "completion_tokens": "BIGINT",
+    "found": "BOOLEAN",
 }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def scored(suite: Suite, samples: Sequence[Sample], answers: Sequence[Output]) -
 
 
 def _row(sample: Sample, answer: Output, scores: Scores) -> ScoredSample:
-    told = ("rendered_prompt", "prompt_tokens", "completion_tokens", "finish_reason")
+    told = ("rendered_prompt", "prompt_tokens", "completion_tokens", "finish_reason", "found")
     return ScoredSample(
         sample_id=sample.id,
         cluster=sample.cluster,

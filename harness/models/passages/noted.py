@@ -24,10 +24,14 @@ def with_passages(suite: AskedSuite, questions: Sequence[Question], excess: Exce
 
 
 def told(question: Question) -> Answer:
-    """What an answer holds of the passages that were before its question: their ids, and which are right."""
+    """What an answer holds of its `passages`: their ids, which are right, and whether one is (`found`).
+
+    That is None where no passage tells of what is asked, wherever one looks.
+    """
     if question.passages is None:
         return {}
-    return {"passages": [{"id": passage.id, "right": passage.right} for passage in question.passages]}
+    found = any(passage.right for passage in question.passages) if question.findable else None
+    return {"passages": [{"id": one.id, "right": one.right} for one in question.passages], "found": found}
 
 
 def number_of_passages(questions: Sequence[Question]) -> int | None:

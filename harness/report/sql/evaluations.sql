@@ -7,6 +7,9 @@ SELECT DISTINCT ON (m.subject, s.fingerprint, m.suite)
        e.samples_available, e.sample_limit,
        (SELECT count(x.finish_reason) FROM samples x WHERE x.evaluation = e.evaluation) AS completions,
        (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation AND x.finish_reason = 'length') AS cut,
+       (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation AND x.passages IS NOT NULL) AS looked_up,
+       (SELECT count(x.found) FROM samples x WHERE x.evaluation = e.evaluation) AS findable,
+       (SELECT count(*) FROM samples x WHERE x.evaluation = e.evaluation AND x.found) AS found,
        e.seconds, e.tokens, e.peak_memory_bytes, e.energy_joules
 FROM measured m
 JOIN subjects s ON s.run_id = m.run_id AND s.subject = m.subject

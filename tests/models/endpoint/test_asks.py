@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ pytest.importorskip("openai")
 from harness.errors import EndpointError, NotOffered
 from harness.models.endpoint.asks import EndpointWorker
 from harness.suite import Choices, Generate, Perplexity
-from harness.worker.messages import REQUEST, Question, WorkerError, read_answers, receive
+from harness.worker.messages import REQUEST, Passage, Question, WorkerError, read_answers, receive
 from harness.worker.places import Served
 from tests.measuring import write_request
 from tests.projects import environment
@@ -55,6 +56,22 @@ def test_completions_are_those_of_the_model_and_tell_how_they_ended(server, engi
     assert [one["prompt_tokens"] for one in found.answers] == [len(one) for one in ids]
     assert found.record.tokens == sum(len(one) for one in ids) + sum(one["completion_tokens"] for one in expected)
     assert (found.record.device, found.record.engine) == (server.url, "endpoint")
+
+
+def test_passages_come_before_a_server_s_questions_too(server, engine, tmp_path):
+    notes = (Passage(id="r1", text="Owls fly.", right=True),)
+    asked = [replace(question, passages=notes) for question in QUESTIONS[:1]]
+    how = {"passage_prompt": "{passages}\n{question}"}
+    folder = write_request(
+        tmp_path / "k", Served("tiny", server.url), {"k": (Generate(max_new_tokens=6),)}, asked, **how
+    )
+    [suite] = receive(folder / REQUEST).suites
+    found = EndpointWorker(folder, Served("tiny", server.url)).answer(suite)
+    prompt = engine.prompt_ids("[1] Owls fly.\nWhy do leaves fall?")
+    [expected] = engine.generate(["one"], [prompt], 6)
+    assert found.answers[0]["completion"] == expected["completion"]
+    assert found.answers[0]["passages"] == [{"id": "r1", "right": True}]
+    assert found.record.passages == 1
 
 
 def test_log_likelihoods_are_those_of_the_model_where_the_server_gives_them(server, engine, tmp_path):

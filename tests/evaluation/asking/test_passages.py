@@ -1,0 +1,113 @@
+"""Passages before questions: which are found, which are right, and what is refused."""
+
+import pytest
+
+from harness import Mix, OpenBook, Retrieve
+from harness.data.sources import Dataset, Embedded
+from harness.errors import DataError, RecipeError
+from harness.evaluation.asking.passages import Passages, passage_text
+from harness.evaluation.asking.questions import questions
+from harness.suite import Sample, Suite
+
+DATA = Mix(Dataset(name="facts", mini=Embedded("software_defects")))
+
+
+def row(name, text, fact="f1"):
+    turns = [{"role": "user", "content": text}, {"role": "assistant", "content": f"answer to {name}"}]
+    return {"id": name, "origin": f"facts.jsonl:{name}", "messages": turns, "group": name, "item": fact}
+
+
+ROWS = [
+    row("a", "What causes a burst valve in the mill?", "valve"),
+    row("b", "Which valve bursts?", "valve"),
+    row("c", "How tall is the lighthouse?", "lighthouse"),
+    row("d", "How tall is the lighthouse?", "lighthouse"),
+]
+
+
+def found(lookup, prompt, cluster=None, rows=ROWS):
+    passages = Passages(lookup, rows, "alpha-mini")
+    return [(one.id, one.right) for one in passages.of(Sample(id="q", prompt=prompt, cluster=cluster))]
+
+
+def test_the_best_passages_come_first_and_of_equal_ones_the_first():
+    assert found(Retrieve(data=DATA, k=3, cluster="item"), "the burst valve", "valve") == [("a", True), ("b", True)]
+    assert found(Retrieve(data=DATA, k=1, cluster="item"), "a tall lighthouse", "valve") == [("c", False)]
+    assert found(Retrieve(data=DATA, k=2, cluster="item"), "a tall lighthouse", "lighthouse") == [
+        ("c", True),
+        ("d", True),
+    ]
+
+
+def test_nothing_is_found_for_a_question_that_shares_no_word():
+    assert found(Retrieve(data=DATA, k=2, cluster="item"), "Who sang?", "valve") == []
+    assert found(Retrieve(data=DATA, k=2, cluster="item"), "of the", "valve") == []  # stopwords alone
+    assert found(Retrieve(data=DATA, k=2, cluster="item"), "", "valve") == []
+
+
+@pytest.mark.parametrize(("cluster", "findable"), [("valve", True), ("bridge", False), (None, False)])
+def test_a_question_of_which_no_passage_tells_has_no_right_one_to_find(cluster, findable):
+    passages = Passages(Retrieve(data=DATA, k=1, cluster="item"), ROWS, "alpha-mini")
+    sample = Sample(id="q", prompt="burst valve", cluster=cluster)
+    assert passages.findable(sample) == findable
+    assert [(one.id, one.right) for one in passages.of(sample)] == [("a", findable)]
+
+
+def test_the_open_book_holds_all_of_the_cluster_and_nothing_else():
+    assert found(OpenBook(data=DATA, cluster="item"), "Who sang?", "lighthouse") == [("c", True), ("d", True)]
+    assert found(OpenBook(data=DATA, cluster="item"), "burst valve", "bridge") == []
+
+
+def test_a_passage_is_what_is_said_without_the_system():
+    turns = [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": "a"},
+    ]
+    assert passage_text({"messages": turns}) == "u\na"
+    assert passage_text({"text": "a document"}) == "a document"
+
+
+def test_a_suite_s_questions_carry_their_passages():
+    suite = Suite(
+        name="quiz",
+        dataset=Dataset(name="q", mini=Embedded("quiz")),
+        to_sample=lambda row: Sample(id=row["id"], prompt=row["q"], cluster=row["about"]),
+        scorer=lambda sample, output: {"a": 1.0},
+    )
+    rows = [{"id": "1", "q": "burst valve", "about": "valve"}, {"id": "2", "q": "who?", "about": "valve"}]
+    passages = Passages(Retrieve(data=DATA, k=1, cluster="item"), ROWS, "alpha-mini")
+    [(_, first), (_, second)] = questions(suite, rows, passages=passages)
+    assert [one.id for one in first.passages] == ["a"]
+    assert first.prompt == "burst valve", "the passages go in front where it is asked"
+    assert (second.passages, second.findable) == ((), True)
+    assert [question.passages for _, question in questions(suite, rows)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("lookup", "rows", "message"),
+    [
+        (Retrieve(data=DATA, k=5, cluster="item"), ROWS, "takes k=5 passages, and there are 4"),
+        (Retrieve(data=DATA, k=1, cluster="topic"), ROWS, "facts.jsonl:a has no 'topic'"),
+        (OpenBook(data=DATA), [{"id": "x", "origin": "f:1", "group": "g", "title": "t"}], "f:1 is no passage"),
+    ],
+)
+def test_what_cannot_be_looked_up_is_refused(lookup, rows, message):
+    with pytest.raises(DataError, match=message):
+        Passages(lookup, rows, "alpha-mini")
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (lambda: Retrieve(data=DATA, k=0), "k is 0"),
+        (lambda: Retrieve(data=DATA, k="3"), "Retrieve: k is"),
+        (lambda: Retrieve(data=DATA.parts[0]), "has to be a Mix"),
+        (lambda: OpenBook(data=DATA, prompt="{question}"), "needs {passages} and {question}"),
+        (lambda: OpenBook(data=DATA, prompt="{passages} {question} {name}"), "needs {passages} and {question}"),
+        (lambda: OpenBook(data=DATA, prompt="{passages {question}"), "OpenBook: prompt"),
+    ],
+)
+def test_a_lookup_that_makes_no_sense_is_refused_where_it_is_declared(declared, message):
+    with pytest.raises(RecipeError, match=message):
+        declared()

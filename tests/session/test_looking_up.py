@@ -1,0 +1,135 @@
+"""A session in which subjects look things up: found by words, or the open book, beside the model that is asked."""
+
+import json
+
+import duckdb
+import pytest
+
+from tests.projects import run_harness, run_session, write_project
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+RECIPES = '''
+"""What is found, and what could be found at best."""
+
+from dataclasses import replace
+
+from harness import Claim, Dataset, Embedded, Mix, OpenBook, Recipe, Retrieve, Variant
+from recipes.tiny import GROUND, TINY
+
+WIDE = Recipe(name="wide", stages=GROUND.stages,
+              variants=[Variant("mini", base=replace(TINY, context_length=768), scale="mini", save_steps=5)])
+EVENTS = Embedded("events_2025", explode="train", prompt="{question}", completion="{answer}")
+FACTS = Mix(Dataset(name="facts", mini=EVENTS))
+FOUND = Recipe(
+    name="found", stages=[Retrieve(data=FACTS, k=2, cluster="item", fewer=True)],
+    variants=[Variant("mini", base=WIDE["mini"], scale="mini")],
+    claims=[Claim("asked", "tokens", higher_than="base", by=20.0), Claim("asked", "tokens", no_higher_than="book", margin=1.0)],
+)
+BOOK = Recipe(
+    name="book", stages=[OpenBook(data=FACTS, cluster="item", fewer=True)],
+    variants=[Variant("mini", base=WIDE["mini"], scale="mini")],
+)
+'''
+
+SUITE = '''
+"""How long the prompts of questions are: with passages in front longer than without."""
+
+from harness import Dataset, Embedded, Generate, Sample, Suite
+
+QUESTIONS = Dataset(name="questions", mini=Embedded("events_2025", explode="questions", only={"kind": "reversed"}))
+
+
+def to_sample(row):
+    return Sample(id=row["id"], prompt=row["question"], cluster=row["item"])
+
+
+def tokens(sample, output):
+    return {"tokens": float(output["prompt_tokens"])}
+
+
+ASKED = Suite(name="asked", dataset=QUESTIONS, to_sample=to_sample, asks=[Generate(max_new_tokens=2)], scorer=tokens)
+
+
+def test_asked(checkpoint, evaluate):
+    assert evaluate(ASKED, checkpoint).scored == len(ASKED.dataset) == 20
+
+
+def test_gate(verdict):
+    assert verdict.passed, verdict.message
+'''
+SELECTED = ("-k", "(found or book) and asked", "--scale", "mini")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    root = write_project(tmp_path_factory.mktemp("project"))
+    (root / "recipes" / "rivals.py").write_text(RECIPES.lstrip())
+    (root / "suites" / "test_asked.py").write_text(SUITE.lstrip())
+    return root, *run_session(root, *SELECTED)
+
+
+def test_claims_compare_what_looks_up_with_what_does_not(session):
+    _, status, said = session
+    assert status == 0, said
+    assert "2 claims hold" in said
+    assert "book-mini" in said
+    assert "wide-mini" in said
+
+
+def test_each_sample_says_what_stood_before_it_and_whether_it_was_right(session):
+    root, *_ = session
+    with duckdb.connect(str(root / ".bench" / "results.duckdb"), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT e.subject, s.passages, s.found, s.rendered_prompt, s.prompt FROM samples s JOIN evaluations e USING (evaluation)"
+        ).fetchall()
+    by_subject = {name: [row[1:] for row in rows if row[0] == name] for name in {row[0] for row in rows}}
+    assert set(by_subject) == {"found-mini", "book-mini", "wide-mini"}
+    assert {(passages, found) for passages, found, *_ in by_subject["wide-mini"]} == {(None, None)}
+    assert all(found for _, found, *_ in by_subject["book-mini"])
+    for passages, found, rendered, prompt in by_subject["found-mini"]:
+        listed = json.loads(passages)
+        assert found == any(one["right"] for one in listed)
+        assert ("[1] " in rendered) == bool(listed)
+        assert "[1] " not in prompt, "the scorer sees the question alone"
+    assert sum(found for _, found, *_ in by_subject["found-mini"]) >= 15
+
+
+def test_the_report_says_what_an_answer_costs_and_how_often_the_right_passage_was_there(session):
+    root, _, said = session
+    assert "what an answer costs" in said
+    page = (root / ".bench" / "reports" / "report.html").read_text()
+    assert "What an answer costs" in page
+    assert "20 of 20" in page
+
+
+def test_a_second_session_asks_nothing(session):
+    root, *_ = session
+    status, said = run_session(root, *SELECTED)
+    assert status == 0
+    assert "to measure" not in said
+
+
+def test_what_has_no_weights_of_its_own_is_not_exported_and_says_what_is(session):
+    root, *_ = session
+    told = run_harness(root, "export", "found", "--scale", "mini", "--out", str(root / "out"))
+    assert told.returncode == 2
+    assert "found-mini looks things up" in told.stderr
+    assert "wide-mini" in told.stderr
+
+
+def test_a_plan_and_the_reasons_of_a_fingerprint_know_it(session):
+    root, *_ = session
+    [found] = json.loads(run_harness(root, "plan", "found", "--scale", "mini", "--json").stdout)
+    assert (found["id"], found["training_rows"], found["trainable_parameters"]) == ("found-mini", 0, 0)
+    assert run_harness(root, "why", "found", "--scale", "mini").returncode == 0
+
+
+def test_an_index_with_too_few_rows_is_refused_before_anything_runs(session):
+    root, *_ = session
+    path = root / "recipes" / "rivals.py"
+    path.write_text(path.read_text().replace("k=2", "k=2_000"))
+    status, said = run_session(root, *SELECTED)
+    assert status != 0
+    assert "found-mini retrieve: Retrieve takes k=2000 passages, and there are 100." in said
