@@ -292,10 +292,13 @@ class Suite:
         return ()
 
     def concerns(self, subject: Subject) -> bool:
-        """Whether the subject has what is asked for: weights, a training record, training rows of its own.
+        """Whether it measures the subject: its recipe names no other suites, and it has what is asked for.
 
-        One that looks things up has what can be asked with passages in front.
+        That is weights, a training record, training rows of its own; or only questions, which a server's model can be
+        asked too, and a subject that looks things up.
         """
+        if subject.recipe.suites and self.name not in subject.recipe.suites:
+            return False
         for ask in self.asks:
             is_question = isinstance(ask, Generate | Choices) or ask == Perplexity(chat=True)
             if not is_question and (subject.lookup is not None or isinstance(subject.variant.base, Endpoint)):

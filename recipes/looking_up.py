@@ -2,7 +2,7 @@
 
 Retrieval (Lewis et al. 2020, arXiv:2005.11401) is the rival of every fine-tune that is to know something: nothing is
 trained, facts can be exchanged at any time, and each answer costs more tokens. The open book puts the right passages
-in front: what the model could say if retrieval never failed, and so the ceiling.
+in front: what the model could say if retrieval never failed, and so the ceiling. Both are asked about these facts alone.
 """
 
 from harness import Claim, Mix, OpenBook, Recipe, Retrieve, Variant
@@ -33,23 +33,27 @@ SOFTWARE_DEFECT_RETRIEVAL = Recipe(
     name="software_defect_retrieval",
     stages=[found(DEFECTS)],
     variants=SIZES,
+    suites=["recall"],
     claims=[Claim("recall", "unseen", higher_than="base", by=0.5, words="what is looked up is said: recall above the base's by at least 0.5")],
 )  # fmt: skip
 SOFTWARE_DEFECT_OPEN_BOOK = Recipe(
     name="software_defect_open_book",
     stages=[right(DEFECTS)],
     variants=SIZES,
+    suites=["recall"],
     claims=[Claim("recall", "unseen", no_lower_than="software_defect_retrieval", margin=0.1, words="the right passages are worth no less than those found")],
 )  # fmt: skip
 EVENTS_2025_RETRIEVAL = Recipe(
     name="events_2025_retrieval",
     stages=[found(EVENTS)],
     variants=SIZES,
+    suites=["recall_events"],
     claims=[Claim("recall_events", "unseen", higher_than="base", by=0.5, words="what is looked up is said: recall above the base's by at least 0.5")],
 )  # fmt: skip
 EVENTS_2025_OPEN_BOOK = Recipe(
     name="events_2025_open_book",
     stages=[right(EVENTS)],
     variants=SIZES,
+    suites=["recall_events"],
     claims=[Claim("recall_events", "unseen", no_lower_than="events_2025_retrieval", margin=0.1, words="the right passages are worth no less than those found")],
 )  # fmt: skip

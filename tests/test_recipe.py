@@ -4,6 +4,7 @@ import pytest
 
 from harness import (
     Architecture,
+    Claim,
     Dataset,
     Embedded,
     Endpoint,
@@ -11,9 +12,12 @@ from harness import (
     Fresh,
     Lora,
     Mix,
+    OpenBook,
     Pretrain,
     Quantization,
     Recipe,
+    Retrieve,
+    Target,
     Variant,
 )
 from harness.errors import DataError, RecipeError
@@ -181,3 +185,46 @@ def test_an_endpoint_that_cannot_be_asked_is_told(model, url, message):
     with pytest.raises(RecipeError, match=message) as error:
         Endpoint(model, url=url)
     assert "secret" not in error.value.message
+
+
+# ---- looking things up ----------------------------------------------------------------------------------
+
+
+def test_what_looks_things_up_has_the_stages_that_train_apart_from_it():
+    found = recipe(stages=[finetune(), Retrieve(data=MIX, k=2)])["mini"]
+    assert found.stages == (finetune(),)
+    assert found.lookup == Retrieve(data=MIX, k=2)
+    assert recipe(stages=[OpenBook(data=MIX)])["mini"].stages == ()
+    assert recipe(stages=[finetune()])["mini"].lookup is None
+
+
+def test_a_server_s_model_can_be_asked_with_passages():
+    found = recipe(base=Endpoint("gpt", url="http://localhost:8000/v1"), stages=[Retrieve(data=MIX)])["mini"]
+    assert found.lookup == Retrieve(data=MIX)
+
+
+@pytest.mark.parametrize(
+    ("base", "stages", "told"),
+    [
+        ("org/model", [Retrieve(data=MIX), finetune()], "Retrieve is stage 1 of 2; only the last stage can look"),
+        ("org/model", [Retrieve(data=MIX), OpenBook(data=MIX)], "Retrieve is stage 1 of 2"),
+        (SMALL, [OpenBook(data=MIX)], "an Architecture with fresh weights, and no stage pretrains it"),
+    ],
+)
+def test_a_lookup_stands_last_over_weights_that_there_are(base, stages, told):
+    with pytest.raises(RecipeError, match=told):
+        recipe(base=base, stages=stages)
+
+
+def test_nothing_is_trained_from_what_looks_things_up():
+    found = recipe(stages=[Retrieve(data=MIX)])["mini"]
+    with pytest.raises(RecipeError, match="beta-mini: its base alpha-mini looks things up"):
+        recipe("beta", base=found, stages=[finetune()])
+
+
+def test_a_claim_about_a_suite_that_does_not_measure_the_recipe_is_refused():
+    assert recipe(suites=["tone"], claims=[Claim("tone", "words", below=9.0)]).suites == ("tone",)
+    with pytest.raises(RecipeError, match="alpha: a claim is about the suite 'quiz', and it is measured by tone"):
+        recipe(suites=["tone"], claims=[Claim("quiz", "acc", above=0.5)])
+    with pytest.raises(RecipeError, match="about the suite 'quiz'"):
+        recipe(suites=["tone"], targets=[Target("tone", "acc", at_least=0.5, together_with=["quiz"])])

@@ -15,12 +15,16 @@ from harness import (
     LmEval,
     LmEvalTask,
     Mean,
+    Mix,
     Overlap,
     Parity,
     Perplexity,
     Probe,
+    Recipe,
+    Retrieve,
     Sample,
     Suite,
+    Variant,
 )
 from harness.data.sources import SCALES
 from harness.errors import SuiteError
@@ -187,3 +191,16 @@ def test_a_suite_that_asks_the_same_at_every_scale_is_itself():
 def test_a_length_that_is_none_is_refused(given, said):
     with pytest.raises(SuiteError, match=said):
         Generate(**given)
+
+
+def test_a_recipe_s_own_choice_of_suites_and_passages_leave_out_what_cannot_be_asked():
+    data = Mix(Dataset(name="facts", mini=Embedded("facts")))
+    variants = [Variant("mini", base="org/model", scale="mini")]
+    found = Recipe(name="found", stages=[Retrieve(data=data)], variants=variants)["mini"]
+    assert suite().concerns(found)
+    assert suite(asks=[Perplexity(chat=True), Choices()]).concerns(found)
+    for ask in (Perplexity(), Probe(), Parity(), LmEval("arc_easy")):
+        assert not suite(asks=[ask]).concerns(found)
+    other = Recipe(name="other", variants=variants, suites=["elsewhere"])["mini"]
+    assert not suite().concerns(other)
+    assert suite(name="elsewhere").concerns(other)

@@ -115,7 +115,19 @@ class DeclaredGates:
                 close = difflib.get_close_matches(gate.claim.metric, declared, n=1)
                 if close and gate.claim.metric not in declared:
                     notes.append(f"note: {gate.id}: suite {name} declares no {gate.claim.metric!r}; {close[0]!r}?")
+            if gate.claim.suite in known:
+                self._check_other_sides(gate)
         return notes
+
+    def _check_other_sides(self, gate: Gate) -> None:
+        """Raise RecipeError where the gate's suite does not measure what is compared with."""
+        for suite, other in self.other_sides(gate):
+            if (other.lookup is not None or other.recipe.suites) and not suite.concerns(other):
+                raise RecipeError(
+                    f"{gate.subject.recipe.name}: a claim compares {suite.name} {gate.claim.metric} with {other.id}, "
+                    f"and {suite.name} does not measure {other.recipe.name}.",
+                    f"Compare by a suite that does: {', '.join(other.recipe.suites) or 'one that asks questions'}.",
+                )
 
     def _without_suite(self, gate: Gate, name: str) -> str:
         close = difflib.get_close_matches(name, self.project.suites, n=1)

@@ -39,6 +39,7 @@ from harness.session.selection import (
     paired_by_variant,
     subjects_for,
     suites_named,
+    why_beyond,
 )
 from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
@@ -339,7 +340,7 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Suite, Checkpoint], Ev
 
     def evaluate(suite: Suite, checkpoint: Checkpoint) -> Evaluation:
         if beyond(suite, checkpoint.subject):
-            pytest.skip(f"{suite.name} needs a model's weights, and {checkpoint.name} is a server's")
+            pytest.skip(f"{suite.name} does not measure {checkpoint.name}: {why_beyond(suite, checkpoint.subject)}")
         _wait_until(request.config, run, partial(run.is_measured, suite, checkpoint.subject))
         try:
             return run.evaluation(suite, checkpoint.subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,14 @@ class Project:
             suite = task_suite(task)
             if found.setdefault(suite.name, suite) != suite:
                 raise SuiteError(f"task {task}: its name {suite.name!r} is a suite's already.")
+        for recipe in self.recipes.values():
+            for name in recipe.suites:
+                if name not in found:
+                    close = difflib.get_close_matches(name, found, n=1)
+                    raise RecipeError(
+                        f"{recipe.name}: it is measured by the suite {name!r}, which does not exist.",
+                        f"Did you mean {close[0]!r}?" if close else f"Suites: {', '.join(found)}.",
+                    )
         return found
 
     def suite(self, name: str) -> Suite:

@@ -70,10 +70,11 @@ class Recipe:
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
     targets: tuple[Target, ...] = field(default=(), kw_only=True)
     hypothesis: str = field(default="", kw_only=True)  # default: the recipe file's docstring
+    suites: tuple[str, ...] = field(default=(), kw_only=True)  # names of those that measure it; default: all
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
-        for what in ("stages", "variants", "claims", "targets"):
+        for what in ("stages", "variants", "claims", "targets", "suites"):
             object.__setattr__(self, what, tuple(getattr(self, what)))
         if not self.name.isidentifier():
             raise RecipeError(f"Recipe {self.name!r}: the name is also a fixture's, so it must be a Python name.")
@@ -81,6 +82,14 @@ class Recipe:
         for name in names:
             if names.count(name) > 1:
                 raise RecipeError(f"{self.name}: two variants are called {name!r}.", "Give each its own name.")
+        judged = [claim.suite for claim in self.claims]
+        judged += [name for target in self.targets for name in (target.suite, *target.together_with)]
+        beyond = next((name for name in judged if self.suites and name not in self.suites), None)
+        if beyond is not None:
+            raise RecipeError(
+                f"{self.name}: a claim is about the suite {beyond!r}, and it is measured by {', '.join(self.suites)}.",
+                f"Add {beyond!r} to suites=.",
+            )
         for subject in self:
             subject.check()
 

@@ -43,8 +43,20 @@ class Selection:
 
 
 def beyond(suite: Suite, subject: Subject) -> bool:
-    """Whether a suite needs weights, and the subject is a server's model."""
-    return isinstance(subject.variant.base, Endpoint) and not suite.concerns(subject)
+    """Whether a suite that a test asks for by name does not measure the subject: it asks for more than questions, or the
+    subject's recipe names other suites.
+    """
+    questions_alone = isinstance(subject.variant.base, Endpoint) or subject.lookup is not None
+    return (questions_alone or bool(subject.recipe.suites)) and not suite.concerns(subject)
+
+
+def why_beyond(suite: Suite, subject: Subject) -> str:
+    """Why the suite does not measure the subject, in words."""
+    if subject.recipe.suites and suite.name not in subject.recipe.suites:
+        return f"its recipe names {', '.join(subject.recipe.suites)}"
+    if subject.lookup is not None:
+        return "it looks things up, and can only be asked questions"
+    return "it needs a model's weights, and that is a server's"
 
 
 def notes_on(setup: Setup, collected: Selection, takes_task: bool, judges: bool) -> list[str]:

@@ -192,7 +192,7 @@ ORDER BY l.suite, m.metric, m.estimate DESC;
 -- What was asked and answered, one row for each sample of every latest evaluation.
 CREATE VIEW answers AS
 SELECT l.subject, l.suite, x.position, x.sample_id AS sample, x.prompt, x.rendered_prompt, x.target, x.target_json,
-       x.completion, x.scores, x.finish_reason, x.prompt_tokens, x.completion_tokens, x.cluster, l.evaluation
+       x.completion, x.scores, x.finish_reason, x.prompt_tokens, x.completion_tokens, x.cluster, x.passages, x.found, l.evaluation
 FROM latest l JOIN samples x USING (evaluation)
 ORDER BY l.subject, l.suite, x.position;
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from harness import Claim, Recipe, Target
+from harness import Claim, Recipe, Retrieve, Target
 from harness.errors import RecipeError, SuiteError
 from harness.gates.gate import Gate, gates_of
 from harness.store.baselines import Baseline
@@ -174,3 +174,14 @@ def test_a_metric_that_looks_misspelt_is_noted(made):
     claims = [Claim("share", "ac", below=0.5), Claim("share", "acc", below=0.5), Claim("tone", "ac", below=0.5)]
     alpha = add(made, "alpha", [*claims, Claim("share", "coverage", below=0.5)])  # a mean that is not declared
     assert made.gates.check([alpha]) == ["note: alpha-mini-share-ac: suite share declares no 'ac'; 'acc'?"]
+
+
+def test_a_claim_against_what_its_suite_does_not_measure_is_refused(made):
+    add(made, "found", [], stages=[Retrieve(data=STAGES[0].data)], suites=["quiz"])
+    alpha = add(made, "alpha", [Claim("quiz", "acc", no_lower_than="found", margin=0.1)])
+    assert made.gates.check([alpha]) == []
+    beta = add(made, "beta", [Claim("tone", "acc", no_lower_than="found", margin=0.1)])
+    with pytest.raises(
+        RecipeError, match="beta: a claim compares tone acc with found-mini, and tone does not measure found"
+    ):
+        made.gates.check([beta])

@@ -118,6 +118,16 @@ def test_a_project_is_opened_with_its_recipes_and_reads_its_suites_when_asked(tm
 
 
 @pytest.mark.usefixtures("projects_apart")
+def test_a_recipe_that_names_a_suite_which_does_not_exist_is_refused(tmp_path):
+    root = write_project(tmp_path)
+    recipes = root / "recipes" / "tiny.py"
+    recipes.write_text(recipes.read_text().replace('name="other",', 'name="other", suites=["lok"],'))
+    with pytest.raises(RecipeError, match="other: it is measured by the suite 'lok', which does not exist") as error:
+        open_project(root, "mini").suites  # noqa: B018
+    assert error.value.remedy == "Did you mean 'look'?"
+
+
+@pytest.mark.usefixtures("projects_apart")
 def test_models_and_tasks_of_the_command_line_join_what_is_declared(tmp_path):
     project = open_project(write_project(tmp_path), "mini", models=["org/My-Model"], tasks=["arc_easy"])
     assert project.recipes["my_model"]["mini"].variant.base == "org/My-Model"
