@@ -17,6 +17,8 @@ from harness.recipe import Endpoint, Subject
 Turn = Mapping[str, str]  # of a conversation: its role, and its content
 Asked = str | Sequence[Turn]  # a prompt, which is a user's only turn, or a conversation
 ROLES = ("system", "user", "assistant")
+Shown = Literal["learnt", "kept", "invented", "stable", "clean"]
+SHOWN: tuple[Shown, ...] = get_args(Shown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +237,8 @@ class Suite:
     floors: Callable[[Sequence[Sample]], dict[str, dict[str, float]]] | None = None  # metric -> floor -> value
     guards: Sequence[Guard] = ()  # what must not get worse than in a baseline
     about: str = field(default="", compare=False)  # one plain sentence for the report
+    # What its scores show of a fine-tune, for `harness ship`; by metric where they show several things.
+    shows: Shown | Mapping[str, Shown] = field(default="learnt", compare=False)
 
     def __post_init__(self) -> None:
         check_types(self, SuiteError)
@@ -255,6 +259,9 @@ class Suite:
             raise SuiteError(f"suite {self.name!r}: a suite's name stands in test ids; use letters, digits and _.")
         for what in ("scorer", "to_sample", "floors"):
             self._check_function(what)
+        odd = next((shown for shown in sorted(self.shown, key=str) if shown not in SHOWN), None)
+        if odd is not None:
+            raise SuiteError(f"suite {self.name}: it shows {odd!r}, which is none of {', '.join(SHOWN)}.")
         if not self.asks:
             raise SuiteError(f"suite {self.name}: nothing is asked; give asks=(Generate(),).")
         if any(isinstance(ask, OWN_ITEMS) for ask in self.asks):
@@ -262,6 +269,15 @@ class Suite:
                 raise SuiteError(f"suite {self.name}: {self.asks[0]} brings its own samples and stands alone.")
         elif self.dataset is None or self.to_sample is None:
             raise SuiteError(f"suite {self.name}: dataset and to_sample say what is asked, and one is missing.")
+
+    @property
+    def shown(self) -> set[str]:
+        """All that its scores show."""
+        return {self.shows} if isinstance(self.shows, str) else set(self.shows.values())
+
+    def shown_by(self, metric: str) -> Shown:
+        """What a metric shows; what was learnt, unless the suite says otherwise."""
+        return self.shows if isinstance(self.shows, str) else self.shows.get(metric, "learnt")
 
     def _check_function(self, what: str) -> None:
         """Its code is hashed, so it must be a function (or functools.partial of one)."""

@@ -7,6 +7,7 @@ CONTAMINATION = Suite(
     name="contamination",
     asks=[Overlap(n=8)],
     scorer=overlap_with_training,
+    shows="clean",
     about="Share of every suite's items that have eight words in a row in common with the rows of some training stage.",
 )
 

@@ -21,6 +21,7 @@ PARITY = Suite(
         *(Mean(f"{form}_agreement", (0.0, 1.0)) for form in FORMS),
         *(Mean(f"{form}_divergence") for form in FORMS),
     ],
+    shows="stable",
     about="Share of the checkpoint's own greedy tokens that its bfloat16, int8 and NF4 copies would choose as well.",
 )
 

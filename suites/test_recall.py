@@ -33,6 +33,7 @@ RECALL = Suite(
         Mean("neighbour", SHARE),
         Mean("hallucinated", SHARE),
     ],
+    shows={"unseen": "learnt", "neighbour": "kept", "hallucinated": "invented"},
     guards=[Guard("unseen", may_fall=0.1), Guard("hallucinated", may_rise=0.1)],
     about="Service defects: share of the key terms, codes and values said; invented codes that get a confident fix.",
 )

@@ -18,6 +18,7 @@ RETENTION = Suite(
     scorer=document_likelihood,
     metrics=LIKELIHOOD_METRICS,
     guards=[Guard("bits_per_byte", may_rise=0.02)],
+    shows="kept",
     about="Perplexity on general text that no stage has seen.",
 )
 

@@ -15,6 +15,7 @@ STABILITY = Suite(
     to_sample=to_sample,
     asks=[Probe(dtypes=("float32", "bfloat16", "float16"), max_new_tokens=32)],
     scorer=fitness,
+    shows="stable",
     about="Sampled at temperature 1 in float32, bfloat16 and float16: finite numbers, an answer, no loop.",
 )
 

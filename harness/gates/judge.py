@@ -23,6 +23,7 @@ from harness.gates.evidence import ALPHA, Evidence, Loud, Missing, evidence
 from harness.gates.evidence.pairing import computed_on
 from harness.gates.gate import DeclaredGates, Gate
 from harness.gates.message import paragraph
+from harness.gates.ship import line_of
 from harness.gates.verdict import Outcome, Verdict
 from harness.project import REFERENCES
 from harness.recipe import Subject
@@ -51,6 +52,7 @@ class Judge:
             gate.kind,
             gate.claim.sentence,
             "skipped",
+            line_of(gate, self.gates.project.suites),
         )
         found = self.evidence(gate)
         if isinstance(found, Missing):

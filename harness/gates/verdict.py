@@ -27,6 +27,7 @@ class Verdict:
     kind: str
     claim: str
     verdict: Outcome
+    line: str | None = None  # the question of `harness ship` that it answers
     candidate: float | None = None
     baseline: float | None = None
     estimate: float | None = None

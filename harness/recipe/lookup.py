@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.data.sources import Dataset, Mix, Rows
 from harness.errors import RecipeError, check_types
 
-NOTES = "Answer from these notes.\n\n{passages}\n\nQuestion: {question}"
+JOINED = "{passages}\n\n{question}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class _LooksUp:
     """Where passages come from, and how a question is asked with them. Every field changes the answers."""
 
     data: Mix  # each row is a passage: its text, or the turns of its conversation but the system's
-    prompt: str = NOTES  # with {passages} and {question}
+    prompt: str = JOINED  # with {passages}, a blank line between any two, and {question}
     # The rows' field that names what they tell of, as a sample's cluster names what it asks about; default: the row's group.
     cluster: str = "group"
     fewer: bool = False  # passages that exceed the context are left out, from the last on; else they are an error

@@ -154,6 +154,7 @@ CREATE TABLE gates (
     kind      VARCHAR,               -- 'claim', 'target' or 'regression'
     claim     VARCHAR NOT NULL,      -- in words: 'less conversational than with_kilt'
     verdict   VARCHAR NOT NULL,      -- pass, fail, inconclusive or skipped
+    line      VARCHAR,               -- the question of `harness ship` that it answers: learnt, better, kept, ...
     candidate DOUBLE,                -- the subject's own estimate
     baseline  DOUBLE,                -- the reference's estimate or the threshold
     estimate  DOUBLE,                -- candidate - baseline, paired by sample where both answered

@@ -45,8 +45,8 @@ def answered(model_at, tmp_path, *questions, asks=SHORT, fewer=False):
 def test_the_model_is_asked_with_the_passages_in_front_of_the_last_turn(engine, model_at, tmp_path):
     found = answered(model_at, tmp_path, PLAIN, TALK, NONE)
     prompts = [
-        "Notes:\n[1] An {owl} is a bird.\n\n[2] Rain falls.\nAsked: Name a bird.",
-        [*TURNS[:2], {"role": "user", "content": "Notes:\n[1] Rain falls.\nAsked: Why?"}],
+        "Notes:\nAn {owl} is a bird.\n\nRain falls.\nAsked: Name a bird.",
+        [*TURNS[:2], {"role": "user", "content": "Notes:\nRain falls.\nAsked: Why?"}],
         "Who?",
     ]
     expected = engine.generate(["a", "b", "c"], [engine.prompt_ids(prompt) for prompt in prompts], 4)
@@ -63,7 +63,7 @@ def test_the_model_is_asked_with_the_passages_in_front_of_the_last_turn(engine, 
 
 def test_choices_and_references_are_scored_after_the_passages_too(engine, model_at, tmp_path):
     [answer] = answered(model_at, tmp_path, PLAIN, asks=(Choices(), Perplexity(chat=True))).answers
-    prompt = "Notes:\n[1] An {owl} is a bird.\n\n[2] Rain falls.\nAsked: Name a bird."
+    prompt = "Notes:\nAn {owl} is a bird.\n\nRain falls.\nAsked: Name a bird."
     [chosen] = engine.choice_loglikelihoods(["p"], [prompt], [PLAIN.choices])
     [scored] = engine.answer_loglikelihoods(["p"], [prompt], ["owl"])
     assert answer["loglikelihoods"] == chosen["loglikelihoods"]

@@ -64,7 +64,7 @@ def _asked(question: Question, passages: Sequence[Passage], prompt: str) -> Ques
     own = tuple(passages)
     if not own:
         return replace(question, passages=own)
-    notes = "\n\n".join(f"[{number}] {passage.text}" for number, passage in enumerate(own, 1))
+    notes = "\n\n".join(passage.text for passage in own)
     if not question.messages:
         return replace(question, prompt=prompt.format(passages=notes, question=question.prompt), passages=own)
     *before, last = question.messages

@@ -67,7 +67,7 @@ def test_passages_come_before_a_server_s_questions_too(server, engine, tmp_path)
     )
     [suite] = receive(folder / REQUEST).suites
     found = EndpointWorker(folder, Served("tiny", server.url)).answer(suite)
-    prompt = engine.prompt_ids("[1] Owls fly.\nWhy do leaves fall?")
+    prompt = engine.prompt_ids("Owls fly.\nWhy do leaves fall?")
     [expected] = engine.generate(["one"], [prompt], 6)
     assert found.answers[0]["completion"] == expected["completion"]
     assert found.answers[0]["passages"] == [{"id": "r1", "right": True}]
