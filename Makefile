@@ -20,7 +20,10 @@ test: .venv/made
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 20
+# A test that hangs says where, and ends its process; the rest goes on. A session of a project may wait longer.
+HANGS := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
+
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 20 $(HANGS)
 
 clean:
 	rm -rf .venv .bench

@@ -9,6 +9,14 @@ from dataclasses import dataclass, field
 
 from harness.errors import RecipeError, SuiteError, check_types
 
+QUESTIONS = {  # that a team asks of a fine-tune before it is shipped, each answered by claims: name -> in words
+    "learnt": "learnt what it was taught",
+    "better": "better than its floors and rivals",
+    "kept": "forgot no more than allowed",
+    "invented": "invents nothing",
+    "stable": "stable, and the same when merged and quantized",
+    "clean": "not trained on what it is measured by",
+}
 COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "equals", "below", "above")
 
 

@@ -1,4 +1,4 @@
-"""What a session of this project shows: everything there is, verdicts first."""
+"""What a session of this project shows: everything there is, first whether it can be shipped."""
 
 from harness import Report
 from harness.report import (
@@ -11,6 +11,7 @@ from harness.report import (
     Ranking,
     Samples,
     Seeds,
+    Ship,
     Training,
     Verdicts,
 )
@@ -18,6 +19,7 @@ from harness.report import (
 REPORT = Report(
     name="report",
     sections=[
+        Ship(),
         Verdicts(),
         FirstLook(),
         Matrix(),

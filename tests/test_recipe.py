@@ -191,10 +191,9 @@ def test_an_endpoint_that_cannot_be_asked_is_told(model, url, message):
 
 
 def test_what_looks_things_up_has_the_stages_that_train_apart_from_it():
-    found = recipe(stages=[finetune(), Retrieve(data=MIX, k=2)])["mini"]
-    assert found.stages == (finetune(),)
+    found = recipe(stages=[Retrieve(data=MIX, k=2)])["mini"]
+    assert found.stages == ()
     assert found.lookup == Retrieve(data=MIX, k=2)
-    assert recipe(stages=[OpenBook(data=MIX)])["mini"].stages == ()
     assert recipe(stages=[finetune()])["mini"].lookup is None
 
 
@@ -206,12 +205,17 @@ def test_a_server_s_model_can_be_asked_with_passages():
 @pytest.mark.parametrize(
     ("base", "stages", "told"),
     [
-        ("org/model", [Retrieve(data=MIX), finetune()], "Retrieve is stage 1 of 2; only the last stage can look"),
-        ("org/model", [Retrieve(data=MIX), OpenBook(data=MIX)], "Retrieve is stage 1 of 2"),
+        ("org/model", [Retrieve(data=MIX), finetune()], "Retrieve is one of 2 stages, and has to be the only one"),
+        ("org/model", [finetune(), OpenBook(data=MIX)], "OpenBook is one of 2 stages"),
+        (
+            Endpoint("gpt", url="http://localhost:8000/v1"),
+            [Retrieve(data=MIX, fewer=True)],
+            "fewer=True needs the model's",
+        ),
         (SMALL, [OpenBook(data=MIX)], "an Architecture with fresh weights, and no stage pretrains it"),
     ],
 )
-def test_a_lookup_stands_last_over_weights_that_there_are(base, stages, told):
+def test_a_lookup_stands_alone_over_weights_that_there_are(base, stages, told):
     with pytest.raises(RecipeError, match=told):
         recipe(base=base, stages=stages)
 

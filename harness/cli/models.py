@@ -84,9 +84,10 @@ def named(recipe: str, scale: str | None, data_root: Path | None, store: str | N
     if checkpoint.planned.is_served:
         raise HarnessError(f"{found[0].id} is a server's model.", "Ask that server; there are no weights here.")
     if checkpoint.planned.lookup is not None:
+        base = setup.project.other_side(found[0], "base")
         raise HarnessError(
             f"{found[0].id} looks things up while it is measured; it has no weights of its own.",
-            f"Name what it asks: {checkpoint.planned.weights.subject.id}.",
+            f"Name what it asks: {base.id}." if base is not None else "",
         )
     return Trained(checkpoint, setup.results)
 

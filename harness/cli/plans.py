@@ -82,6 +82,8 @@ def why(
     rows = [_why(setup, planned) for chain in chains for planned in chain if planned.is_made]
     if as_json:
         return print_json(rows)
+    for planned in [chain[-1] for chain in chains if chain[-1].lookup is not None]:
+        print(f"{planned.name} {planned.short}: nothing is made; it asks {planned.weights.name} with passages in front")
     for row in rows:
         words = "its checkpoint is there" if row["cached"] else row["words"]
         print(f"{row['stage']} {short(row['fingerprint'])}: {words}")

@@ -75,7 +75,7 @@ def in_words(setup: Setup, one: Decision) -> str:
 
 
 def cost(setup: Setup, subject: str) -> Json:
-    """What the subject's own stages took to train, in numbers and in words."""
+    """What training took, over the whole lineage, in numbers and in words."""
     [found] = setup.project.named(subject)
     stages = [planned for planned in setup.keys.chain(found) if planned.trains]
     made = [artifact for planned in stages if (artifact := setup.results.artifact(planned)) is not None]
@@ -94,12 +94,13 @@ def cost(setup: Setup, subject: str) -> Json:
 def stated(setup: Setup, one: Decision) -> Json:
     """The decision as an in-toto statement with a test result (https://in-toto.io/attestation/test-result/v0.1).
 
-    Its subjects are the checkpoint's files by SHA-256; its configuration is what the verdicts stand on, by key: the
+    Its subjects are the checkpoint's files by SHA-256, or its key where a model is measured as it is; its configuration is what the verdicts stand on, by key: the
     checkpoint with base, data and code, and each evaluation with suite, questions and scorer.
     """
     [subject] = setup.project.named(one.subject)
     checkpoint = setup.results.checkpoint(subject)
-    files = dict(checkpoint.artifact.files) if checkpoint.artifact is not None else {}
+    weights = setup.results.artifact(checkpoint.planned.weights)  # of what looks things up, those that it asks
+    files = dict(weights.files) if weights is not None else {"checkpoint": checkpoint.fingerprint}
     judged = [verdict for line in one.lines for verdict in line.verdicts]
     suites = dict.fromkeys(name for verdict in judged for name in verdict.suite.split(" and "))
     keys = {name: setup.results.planned(setup.project.suite(name), subject).key for name in suites}

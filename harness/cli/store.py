@@ -13,6 +13,7 @@ from harness.cli.shared import AsJson, DataRoot, StoreDir, opened, opened_store,
 from harness.errors import DataError, StoreError
 from harness.files import Json, short
 from harness.fingerprint.checkpoints import outdated
+from harness.fingerprint.evaluations import weights_behind
 from harness.jobs.status import interrupted
 from harness.session.setup import Setup
 from harness.store import KINDS, Artifact, Store
@@ -145,15 +146,24 @@ def _stale(setup: Setup) -> _Stale:
     checkpoints, begun = list(setup.store.all("checkpoints")), interrupted(setup.store)
     specs = {artifact.key: artifact.spec for artifact in checkpoints}
     unused, problem = outdated(specs, setup.keys.code), None
+    led_to: set[str] | None = None  # None where it is not known
     unused |= {key for key, task in begun.items() if task is None}
     try:
         seeds = {int(spec.get("seed", 0)) for spec in specs.values()} | {task.seed for task in begun.values() if task}
-        unused |= (specs.keys() | begun.keys()) - setup.keys.of_all(setup.project.everything(), {0, *seeds})
+        led_to = setup.keys.of_all(setup.project.everything(), {0, *seeds})
+        unused |= (specs.keys() | begun.keys()) - led_to
     except DataError as error:
         note = "The other checkpoints stay: whether a recipe leads to them is not known without that data."
         problem = DataError(error.problem, f"{error.remedy}\n    {note}" if error.remedy else note)
     theirs = {a.key for a in checkpoints if a.record.get("project") not in (None, setup.store.project)}
-    unused -= _led_to(theirs | used_by_others(setup.store), specs)
+    others = used_by_others(setup.store)
+    unused -= _led_to(theirs | others, specs)
+
+    def unwanted(spec: Json) -> bool:
+        """Whether nothing leads to the weights that answered, or to how they looked things up."""
+        looks_up = "weights" in spec and led_to is not None and spec["checkpoint"] not in led_to | others
+        return weights_behind(spec) in unused or looks_up
+
     own = {key: task for key, task in begun.items() if task is None or task.project in (None, setup.store.project)}
     blessed = blessed_by_anyone(setup.store)
     stale = [artifact for artifact in checkpoints if artifact.key in unused]
@@ -161,7 +171,7 @@ def _stale(setup: Setup) -> _Stale:
         stale += [
             artifact
             for artifact in setup.store.all(kind)  # type: ignore[arg-type]
-            if artifact.spec["checkpoint"] in unused and artifact.key not in blessed
+            if unwanted(artifact.spec) and artifact.key not in blessed
         ]
     names = {key: task.name if task else "of another version" for key, task in own.items() if key in unused}
     return _Stale(stale, names, problem)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from harness.environment import version_of
 from harness.errors import RecipeError
 from harness.files import Json, short
 from harness.fingerprint.code import WEIGHTS, CodeDigests
@@ -115,6 +116,8 @@ class StageKeys:
             "data": self.data.of(lookup.data, subject.scale),
             "settings": {name: value for name, value in fields_of(lookup).items() if name != "data"},
         }
+        if isinstance(lookup, Retrieve):
+            spec["bm25s"] = version_of("bm25s")  # what is a word, and how passages are ranked, is its own
         return PlannedStage(kind, subject, None, spec, asked, lookup)
 
     def _chain(self, subject: Subject) -> Iterator[PlannedStage]:

@@ -105,6 +105,8 @@ class EvaluationKeys:
             "dtype": None if checkpoint.is_served else how.dtype,
             "lm_eval": self._lm_eval if asks_lm_eval else None,
         }
+        if checkpoint.lookup is not None:
+            answers["weights"] = checkpoint.weights.key
         if how.fixed_batches and not checkpoint.is_served:
             answers["batches"] = "fixed"
         spec: Json = {
@@ -114,6 +116,8 @@ class EvaluationKeys:
             "code": self._scores_code,
             "lm_eval": answers["lm_eval"],
         }
+        if checkpoint.lookup is not None:
+            spec["weights"] = checkpoint.weights.key
         if self.limit is not None and suite.needs_model:
             answers |= {"limit": self.limit, "drawn": function_digest(drawn_order)}
             spec |= {"answers": digest(answers), "limit": self.limit}
@@ -176,6 +180,11 @@ class EvaluationKeys:
     @cached_property
     def _lm_eval(self) -> str | None:
         return version_of("lm_eval") or self.last_lm_eval()
+
+
+def weights_behind(spec: Json) -> str:
+    """The key of the weights that answered, from the spec of answers or of an evaluation."""
+    return str(spec.get("weights") or spec["checkpoint"])
 
 
 def suite_spec(suite: Suite) -> Json:

@@ -116,17 +116,18 @@ class DeclaredGates:
                 if close and gate.claim.metric not in declared:
                     notes.append(f"note: {gate.id}: suite {name} declares no {gate.claim.metric!r}; {close[0]!r}?")
             if gate.claim.suite in known:
-                self._check_other_sides(gate)
+                self._check_sides(gate)
         return notes
 
-    def _check_other_sides(self, gate: Gate) -> None:
-        """Raise RecipeError where the gate's suite does not measure what is compared with."""
-        for suite, other in self.other_sides(gate):
-            if (other.lookup is not None or other.recipe.suites) and not suite.concerns(other):
+    def _check_sides(self, gate: Gate) -> None:
+        """Raise RecipeError where the gate's suite does not measure one of its sides."""
+        own = [(self.project.suite(name), gate.subject) for name in gate.suites if name in self.project.suites]
+        for suite, side in [*own, *self.other_sides(gate)]:
+            if (side.lookup is not None or side.recipe.suites) and not suite.concerns(side):
                 raise RecipeError(
-                    f"{gate.subject.recipe.name}: a claim compares {suite.name} {gate.claim.metric} with {other.id}, "
-                    f"and {suite.name} does not measure {other.recipe.name}.",
-                    f"Compare by a suite that does: {', '.join(other.recipe.suites) or 'one that asks questions'}.",
+                    f"{gate.subject.recipe.name}: a claim is about {suite.name} {gate.claim.metric} of {side.id}, "
+                    f"and {suite.name} does not measure {side.recipe.name}.",
+                    f"Claim something of a suite that does: {', '.join(side.recipe.suites) or 'one that asks questions'}.",
                 )
 
     def _without_suite(self, gate: Gate, name: str) -> str:

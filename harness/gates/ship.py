@@ -10,21 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.claims import Target
+from harness.claims import QUESTIONS, Target
 from harness.gates.gate import Gate
 from harness.gates.verdict import Outcome, Verdict
 from harness.project import REFERENCES
 from harness.suite import Suite
 
 Outlook = Literal["ship", "do not ship", "undecided"]
-LINES = {  # question -> in words
-    "learnt": "learnt what it was taught",
-    "better": "better than its floors and rivals",
-    "kept": "forgot no more than allowed",
-    "invented": "invents nothing",
-    "stable": "stable, and the same when merged and quantized",
-    "clean": "not trained on what it is measured by",
-}
 WORST_FIRST: tuple[Outcome, ...] = ("fail", "inconclusive", "skipped", "pass")
 
 
@@ -65,7 +57,7 @@ def line_of(gate: Gate, suites: Mapping[str, Suite]) -> str | None:
 
 def decision(subject: str, verdicts: Sequence[Verdict], suites: Iterable[Suite]) -> Decision:
     """Ship where all claims hold; do not where one fails; undecided where one cannot be decided or is not measured."""
-    lines = tuple(_line(name, [one for one in verdicts if one.line == name], suites) for name in LINES)
+    lines = tuple(_line(name, [one for one in verdicts if one.line == name], suites) for name in QUESTIONS)
     states = {one.verdict for one in verdicts}
     outlook: Outlook = "do not ship" if "fail" in states else "ship" if states == {"pass"} else "undecided"
     return Decision(subject, outlook, lines)
@@ -76,4 +68,4 @@ def _line(name: str, verdicts: Sequence[Verdict], suites: Iterable[Suite]) -> Li
     worst: list[Outcome | Literal["unclaimed"]] = [outcome for outcome in WORST_FIRST if outcome in states]
     state = [*worst, "unclaimed"][0]
     shows = tuple(suite.name for suite in suites if name in suite.shown)
-    return Line(name, LINES[name], state, tuple(verdicts), shows)
+    return Line(name, QUESTIONS[name], state, tuple(verdicts), shows)

@@ -243,7 +243,11 @@ def _row_tokens(results: StoredResults, planned: PlannedStage) -> float | None:
 
 
 def _measuring(
-    results: StoredResults, subject: Subject, suites: Sequence[Suite], tokens: dict[str, float], terms: Terms
+    results: StoredResults,
+    subject: Subject,
+    suites: Sequence[Suite],
+    tokens: Mapping[tuple[str, bool], float],
+    terms: Terms,
 ) -> float | None:
     """Seconds of the suites that are still to ask the model; None where its size is not known."""
     asked = [
@@ -255,7 +259,7 @@ def _measuring(
     if shape is None:
         return None
     weights = plan(results, [subject])[0].total_parameters or 0
-    total = sum(tokens.get(suite.name, SUITE_TOKENS) for suite in asked)
+    total = sum(tokens.get((suite.name, subject.lookup is not None), SUITE_TOKENS) for suite in asked)
     return LOADING + terms.seconds(2 * weights * total, "measuring")
 
 
@@ -267,11 +271,13 @@ def _is_measured(results: StoredResults, suite: Suite, subject: Subject) -> bool
         return False
 
 
-def _suite_tokens(results: StoredResults) -> dict[str, float]:
-    """Tokens of prompts and answers of each suite that was measured, of the newest evaluation."""
+def _suite_tokens(results: StoredResults) -> dict[tuple[str, bool], float]:
+    """Tokens of prompts and answers of each suite that was measured, with passages in front or without, of the newest
+    evaluation.
+    """
     found = {}
     for artifact in results.store.all("evaluations"):
         tokens = artifact.record.get("tokens")
         if tokens:
-            found[str(artifact.spec["suite"]["name"])] = float(tokens)
+            found[str(artifact.spec["suite"]["name"]), artifact.record.get("passages") is not None] = float(tokens)
     return found

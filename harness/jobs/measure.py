@@ -373,6 +373,7 @@ def _joined(first: Answers, more: Answers) -> Answers:
         "tokens": a.tokens + b.tokens,
         "prompt_digest": digest([a.prompt_digest, b.prompt_digest]),
         "energy_joules": None if None in known else sum(joules for joules in known if joules is not None),
+        "passages": None if a.passages is None else a.passages + (b.passages or 0),
         "peak_memory_bytes": max(a.peak_memory_bytes or 0, b.peak_memory_bytes or 0) or None,
     }
     return Answers(first.answers + more.answers, AnswersRecord(**record))

@@ -9,11 +9,10 @@ from typing import Literal
 
 from harness.data.overlap.ngrams import check_contained
 from harness.data.reading.hub import check_access
-from harness.data.reading.rows import load
 from harness.errors import HarnessError
-from harness.evaluation.asking.passages import Passages
+from harness.evaluation.asking.passages import Passages, read_passages
 from harness.fingerprint.checkpoints import PlannedStage
-from harness.fingerprint.evaluations import PlannedEvaluation
+from harness.fingerprint.evaluations import PlannedEvaluation, weights_behind
 from harness.jobs.context import JobContext, note_left_out
 from harness.jobs.job import Job, in_order, waits_for
 from harness.jobs.measure import MeasuringJob
@@ -139,9 +138,8 @@ class _Graph:
             stored = list(self.store.all("checkpoints"))
             for _ in stored:  # as deep as any chain
                 again |= {a.key for a in stored if a.spec["base"].get("checkpoint") in again}
-            again |= {planned.key for _, planned in chains if planned.weights.key in again}
             for kind in ("answers", "evaluations"):
-                again |= {a.key for a in self.store.all(kind) if a.spec["checkpoint"] in again}  # type: ignore[arg-type]
+                again |= {a.key for a in self.store.all(kind) if weights_behind(a.spec) in again}  # type: ignore[arg-type]
         if self.wanted.reevaluate:
             again |= {key for one in self.wanted.evaluations for key in (one.key, one.answers_key)}
         return again
@@ -177,18 +175,17 @@ class _Graph:
         if planned.lookup is None:
             return None
         access = replace(self.keys.access, scale=planned.subject.scale)
-        loaded = load(planned.lookup.data, access, raw=True)
+        loaded = read_passages(planned.lookup, access)
         note_left_out(self.store.root, self.context.report, planned.name, loaded)
         passages = Passages(planned.lookup, loaded.rows, planned.name)
-        check_contained(loaded.rows, self._items(evaluations), planned.name)
+        asked = {one.suite.name: self.context.rows.samples(one.suite) for one in evaluations}
+        for suite, samples in asked.items():
+            passages.check(suite, samples)
+        both = {
+            f"{suite}: {s.id}": f"{s.text} {s.answer}" for suite, samples in asked.items() for s in samples if s.answer
+        }
+        check_contained(loaded.rows, both, planned.name)  # a reference answer alone may well stand in a passage
         return passages
-
-    def _items(self, evaluations: Iterable[PlannedEvaluation]) -> dict[str, str]:
-        """What must not stand whole in rows that are trained on or looked up, by suite and sample."""
-        items: dict[str, str] = {}
-        for suite in [one.suite for one in evaluations if one.suite.dataset is not None]:
-            items.update({f"{suite.name}: {s.id}": s.whole for s in self.context.rows.samples(suite)})
-        return items
 
     def _asked(self, evaluations: list[PlannedEvaluation]) -> Literal["model", "server", "nothing"]:
         if all(self._answered(one) for one in evaluations):
@@ -215,4 +212,7 @@ class _Graph:
         """Raise the error where rows about to be trained on contain whole evaluation items."""
         for key, rows in self.rows.items():
             own = [one for one in evaluations if key in [p.key for p in self.keys.chain(one.subject)]]
-            check_contained(rows.rows, self._items(own), self.found.jobs[key].name)
+            items: dict[str, str] = {}
+            for suite in [one.suite for one in own if one.suite.dataset is not None]:
+                items.update({f"{suite.name}: {s.id}": s.whole for s in self.context.rows.samples(suite)})
+            check_contained(rows.rows, items, self.found.jobs[key].name)

@@ -38,11 +38,11 @@ class Project:
                 raise SuiteError(f"task {task}: its name {suite.name!r} is a suite's already.")
         for recipe in self.recipes.values():
             for name in recipe.suites:
-                if name not in found:
-                    close = difflib.get_close_matches(name, found, n=1)
+                close = difflib.get_close_matches(name, found, n=1)
+                if close and name not in found:  # else it may be a task of lm-eval, which other sessions name
                     raise RecipeError(
                         f"{recipe.name}: it is measured by the suite {name!r}, which does not exist.",
-                        f"Did you mean {close[0]!r}?" if close else f"Suites: {', '.join(found)}.",
+                        f"Did you mean {close[0]!r}?",
                     )
         return found
 

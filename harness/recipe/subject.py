@@ -183,13 +183,17 @@ class Subject:
 
     def _check_lookup(self) -> None:
         """Raise RecipeError where a stage that looks things up is not the last, or has no weights to ask."""
-        for stage in self.declared[:-1]:
-            if isinstance(stage, Lookup):
-                raise RecipeError(
-                    f"{self.id}: {type(stage).__name__} is stage {self.declared.index(stage) + 1} of {len(self.declared)}; "
-                    "only the last stage can look things up."
-                )
+        looks_up = next((stage for stage in self.declared if isinstance(stage, Lookup)), None)
+        if looks_up is not None and len(self.declared) > 1:
+            raise RecipeError(
+                f"{self.id}: {type(looks_up).__name__} is one of {len(self.declared)} stages, and has to be the only one.",
+                "Declare the training as a recipe of its own, and start from it: base=RECIPE['mini'].",
+            )
         base = self.variant.base
+        if looks_up is not None and looks_up.fewer and isinstance(base, Endpoint):
+            raise RecipeError(
+                f"{self.id}: fewer=True needs the model's context, and {base} is a server's model.", "Take a smaller k."
+            )
         if isinstance(base, Subject) and base.lookup is not None:
             raise RecipeError(
                 f"{self.id}: its base {base.id} looks things up, and there are no weights of that.",

@@ -68,6 +68,7 @@ class Subject:
     hypothesis: str | None
     settings: list | dict  # the stages as declared
     fingerprint: str
+    weights: str | None  # of what looks things up, the checkpoint that it asks
     setting: str  # what tells it from the subject's newest settings, as 'learning_rate 0.0005'; '' for those
     lineage: tuple[Checkpoint, ...]  # first stage first; empty where the warehouse knows no checkpoint
 
@@ -158,6 +159,7 @@ class Gate:
     kind: str | None  # claim, target or regression; None in older rows
     claim: str
     verdict: str
+    line: str | None  # which of harness.claims.QUESTIONS it answers; None in older rows
     candidate: float | None
     baseline: float | None
     estimate: float | None

@@ -23,6 +23,13 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Ship(Section):
+    """Whether each subject can be shipped, by its own claims under the questions that a team asks."""
+
+    template, anchor, label = "ship", "ship", "Ship or not"
+
+
+@dataclass(frozen=True)
 class Verdicts(Section):
     """Every claim with its numbers, its paragraph and its loudest samples."""
 
@@ -140,7 +147,7 @@ class Chart(Section):
 
 
 ALL: tuple[Section, ...] = (
-    Verdicts(), FirstLook(), Matrix(), Ranking(), Contamination(), Seeds(), History(), Cost(), Training(), Lineage(),
+    Ship(), Verdicts(), FirstLook(), Matrix(), Ranking(), Contamination(), Seeds(), History(), Cost(), Training(), Lineage(),
     Samples(),
 )  # fmt: skip
 NAME = re.compile(r"[\w-]+")

@@ -53,7 +53,8 @@ def load(
     found = rows(connection, "subjects", **scope)
     found = _settings_apart(found) if each_setting else [row | {"setting": ""} for row in found]
     entry = {f"{name}s": [row[name] for row in found] for name in ("subject", "fingerprint")}
-    checkpoints = _checkpoints(connection, entry["fingerprints"])
+    looked_at = [row["weights"] for row in found if row["weights"] is not None]
+    checkpoints = _checkpoints(connection, [*entry["fingerprints"], *looked_at])
     judged = rows(connection, "gates", **scope, **entry)
     measured = rows(connection, "evaluations", runs=scope["runs"], **entry)
     blessed = _blessed(connection, judged, runs[0])
@@ -181,7 +182,7 @@ def _subjects(found: list[dict], checkpoints: dict[str, Checkpoint]) -> Iterator
         if not isinstance(row["settings"], list | dict):
             row["settings"] = parsed(row["settings"], [])
         del row["run_id"]
-        yield Subject(**row, lineage=_lineage(row["fingerprint"], checkpoints))
+        yield Subject(**row, lineage=_lineage(row["weights"] or row["fingerprint"], checkpoints))
 
 
 def _lineage(fingerprint: str | None, checkpoints: dict[str, Checkpoint]) -> tuple[Checkpoint, ...]:

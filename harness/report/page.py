@@ -33,6 +33,7 @@ from harness.report.declared import (
     Samples,
     Section,
     Seeds,
+    Ship,
     Table,
     Training,
     Verdicts,
@@ -148,6 +149,7 @@ def _values(content: Content, report: Report) -> Json:
 def _sections(content: Content, report: Report, values: Json, found: Found) -> list[Shown]:
     """The report's sections in which there is something to show, and the run itself."""
     there: dict[type[Section], object] = {
+        Ship: tables.shipping(content),
         Verdicts: content.gates,
         FirstLook: values["first_look"],
         Ranking: values["rankings"],

@@ -1,12 +1,14 @@
 """Content arranged for showing: the first look by prompt, the matrix by suite, settings and lineage as rows."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import mean, stdev
 from typing import Any
 from urllib.parse import urlencode
 
+from harness.claims import QUESTIONS
 from harness.report.content import (
     FIRST_LOOK,
     FIRST_LOOK_IMPROVED,
@@ -263,3 +265,29 @@ def cut_note(text: Text) -> str:
     return (
         f"shortened: {len(text.shown):,} of {plural(text.characters, 'character', 'characters')}" if text.is_cut else ""
     )
+
+
+@dataclass(frozen=True)
+class Shipping:
+    """Whether a subject can be shipped by its own claims, and how each question of QUESTIONS is answered."""
+
+    subject: str
+    outlook: str
+    states: list[str]  # a verdict for each question, the worst of its claims; "unclaimed" where there is none
+
+
+def shipping(content: Content) -> list[Shipping]:
+    """One row for each subject of which claims are judged; none where older rows do not say what claims answer."""
+    found = []
+    for subject in dict.fromkeys(gate.subject for gate in content.gates):
+        own = [gate for gate in content.gates if gate.subject == subject]
+        if all(gate.line for gate in own):
+            states = {gate.verdict for gate in own}
+            outlook = "do not ship" if "fail" in states else "ship" if states == {"pass"} else "undecided"
+            found.append(Shipping(subject, outlook, [_worst(own, question) for question in QUESTIONS]))
+    return found
+
+
+def _worst(gates: Sequence[Gate], question: str) -> str:
+    states = {gate.verdict for gate in gates if gate.line == question}
+    return next((state for state in ("fail", "inconclusive", "skipped", "pass") if state in states), "unclaimed")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from harness.claims import QUESTIONS  # noqa: F401  (for the templates)
 from harness.report.content import Content, Gate, Metric, Run
 from harness.statistics.interval import LEAST_SHOWN, MANY_CUT
 

@@ -63,7 +63,10 @@ def used_by_others_alone(store: Store) -> set[str]:
 def _used(sessions: Iterable[SessionRows]) -> set[str]:
     found: set[str] = set()
     for session in sessions:
-        found |= {row["fingerprint"] for row in session.subjects} | {row["evaluation"] for row in session.measured}
+        found |= {
+            key for row in session.subjects for key in (row["fingerprint"], row.get("weights")) if key is not None
+        }
+        found |= {row["evaluation"] for row in session.measured}
     return found
 
 

@@ -52,7 +52,8 @@ CREATE TABLE subjects (
     seed        INTEGER NOT NULL,    -- training seed
     hypothesis  VARCHAR,             -- the recipe file's docstring
     settings    JSON,                -- the stages as declared, in order, for people to read
-    fingerprint VARCHAR NOT NULL,    -- its last checkpoint
+    fingerprint VARCHAR NOT NULL,    -- its last checkpoint, or the key of how it looks things up
+    weights     VARCHAR,             -- of what looks things up, the checkpoint that it asks; else NULL
     PRIMARY KEY (run_id, subject)
 );
 

@@ -95,9 +95,7 @@ def test_training_rows_that_contain_a_whole_evaluation_item_are_an_error(tmp_pat
     )
     status, output = run_session(root, "-k", "other and look")
     assert status == 4
-    assert "other-mini finetune: training rows contain whole evaluation items: instructions.jsonl:" in last_error(
-        output
-    )
+    assert "other-mini finetune: its rows contain whole evaluation items: instructions.jsonl:" in last_error(output)
 
 
 def test_unknown_names_on_the_command_line_are_told(root):

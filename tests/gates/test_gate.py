@@ -182,6 +182,6 @@ def test_a_claim_against_what_its_suite_does_not_measure_is_refused(made):
     assert made.gates.check([alpha]) == []
     beta = add(made, "beta", [Claim("tone", "acc", no_lower_than="found", margin=0.1)])
     with pytest.raises(
-        RecipeError, match="beta: a claim compares tone acc with found-mini, and tone does not measure found"
+        RecipeError, match="beta: a claim is about tone acc of found-mini, and tone does not measure found"
     ):
         made.gates.check([beta])

@@ -1,5 +1,6 @@
 """A session in which subjects look things up: found by words, or the open book, beside the model that is asked."""
 
+import hashlib
 import json
 
 import duckdb
@@ -124,6 +125,41 @@ def test_a_plan_and_the_reasons_of_a_fingerprint_know_it(session):
     [found] = json.loads(run_harness(root, "plan", "found", "--scale", "mini", "--json").stdout)
     assert (found["id"], found["training_rows"], found["trainable_parameters"]) == ("found-mini", 0, 0)
     assert run_harness(root, "why", "found", "--scale", "mini").returncode == 0
+
+
+def test_it_can_be_shipped_by_its_own_claims_with_a_statement_of_what_they_stand_on(session):
+    root, *_ = session
+    told = run_harness(root, "ship", "found", "--scale", "mini", "--json", "--sign", str(root / "found.json"))
+    assert told.returncode == 0, told.stderr
+    [found] = json.loads(told.stdout)
+    states = {line["name"]: line["state"] for line in found["lines"]}
+    assert (found["outlook"], found["cost"]["words"].startswith("trained for ")) == (
+        "ship",
+        True,
+    )
+    assert states == {"learnt": "pass", "better": "pass"} | dict.fromkeys(
+        ("kept", "invented", "stable", "clean"), "unclaimed"
+    )
+    statement = json.loads((root / "found.json").read_text())
+    assert statement["predicate"]["result"] == "PASSED"
+    assert statement["predicate"]["passedTests"] == ["found-mini-asked-tokens", "found-mini-asked-tokens-no_higher"]
+    weights = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}["found-mini/model.safetensors"]
+    [path] = (root / ".bench" / "store" / "checkpoints").glob("*/model.safetensors")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == weights
+
+
+def test_what_claims_nothing_cannot_be_decided(session):
+    root, *_ = session
+    told = run_harness(root, "ship", "book", "--scale", "mini")
+    assert told.returncode == 2
+    assert "book-mini claims nothing to decide by" in told.stderr
+
+
+def test_the_report_begins_with_whether_it_can_be_shipped(session):
+    root, *_ = session
+    page = (root / ".bench" / "reports" / "report.html").read_text()
+    assert page.index('id="ship"') < page.index('id="claims"')
+    assert "| `found-mini` | ship | ✓ | ✓ | – | – | – | – |" in (root / ".bench" / "reports" / "report.md").read_text()
 
 
 def test_an_index_with_too_few_rows_is_refused_before_anything_runs(session):

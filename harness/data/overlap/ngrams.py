@@ -65,8 +65,8 @@ def check_contained(rows: Iterable[Mapping[str, Any]], items: Mapping[str, str],
     if contained:
         more = f", and {len(contained) - 3} more" if len(contained) > 3 else ""
         raise DataError(
-            f"{who}: training rows contain whole evaluation items: {'; '.join(contained[:3])}{more}.",
-            "Leave those rows out of training, or those items out of the suite.",
+            f"{who}: its rows contain whole evaluation items: {'; '.join(contained[:3])}{more}.",
+            "Leave out those rows, or those items of the suite.",
         )
 
 

@@ -6,18 +6,32 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from harness.data.reading.rows import Access, Loaded, load
 from harness.data.sources import Row
-from harness.errors import DataError
-from harness.recipe import Lookup, Retrieve
+from harness.errors import DataError, SuiteError
+from harness.recipe import Lookup, OpenBook, Retrieve
 from harness.suite import Sample
 from harness.worker.messages import Passage
 
+WORD = r"(?u)\b\w+\b"
+
+
+def read_passages(lookup: Lookup, access: Access) -> Loaded:
+    """The rows of a lookup, checked as rows to train on are; each has the field that says what it tells of."""
+    loaded = load(lookup.data, access)
+    if any(lookup.cluster not in row for row in loaded.rows):  # a field of the file that training does not keep
+        whole = {row["origin"]: row for row in load(lookup.data, access, raw=True).rows}
+        for row in loaded.rows:
+            there = whole.get(row["origin"], {})
+            if lookup.cluster in there:
+                row[lookup.cluster] = there[lookup.cluster]
+            else:
+                row["fields"] = ", ".join(there)  # for the message
+    return loaded
+
 
 class Passages:
-    """The rows of a lookup as passages; `who` is the subject, for messages.
-
-    Rows are read whole (`load(..., raw=True)`), because the field that says what one tells of may be any of its fields.
-    """
+    """The rows of a lookup as passages; `who` is the subject, for messages."""
 
     def __init__(self, lookup: Lookup, rows: Sequence[Row], who: str) -> None:
         self.lookup, self.rows, self.who = lookup, rows, who
@@ -25,22 +39,26 @@ class Passages:
             raise DataError(
                 f"{who}: Retrieve takes k={lookup.k} passages, and there are {len(rows)}.", f"Write k={len(rows)}."
             )
-        unread = next((row for row in rows if not row.keys() & {"text", "messages"}), None)
-        if unread is not None:
-            raise DataError(
-                f"{who}: {unread['origin']} is no passage: it has neither text nor a conversation.",
-                "Say what is read: prompt= and completion=, or text=.",
-            )
         without = next((row for row in rows if row.get(lookup.cluster) is None), None)
         if without is not None:
             raise DataError(
                 f"{who}: {without['origin']} has no {lookup.cluster!r}, which says what a passage tells of.",
-                f"It has: {', '.join(without)}. Name one of them: {type(lookup).__name__}(..., cluster=...).",
+                f"It has: {without.get('fields', ', '.join(without))}. Name one of them: cluster=...",
             )
         self._texts = [passage_text(row) for row in rows]
         self._of_cluster: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
             self._of_cluster.setdefault(str(row[lookup.cluster]), []).append(place)
+
+    def check(self, suite: str, samples: Sequence[Sample]) -> None:
+        """Raise SuiteError where the book has nothing for any of a suite's samples: no ceiling, but the base again."""
+        if isinstance(self.lookup, OpenBook) and samples and not any(map(self.findable, samples)):
+            about = next((sample.cluster for sample in samples if sample.cluster is not None), None)
+            raise SuiteError(
+                f"{self.who}: no passage tells of what suite {suite} asks: its samples are of clusters such as {about!r}, and "
+                f"the {self.lookup.cluster} of a passage is such as {self.rows[0][self.lookup.cluster]!r}.",
+                "Give both the same names: OpenBook(cluster=...) names the rows' field, Sample(cluster=...) is the sample's.",
+            )
 
     def of(self, sample: Sample) -> tuple[Passage, ...]:
         """The sample's passages, the best first; each `right` if it is of the sample's cluster."""
@@ -74,14 +92,17 @@ class Passages:
     def _index(self) -> Any:
         import bm25s
 
+        words = _words(self._texts)
+        if not any(words):
+            raise DataError(f"{self.who}: its {len(words)} passages hold no word but English stopwords.")
         index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-        index.index(_words(self._texts), show_progress=False)
+        index.index(words, show_progress=False)
         return index
 
 
 def passage_text(row: Row) -> str:
     """A row as a passage: its text, or what is said in its conversation, without the system's turns."""
-    if "text" in row and "messages" not in row:
+    if "text" in row:
         return str(row["text"])
     return "\n".join(turn["content"] for turn in row["messages"] if turn["role"] != "system")
 
@@ -90,5 +111,7 @@ def _words(texts: list[str]) -> list[list[str]]:
     """Each text's words in lower case, English stopwords left out."""
     import bm25s
 
-    found: list[list[str]] = bm25s.tokenize(texts, stopwords="en", return_ids=False, show_progress=False)
+    found: list[list[str]] = bm25s.tokenize(
+        texts, token_pattern=WORD, stopwords="en", return_ids=False, show_progress=False
+    )
     return found

@@ -118,7 +118,8 @@ class SuiteWorker:
         [ids] = engine.prompts.ids([rendered])
         texts = [question.target, *question.choices]
         answers = [len(own) for own in engine.prompts.answer_ids([rendered] * len(texts), texts)]
-        new = [ask.max_new_tokens if isinstance(ask, Generate) else max(answers) for ask in suite.asks]
+        # Nothing is computed on the last token of an answer that is scored.
+        new = [ask.max_new_tokens if isinstance(ask, Generate) else max(answers) - 1 for ask in suite.asks]
         return len(ids) + max(new) - engine.context_length
 
     def _dtypes(self, ask: Ask) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.data.sources import Row
 from harness.errors import SuiteError
 from harness.files import Json, write_json_lines
 from harness.models.answering.engine import Engine
@@ -18,7 +17,7 @@ LONGEST_COMPLETION = 2_000  # characters kept of a task's own answer
 # ---- on a suite's rows --------------------------------------------------------------------------------
 
 
-def run_task(engine: Engine, ask: LmEval, rows: Sequence[Row], folder: Path) -> list[Answer]:
+def run_task(engine: Engine, ask: LmEval, rows: Sequence[Json], folder: Path) -> list[Answer]:
     """Per row what lm-eval scored: the metrics of the ask, `loglikelihoods` of the choices in nats, and `chosen`.
 
     `chosen` is the number of the choice with the highest log-likelihood per character. Prompt and choices come from

@@ -10,7 +10,7 @@ newest AS (
       AND (entry.subject IS NOT NULL OR s.subject IS NULL AND $recipes IS NULL)
     ORDER BY g.gate, CASE WHEN $each_setting THEN entry.fingerprint END, g.verdict = 'skipped', g.run_id DESC
 )
-SELECT gate, subject, fingerprint, reference, other_fingerprint, suite, metric, kind, claim, verdict, candidate, baseline, estimate, low, high,
+SELECT gate, subject, fingerprint, reference, other_fingerprint, suite, metric, kind, claim, verdict, line, candidate, baseline, estimate, low, high,
        threshold, level, p_value, p_adjusted, family, n, samples_needed, method, loudest, message
 FROM newest
 ORDER BY list_position(['fail', 'inconclusive', 'pass', 'skipped'], verdict), gate;

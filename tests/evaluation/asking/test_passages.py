@@ -1,11 +1,13 @@
 """Passages before questions: which are found, which are right, and what is refused."""
 
+import json
+
 import pytest
 
-from harness import Mix, OpenBook, Retrieve
-from harness.data.sources import Dataset, Embedded
-from harness.errors import DataError, RecipeError
-from harness.evaluation.asking.passages import Passages, passage_text
+from harness import Dataset, Embedded, Files, Mix, OpenBook, Retrieve
+from harness.data.reading.rows import Access
+from harness.errors import DataError, RecipeError, SuiteError
+from harness.evaluation.asking.passages import Passages, passage_text, read_passages
 from harness.evaluation.asking.questions import questions
 from harness.suite import Sample, Suite
 
@@ -89,12 +91,53 @@ def test_a_suite_s_questions_carry_their_passages():
     [
         (Retrieve(data=DATA, k=5, cluster="item"), ROWS, "takes k=5 passages, and there are 4"),
         (Retrieve(data=DATA, k=1, cluster="topic"), ROWS, "facts.jsonl:a has no 'topic'"),
-        (OpenBook(data=DATA), [{"id": "x", "origin": "f:1", "group": "g", "title": "t"}], "f:1 is no passage"),
     ],
 )
 def test_what_cannot_be_looked_up_is_refused(lookup, rows, message):
     with pytest.raises(DataError, match=message):
         Passages(lookup, rows, "alpha-mini")
+
+
+def test_an_open_book_that_has_nothing_for_any_sample_is_refused():
+    samples = [Sample(id="q", prompt="?", cluster="valve"), Sample(id="r", prompt="?")]
+    Passages(OpenBook(data=DATA, cluster="item"), ROWS, "alpha-mini").check("quiz", samples)
+    by_chance = Passages(OpenBook(data=DATA), ROWS, "alpha-mini")
+    with pytest.raises(
+        SuiteError, match="no passage tells of what suite quiz asks: .* such as 'valve', and the group .* 'a'"
+    ):
+        by_chance.check("quiz", samples)
+    Passages(Retrieve(data=DATA), ROWS, "alpha-mini").check("quiz", samples)  # what it finds may be right all the same
+
+
+def test_passages_without_a_word_cannot_be_ranked():
+    with pytest.raises(DataError, match="its 1 passages hold no word but English stopwords"):
+        Passages(Retrieve(data=DATA, k=1), [{"id": "x", "origin": "f:1", "group": "g", "text": "of the"}], "a").of(
+            Sample(id="q", prompt="word")
+        )
+
+
+def test_a_single_letter_is_a_word():
+    rows = [row("a", "What is R?"), row("b", "What is C?")]
+    assert found(Retrieve(data=DATA, k=1), "Tell me of C", rows=rows) == [("b", False)]
+
+
+def test_rows_are_read_as_for_training_with_the_field_that_says_what_they_tell_of(tmp_path):
+    rows = [
+        {"q": "Which valve?", "a": "The inlet.", "about": "valve", "text": "a note", "messages": "none"},
+        {"q": "How tall?", "a": "40 m.", "about": "lighthouse"},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    data = Mix(Dataset(name="own", mini=Files("rows.jsonl", prompt="{q}", completion="{a}")))
+    loaded = read_passages(Retrieve(data=data, cluster="about"), Access("mini", data_root=tmp_path)).rows
+    assert {passage_text(one): one["about"] for one in loaded} == {
+        "Which valve?\nThe inlet.": "valve", "How tall?\n40 m.": "lighthouse",
+    }  # fmt: skip
+    loaded = read_passages(Retrieve(data=data, cluster="topic"), Access("mini", data_root=tmp_path)).rows
+    with pytest.raises(DataError, match="has no 'topic'.*\n.*It has: .*about"):
+        Passages(Retrieve(data=data, k=1, cluster="topic"), loaded, "alpha-mini")
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"q": "Which?", "a": ""}) + "\n")
+    with pytest.raises(DataError, match=r"rows.jsonl:1"):
+        read_passages(Retrieve(data=data), Access("mini", data_root=tmp_path))
 
 
 @pytest.mark.parametrize(
