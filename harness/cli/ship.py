@@ -52,7 +52,8 @@ def ship(
             raise HarnessError(
                 f"{subject.id} claims nothing to decide by.", "Declare claims=[Claim(...)] in its recipe."
             )
-        decisions.append(decision(subject.id, [setup.judge.judge(gate) for gate in gates], suites))
+        could = [suite for suite in suites if suite.concerns(subject)]
+        decisions.append(decision(subject.id, [setup.judge.judge(gate) for gate in gates], could))
     if statement is not None:
         write_whole(statement, json.dumps(stated(setup, decisions[0]), indent=1) + "\n")
     if as_json:
@@ -100,7 +101,9 @@ def stated(setup: Setup, one: Decision) -> Json:
     [subject] = setup.project.named(one.subject)
     checkpoint = setup.results.checkpoint(subject)
     weights = setup.results.artifact(checkpoint.planned.weights)  # of what looks things up, those that it asks
-    files = dict(weights.files) if weights is not None else {"checkpoint": checkpoint.fingerprint}
+    files = {"checkpoint": checkpoint.fingerprint}
+    if weights is not None:
+        files = {name: str(file["sha256"]) for name, file in weights.files.items()}
     judged = [verdict for line in one.lines for verdict in line.verdicts]
     suites = dict.fromkeys(name for verdict in judged for name in verdict.suite.split(" and "))
     keys = {name: setup.results.planned(setup.project.suite(name), subject).key for name in suites}

@@ -117,7 +117,7 @@ def test_what_has_no_weights_of_its_own_is_not_exported_and_says_what_is(session
     told = run_harness(root, "export", "found", "--scale", "mini", "--out", str(root / "out"))
     assert told.returncode == 2
     assert "found-mini looks things up" in told.stderr
-    assert "wide-mini" in told.stderr
+    assert "Name what it asks: wide-mini" in told.stderr
 
 
 def test_a_plan_and_the_reasons_of_a_fingerprint_know_it(session):
@@ -160,6 +160,38 @@ def test_the_report_begins_with_whether_it_can_be_shipped(session):
     page = (root / ".bench" / "reports" / "report.html").read_text()
     assert page.index('id="ship"') < page.index('id="claims"')
     assert "| `found-mini` | ship | ✓ | ✓ | – | – | – | – |" in (root / ".bench" / "reports" / "report.md").read_text()
+
+
+def test_training_anew_what_it_asks_asks_it_anew(session):
+    root, *_ = session
+    status, said = run_session(root, "-k", "wide and asked", "--scale", "mini", "--retrain")
+    assert status == 0, said
+    status, said = run_session(root, *SELECTED)
+    assert status == 0, said
+    assert "to measure: 2 checkpoints" in said
+
+
+def test_its_lineage_is_that_of_the_weights_it_asks(session):
+    root, *_ = session
+    with duckdb.connect(str(root / ".bench" / "results.duckdb"), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT s.subject, c.stage FROM subjects s LEFT JOIN checkpoints c ON c.fingerprint = s.weights"
+        ).fetchall()
+    assert set(rows) == {("found-mini", "pretrain"), ("book-mini", "pretrain"), ("wide-mini", None)}
+    page = (root / ".bench" / "reports" / "report.html").read_text()
+    assert "checkpoint <code>" not in page[page.index('id="lineage"') :], "each has a stage that was made"
+
+
+def test_results_of_what_it_looked_up_before_are_pruned_and_no_others(session):
+    root, *_ = session
+    assert "0 artifacts that no recipe leads to" in run_harness(root, "store", "prune").stdout
+    path = root / "recipes" / "rivals.py"
+    path.write_text(path.read_text().replace("k=2", "k=3"))
+    listed = run_harness(root, "store", "prune").stdout
+    assert "2 artifacts that no recipe leads to" in listed
+    assert listed.count("would remove") == 2
+    assert "checkpoint" not in listed
+    path.write_text(path.read_text().replace("k=3", "k=2"))
 
 
 def test_an_index_with_too_few_rows_is_refused_before_anything_runs(session):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -92,6 +93,7 @@ class Passages:
     def _index(self) -> Any:
         import bm25s
 
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own to DEBUG
         words = _words(self._texts)
         if not any(words):
             raise DataError(f"{self.who}: its {len(words)} passages hold no word but English stopwords.")
