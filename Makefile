@@ -16,13 +16,13 @@ export HF_HUB_OFFLINE ?= 1
 demo: .venv/made
 	$(BIN)/python -m pytest suites/ -m gate -k "wiki_only or with_kilt" || { [ $$? -eq 1 ] && $(BIN)/harness report --check; }
 
+# A test that hangs says where, and ends its process; the rest goes on. A session of a project may wait longer.
+HANGS := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
+
 test: .venv/made
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-# A test that hangs says where, and ends its process; the rest goes on. A session of a project may wait longer.
-HANGS := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
-
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 20 $(HANGS)
 
 clean:

@@ -5,6 +5,7 @@ Plain frozen values. A recipe declares claims and targets, a suite guards metric
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from harness.errors import RecipeError, SuiteError, check_types
@@ -17,7 +18,18 @@ QUESTIONS = {  # that a team asks of a fine-tune before it is shipped, each answ
     "stable": "stable, and the same when merged and quantized",
     "clean": "not trained on what it is measured by",
 }
+WORST_FIRST = ("fail", "inconclusive", "skipped", "pass")  # verdicts
 COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "equals", "below", "above")
+
+
+def outlook(verdicts: Collection[str]) -> str:
+    """What the verdicts on all claims of a subject come to: ship, do not ship, or undecided."""
+    return "do not ship" if "fail" in verdicts else "ship" if set(verdicts) == {"pass"} else "undecided"
+
+
+def worst(verdicts: Collection[str]) -> str:
+    """The worst of verdicts; "unclaimed" where there are none."""
+    return next((verdict for verdict in WORST_FIRST if verdict in verdicts), "unclaimed")
 
 
 def _in_one_line(words: str | None) -> str | None:

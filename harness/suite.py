@@ -259,6 +259,12 @@ class Suite:
             raise SuiteError(f"suite {self.name!r}: a suite's name stands in test ids; use letters, digits and _.")
         for what in ("scorer", "to_sample", "floors"):
             self._check_function(what)
+        if isinstance(self.shows, Mapping):
+            unknown = next((metric for metric in self.shows if declared and metric not in declared), None)
+            if unknown is not None or not self.shows:
+                raise SuiteError(
+                    f"suite {self.name}: it says what {unknown!r} shows, and its metrics are {', '.join(declared)}."
+                )
         odd = next((shown for shown in sorted(self.shown, key=str) if shown not in SHOWN), None)
         if odd is not None:
             raise SuiteError(f"suite {self.name}: it shows {odd!r}, which is none of {', '.join(SHOWN)}.")

@@ -87,7 +87,7 @@ def named(recipe: str, scale: str | None, data_root: Path | None, store: str | N
         base = setup.project.other_side(found[0], "base")
         raise HarnessError(
             f"{found[0].id} looks things up while it is measured; it has no weights of its own.",
-            f"Name what it asks: {base.id}." if base is not None else "",
+            f"Name what it asks: {base.id}." if base is not None and base.recipe.name in setup.project.recipes else "",
         )
     return Trained(checkpoint, setup.results)
 

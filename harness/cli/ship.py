@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,10 @@ import typer
 from harness.cli.shared import AsJson, Baseline, DataRoot, Exact, Gpu, Made, Scale, StoreDir, opened, print_json
 from harness.errors import HarnessError
 from harness.files import Json, write_whole
-from harness.gates.ship import Decision
+from harness.fingerprint.values import digest, plain
+from harness.gates.gate import Gate
+from harness.gates.ship import Decision, Line, decision, line_of
+from harness.gates.verdict import Verdict
 from harness.session.setup import Setup
 
 UNDECIDED = 3
@@ -36,49 +41,75 @@ def ship(
     as_json: AsJson = False,
 ) -> None:
     """Ship it or not, by its own claims and guards. Exit status 0: ship; 1: do not; 3: undecided."""
-    from harness.gates.ship import decision
-
     setup = opened(scale, data_root, store, Made(gpu, exact), baseline, seeds)
-    subjects = setup.project.named(recipe)
-    if statement is not None and len(subjects) > 1:
-        raise HarnessError(
-            f"--sign: {recipe} means {', '.join(subject.id for subject in subjects)}.", "A statement is about one."
-        )
-    suites = list(setup.project.suites.values())
-    decisions: list[Decision] = []
-    for subject in subjects:
-        gates = setup.gates.of_all([subject])
-        if not gates:
-            raise HarnessError(
-                f"{subject.id} claims nothing to decide by.", "Declare claims=[Claim(...)] in its recipe."
-            )
-        could = [suite for suite in suites if suite.concerns(subject)]
-        decisions.append(decision(subject.id, [setup.judge.judge(gate) for gate in gates], could))
+    claimed: dict[str, list[Gate]] = {}
+    for gate in setup.gates.of_all(setup.project.named(recipe)):
+        claimed.setdefault(gate.subject.id, []).append(gate)
+    if not claimed:
+        raise HarnessError(f"{recipe} claims nothing to decide by.", "Declare claims=[Claim(...)] in its recipe.")
     if statement is not None:
-        write_whole(statement, json.dumps(stated(setup, decisions[0]), indent=1) + "\n")
+        check_statement(statement, list(claimed.values()))
+    decisions = []
+    for gates in claimed.values():
+        could = [suite for suite in setup.project.suites.values() if suite.concerns(gates[0].subject)]
+        decisions.append(decision(gates[0].subject.id, [judged(setup, gate) for gate in gates], could))
     if as_json:
-        print_json([{**asdict(one), "cost": cost(setup, one.subject)} for one in decisions])
+        print_json([{**asdict(one), "cost": cost(setup, claimed[one.subject])} for one in decisions])
     else:
-        print("\n\n".join(in_words(setup, one) for one in decisions))
+        print("\n\n".join(in_words(setup, one, claimed[one.subject]) for one in decisions))
+    if statement is not None:
+        [one] = decisions
+        if one.outlook == "undecided":
+            print("no statement is written: it would say passed or failed, and this is undecided", file=sys.stderr)
+        else:
+            write_whole(statement, json.dumps(stated(setup, one, claimed[one.subject]), indent=1) + "\n")
     raise typer.Exit(max((STATUS[one.outlook] for one in decisions), key=[0, UNDECIDED, 1].index))
 
 
-def in_words(setup: Setup, one: Decision) -> str:
-    """The decision with a paragraph for each question."""
-    lines = [f"{one.subject}: {one.outlook}"]
+def check_statement(path: Path, claimed: Sequence[Sequence[Gate]]) -> None:
+    """HarnessError where the statement cannot be written, or there is no one trained subject for it to be about."""
+    if not path.resolve().parent.is_dir():
+        raise HarnessError(f"--sign {path}: there is no folder {path.resolve().parent}.", "Make it, or name another.")
+    subjects = [gates[0].subject for gates in claimed]
+    if len(subjects) > 1:
+        raise HarnessError(f"--sign: a statement is about one of {', '.join(s.id for s in subjects)}.", "Name it.")
+    if not subjects[0].stages:
+        raise HarnessError(f"--sign: {subjects[0].id} trains nothing, so there are no weights to state anything about.")
+
+
+def judged(setup: Setup, gate: Gate) -> Verdict:
+    """The gate's verdict; skipped with the reason where it cannot be judged."""
+    try:
+        return setup.judge.judge(gate)
+    except HarnessError as error:
+        line = line_of(gate, setup.project.suites)
+        return Verdict(
+            gate.id, gate.subject.id, None, " and ".join(gate.suites), gate.claim.metric, gate.kind, gate.claim.sentence,
+            "skipped", line, message=error.message,
+        )  # fmt: skip
+
+
+def in_words(setup: Setup, one: Decision, gates: Sequence[Gate]) -> str:
+    """The decision with a paragraph for each claim, under the question that it answers."""
+    found = [f"{one.subject}: {one.outlook}"]
     for line in one.lines:
-        lines.append(f"{MARKS[line.state]} {line.words}")
+        found.append(f"{MARKS[line.state]} {line.words}")
         if line.state == "unclaimed":
-            shown = f"; it would be shown by {', '.join(line.suites)}" if line.suites else ""
-            lines.append(f"    no claim or guard is about it{shown}")
-        lines += [f"    {MARKS[verdict.verdict]} {verdict.suite}: {verdict.message}" for verdict in line.verdicts]
-    return "\n".join([*lines, f"cost: {cost(setup, one.subject)['words']}"])
+            found.append(f"    {_unclaimed(line)}")
+        found += [f"    {MARKS[verdict.verdict]} {verdict.suite}: {verdict.message}" for verdict in line.verdicts]
+    return "\n".join([*found, f"cost: {cost(setup, gates)['words']}"])
 
 
-def cost(setup: Setup, subject: str) -> Json:
+def _unclaimed(line: Line) -> str:
+    """That nothing is claimed, and what would change that."""
+    if line.guards:
+        return f"no claim is about it; --baseline NAME judges it by the guards of {', '.join(line.guards)}"
+    return "no claim is about it" + (f"; it would be shown by {', '.join(line.suites)}" if line.suites else "")
+
+
+def cost(setup: Setup, gates: Sequence[Gate]) -> Json:
     """What training took, over the whole lineage, in numbers and in words."""
-    [found] = setup.project.named(subject)
-    stages = [planned for planned in setup.keys.chain(found) if planned.trains]
+    stages = [planned for planned in setup.keys.chain(gates[0].subject) if planned.trains]
     made = [artifact for planned in stages if (artifact := setup.results.artifact(planned)) is not None]
     if not stages:
         return {"seconds": 0.0, "tokens": 0, "words": "nothing is trained"}
@@ -92,37 +123,35 @@ def cost(setup: Setup, subject: str) -> Json:
     }
 
 
-def stated(setup: Setup, one: Decision) -> Json:
+def stated(setup: Setup, one: Decision, gates: Sequence[Gate]) -> Json:
     """The decision as an in-toto statement with a test result (https://in-toto.io/attestation/test-result/v0.1).
 
-    Its subjects are the checkpoint's files by SHA-256, or its key where a model is measured as it is; its configuration is what the verdicts stand on, by key: the
-    checkpoint with base, data and code, and each evaluation with suite, questions and scorer.
+    It is about the weights of all training seeds, by SHA-256. Its configuration is what the verdicts stand on, by key:
+    each checkpoint with base, data and code; each claim; each evaluation on either side, with suite, questions and scorer.
     """
-    [subject] = setup.project.named(one.subject)
-    checkpoint = setup.results.checkpoint(subject)
-    weights = setup.results.artifact(checkpoint.planned.weights)  # of what looks things up, those that it asks
-    files = {"checkpoint": checkpoint.fingerprint}
-    if weights is not None:
-        files = {name: str(file["sha256"]) for name, file in weights.files.items()}
-    judged = [verdict for line in one.lines for verdict in line.verdicts]
-    suites = dict.fromkeys(name for verdict in judged for name in verdict.suite.split(" and "))
-    keys = {name: setup.results.planned(setup.project.suite(name), subject).key for name in suites}
-    ids = {state: [v.gate for v in judged if v.verdict in states] for state, states in _TESTS.items()}
+    checkpoints = [setup.results.checkpoint(seed) for seed in setup.gates.seeds_of(gates[0])]
+    sides = [side for gate in gates for side in (*setup.gates.own_sides(gate), *setup.gates.other_sides(gate))]
+    evaluations = {
+        setup.results.planned(suite, side).key: f"evaluation {suite.name} of {side.id}" for suite, side in sides
+    }
+    claims = [(f"claim {gate.id}: {gate.claim.sentence}", digest(plain(gate.claim))) for gate in gates]
+    found = [*((f"checkpoint {one.name}", one.fingerprint) for one in checkpoints), *claims]
+    found += [(name, key) for key, name in evaluations.items()]
+    weights = {
+        f"{one.name}/{name}": str(file["sha256"])
+        for one in checkpoints
+        for name, file in (one.artifact.files if one.artifact else {}).items()
+        if name.endswith(".safetensors")
+    }
+    tests = {"passedTests": ("pass",), "warnedTests": ("inconclusive", "skipped"), "failedTests": ("fail",)}
+    verdicts = [verdict for line in one.lines for verdict in line.verdicts]
     return {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [
-            {"name": f"{one.subject}/{name}", "digest": {"sha256": sha}} for name, sha in sorted(files.items())
-        ],
+        "subject": [{"name": name, "digest": {"sha256": sha}} for name, sha in sorted(weights.items())],
         "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
         "predicate": {
-            "result": {"ship": "PASSED", "do not ship": "FAILED", "undecided": "WARNED"}[one.outlook],
-            "configuration": [
-                {"name": f"checkpoint {one.subject}", "digest": {"sha256": checkpoint.fingerprint}},
-                *({"name": f"evaluation {name}", "digest": {"sha256": key}} for name, key in keys.items()),
-            ],
-            **ids,
+            "result": "PASSED" if one.outlook == "ship" else "FAILED",
+            "configuration": [{"name": name, "digest": {"sha256": key}} for name, key in found],
+            **{state: [v.gate for v in verdicts if v.verdict in states] for state, states in tests.items()},
         },
     }
-
-
-_TESTS = {"passedTests": ("pass",), "warnedTests": ("inconclusive", "skipped"), "failedTests": ("fail",)}

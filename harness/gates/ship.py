@@ -6,18 +6,14 @@ answer (`Suite.shows`); what no claim or guard is about is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from harness.claims import QUESTIONS, Target
+from harness.claims import QUESTIONS, Target, outlook, worst
 from harness.gates.gate import Gate
-from harness.gates.verdict import Outcome, Verdict
+from harness.gates.verdict import Verdict
 from harness.project import REFERENCES
 from harness.suite import Suite
-
-Outlook = Literal["ship", "do not ship", "undecided"]
-WORST_FIRST: tuple[Outcome, ...] = ("fail", "inconclusive", "skipped", "pass")
 
 
 @dataclass(frozen=True)
@@ -26,9 +22,10 @@ class Line:
 
     name: str
     words: str
-    state: Outcome | Literal["unclaimed"]  # the worst of its verdicts; unclaimed where there are none
+    state: str  # the worst of its verdicts; "unclaimed" where there are none
     verdicts: tuple[Verdict, ...]
     suites: tuple[str, ...]  # of the project, that would show it
+    guards: tuple[str, ...]  # of those, the ones that guard a metric which shows it; judged against a baseline
 
 
 @dataclass(frozen=True)
@@ -36,36 +33,38 @@ class Decision:
     """What the verdicts on one subject come to."""
 
     subject: str
-    outlook: Outlook
+    outlook: str  # "ship", "do not ship" or "undecided"
     lines: tuple[Line, ...]
 
 
-def line_of(gate: Gate, suites: Mapping[str, Suite]) -> str | None:
-    """The question that a gate answers; None where the project does not have its suite.
+def line_of(gate: Gate, suites: Mapping[str, Suite]) -> str:
+    """The question that a gate answers.
 
-    That the suite's scores show it, unless they show what was learnt and the gate compares with another recipe or with
-    a floor: then it is whether the subject is better than those.
+    It is what the suite's scores show. Where they show what was learnt or kept and the gate compares with another recipe
+    or with a floor, it is whether the subject is better than those; and to be better than fresh weights is to have
+    learnt. A suite that the project does not have, such as a task of lm-eval, shows what was learnt.
     """
     suite = suites.get(gate.claim.suite)
-    if suite is None:
-        return None
-    shown = suite.shown_by(gate.claim.metric)
-    rival = any(name not in REFERENCES for name in gate.references)
+    shown = "learnt" if suite is None else suite.shown_by(gate.claim.metric)
+    if shown not in ("learnt", "kept"):
+        return shown
     floors = isinstance(gate.claim, Target) and bool(gate.claim.above)
-    return "better" if shown == "learnt" and (rival or floors) else shown
+    if floors or any(name not in REFERENCES for name in gate.references):
+        return "better"
+    return "learnt" if "untrained" in gate.references else shown
 
 
-def decision(subject: str, verdicts: Sequence[Verdict], suites: Iterable[Suite]) -> Decision:
-    """Ship where all claims hold; do not where one fails; undecided where one cannot be decided or is not measured."""
+def decision(subject: str, verdicts: Sequence[Verdict], suites: Sequence[Suite]) -> Decision:
+    """Ship where all claims hold; do not where one fails; undecided where one cannot be decided or is not measured.
+
+    `suites` are those that could measure the subject.
+    """
     lines = tuple(_line(name, [one for one in verdicts if one.line == name], suites) for name in QUESTIONS)
-    states = {one.verdict for one in verdicts}
-    outlook: Outlook = "do not ship" if "fail" in states else "ship" if states == {"pass"} else "undecided"
-    return Decision(subject, outlook, lines)
+    return Decision(subject, outlook([one.verdict for one in verdicts]), lines)
 
 
-def _line(name: str, verdicts: Sequence[Verdict], suites: Iterable[Suite]) -> Line:
-    states = {one.verdict for one in verdicts}
-    worst: list[Outcome | Literal["unclaimed"]] = [outcome for outcome in WORST_FIRST if outcome in states]
-    state = [*worst, "unclaimed"][0]
+def _line(name: str, verdicts: Sequence[Verdict], suites: Sequence[Suite]) -> Line:
     shows = tuple(suite.name for suite in suites if name in suite.shown)
-    return Line(name, QUESTIONS[name], state, tuple(verdicts), shows)
+    guards = (suite.name for suite in suites for guard in suite.guards if suite.shown_by(guard.metric) == name)
+    state = worst([one.verdict for one in verdicts])
+    return Line(name, QUESTIONS[name], state, tuple(verdicts), shows, tuple(dict.fromkeys(guards)))

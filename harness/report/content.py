@@ -68,6 +68,7 @@ class Subject:
     hypothesis: str | None
     settings: list | dict  # the stages as declared
     fingerprint: str
+    claims: int | None  # that it makes, guards against the session's baseline among them; None in older rows
     weights: str | None  # of what looks things up, the checkpoint that it asks
     setting: str  # what tells it from the subject's newest settings, as 'learning_rate 0.0005'; '' for those
     lineage: tuple[Checkpoint, ...]  # first stage first; empty where the warehouse knows no checkpoint

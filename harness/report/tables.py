@@ -1,14 +1,13 @@
 """Content arranged for showing: the first look by prompt, the matrix by suite, settings and lineage as rows."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import mean, stdev
 from typing import Any
 from urllib.parse import urlencode
 
-from harness.claims import QUESTIONS
+from harness.claims import QUESTIONS, outlook, worst
 from harness.report.content import (
     FIRST_LOOK,
     FIRST_LOOK_IMPROVED,
@@ -277,17 +276,16 @@ class Shipping:
 
 
 def shipping(content: Content) -> list[Shipping]:
-    """One row for each subject of which claims are judged; none where older rows do not say what claims answer."""
+    """One row for each subject of which claims are judged; undecided where not all that it claims are.
+
+    None where older rows do not say which question a claim answers.
+    """
+    declared = {subject.name: subject.claims for subject in content.subjects}
     found = []
     for subject in dict.fromkeys(gate.subject for gate in content.gates):
         own = [gate for gate in content.gates if gate.subject == subject]
         if all(gate.line for gate in own):
-            states = {gate.verdict for gate in own}
-            outlook = "do not ship" if "fail" in states else "ship" if states == {"pass"} else "undecided"
-            found.append(Shipping(subject, outlook, [_worst(own, question) for question in QUESTIONS]))
+            missing = [] if declared.get(subject) == len(own) else ["skipped"]
+            states = [worst([gate.verdict for gate in own if gate.line == question]) for question in QUESTIONS]
+            found.append(Shipping(subject, outlook([gate.verdict for gate in own] + missing), states))
     return found
-
-
-def _worst(gates: Sequence[Gate], question: str) -> str:
-    states = {gate.verdict for gate in gates if gate.line == question}
-    return next((state for state in ("fail", "inconclusive", "skipped", "pass") if state in states), "unclaimed")

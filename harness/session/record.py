@@ -278,6 +278,7 @@ class Record:
             "hypothesis": subject.recipe.hypothesis,
             "settings": json.dumps(_settings(subject)),
             "fingerprint": self.run.keys.fingerprint(subject),
+            "claims": len(self.run.gates.of_all([subject])),
             "weights": self.run.keys.last(subject).weights.key if subject.lookup is not None else None,
         }
 

@@ -53,6 +53,7 @@ CREATE TABLE subjects (
     hypothesis  VARCHAR,             -- the recipe file's docstring
     settings    JSON,                -- the stages as declared, in order, for people to read
     fingerprint VARCHAR NOT NULL,    -- its last checkpoint, or the key of how it looks things up
+    claims      INTEGER,             -- that it makes, guards against the session's baseline among them
     weights     VARCHAR,             -- of what looks things up, the checkpoint that it asks; else NULL
     PRIMARY KEY (run_id, subject)
 );

@@ -20,7 +20,8 @@ from harness import Claim, Dataset, Embedded, Mix, OpenBook, Recipe, Retrieve, V
 from recipes.tiny import GROUND, TINY
 
 WIDE = Recipe(name="wide", stages=GROUND.stages,
-              variants=[Variant("mini", base=replace(TINY, context_length=768), scale="mini", save_steps=5)])
+              variants=[Variant("mini", base=replace(TINY, context_length=768), scale="mini", save_steps=5)],
+              claims=[Claim("asked", "tokens", above=1.0)])
 EVENTS = Embedded("events_2025", explode="train", prompt="{question}", completion="{answer}")
 FACTS = Mix(Dataset(name="facts", mini=EVENTS))
 FOUND = Recipe(
@@ -127,32 +128,45 @@ def test_a_plan_and_the_reasons_of_a_fingerprint_know_it(session):
     assert run_harness(root, "why", "found", "--scale", "mini").returncode == 0
 
 
-def test_it_can_be_shipped_by_its_own_claims_with_a_statement_of_what_they_stand_on(session):
+def test_it_can_be_shipped_by_its_own_claims(session):
     root, *_ = session
-    told = run_harness(root, "ship", "found", "--scale", "mini", "--json", "--sign", str(root / "found.json"))
+    told = run_harness(root, "ship", "found", "--scale", "mini", "--json")
     assert told.returncode == 0, told.stderr
     [found] = json.loads(told.stdout)
     states = {line["name"]: line["state"] for line in found["lines"]}
-    assert (found["outlook"], found["cost"]["words"].startswith("trained for ")) == (
-        "ship",
-        True,
-    )
+    assert (found["outlook"], found["cost"]["words"].startswith("trained for ")) == ("ship", True)
     assert states == {"learnt": "pass", "better": "pass"} | dict.fromkeys(
         ("kept", "invented", "stable", "clean"), "unclaimed"
     )
-    statement = json.loads((root / "found.json").read_text())
+    told = run_harness(root, "ship", "found", "--scale", "mini", "--sign", str(root / "found.json"))
+    assert told.returncode == 2
+    assert "found-mini trains nothing" in told.stderr
+
+
+def test_a_statement_says_what_weights_and_what_they_were_judged_by(session):
+    root, *_ = session
+    file = root / "wide.json"
+    told = run_harness(root, "ship", "wide", "--scale", "mini", "--sign", str(file))
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stdout.startswith("wide-mini: ship")
+    statement = json.loads(file.read_text())
     assert statement["predicate"]["result"] == "PASSED"
-    assert statement["predicate"]["passedTests"] == ["found-mini-asked-tokens", "found-mini-asked-tokens-no_higher"]
-    weights = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}["found-mini/model.safetensors"]
+    assert statement["predicate"]["passedTests"] == ["wide-mini-asked-tokens"]
+    names = [one["name"].split(":")[0] for one in statement["predicate"]["configuration"]]
+    assert names == ["checkpoint wide-mini", "claim wide-mini-asked-tokens", "evaluation asked of wide-mini"]
+    [weights] = statement["subject"]
     [path] = (root / ".bench" / "store" / "checkpoints").glob("*/model.safetensors")
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == weights
+    assert weights["digest"] == {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    nowhere = run_harness(root, "ship", "wide", "--scale", "mini", "--sign", str(root / "no" / "wide.json"))
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
+    assert "there is no folder" in nowhere.stderr
 
 
 def test_what_claims_nothing_cannot_be_decided(session):
     root, *_ = session
     told = run_harness(root, "ship", "book", "--scale", "mini")
     assert told.returncode == 2
-    assert "book-mini claims nothing to decide by" in told.stderr
+    assert "book claims nothing to decide by" in told.stderr
 
 
 def test_the_report_begins_with_whether_it_can_be_shipped(session):
@@ -160,6 +174,16 @@ def test_the_report_begins_with_whether_it_can_be_shipped(session):
     page = (root / ".bench" / "reports" / "report.html").read_text()
     assert page.index('id="ship"') < page.index('id="claims"')
     assert "| `found-mini` | ship | ✓ | ✓ | – | – | – | – |" in (root / ".bench" / "reports" / "report.md").read_text()
+
+
+def test_a_report_on_some_of_the_claims_does_not_say_ship(session):
+    root, *_ = session
+    status, said = run_session(root, "-k", "found-mini-asked-tokens-no_higher", "--scale", "mini")
+    assert status == 0, said
+    assert (
+        "| `found-mini` | undecided | – | ✓ | – | – | – | – |"
+        in (root / ".bench" / "reports" / "report.md").read_text()
+    )
 
 
 def test_training_anew_what_it_asks_asks_it_anew(session):

@@ -21,9 +21,9 @@ def read_passages(lookup: Lookup, access: Access) -> Loaded:
     """The rows of a lookup, checked as rows to train on are; each has the field that says what it tells of."""
     loaded = load(lookup.data, access)
     if any(lookup.cluster not in row for row in loaded.rows):  # a field of the file that training does not keep
-        whole = {row["origin"]: row for row in load(lookup.data, access, raw=True).rows}
+        whole = {(row["source"], row["origin"]): row for row in load(lookup.data, access, raw=True).rows}
         for row in loaded.rows:
-            there = whole.get(row["origin"], {})
+            there = whole.get((row["source"], row["origin"]), {})
             if lookup.cluster in there:
                 row[lookup.cluster] = there[lookup.cluster]
             else:

@@ -2,7 +2,7 @@
 -- first; references (base, untrained) last.
 WITH entry AS (
     SELECT DISTINCT ON (subject, CASE WHEN $each_setting THEN settings END)
-           subject, recipe, variant, seed, hypothesis, settings, fingerprint, weights, run_id
+           subject, recipe, variant, seed, hypothesis, settings, fingerprint, claims, weights, run_id
     FROM subjects
     WHERE list_contains($runs, run_id) AND ($recipes IS NULL OR list_contains($recipes, recipe))
     ORDER BY subject, CASE WHEN $each_setting THEN settings END, run_id DESC

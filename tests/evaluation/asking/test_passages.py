@@ -140,6 +140,19 @@ def test_rows_are_read_as_for_training_with_the_field_that_says_what_they_tell_o
         read_passages(Retrieve(data=data), Access("mini", data_root=tmp_path))
 
 
+def test_two_files_of_one_name_keep_their_own_fields(tmp_path):
+    for folder, about in (("a", "valve"), ("b", "lighthouse")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.jsonl").write_text(
+            json.dumps({"q": f"A {about}?", "a": "Yes.", "about": about}) + "\n"
+        )
+    parts = [Dataset(name=x, mini=Files(f"{x}/train.jsonl", prompt="{q}", completion="{a}")) for x in ("a", "b")]
+    loaded = read_passages(Retrieve(data=Mix(*parts), cluster="about"), Access("mini", data_root=tmp_path)).rows
+    assert {passage_text(one): one["about"] for one in loaded} == {
+        "A valve?\nYes.": "valve", "A lighthouse?\nYes.": "lighthouse",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
