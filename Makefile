@@ -16,8 +16,9 @@ export HF_HUB_OFFLINE ?= 1
 demo: .venv/made
 	$(BIN)/python -m pytest suites/ -m gate -k "wiki_only or with_kilt" || { [ $$? -eq 1 ] && $(BIN)/harness report --check; }
 
-# A test that hangs says where, and ends its process; the rest goes on. A session of a project may wait longer.
-HANGS := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
+# A test that hangs says where, and ends its process, and with a process that ends the run does: pytest-xdist would wait for
+# its tests for ever. A session of a project may take longer.
+HANGS := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true --max-worker-restart 0
 
 test: .venv/made
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ ITEM = {"quiz: q1": "A duck can paddle quickly across a pond thanks to webbed fe
 
 def test_a_row_that_contains_a_whole_item_is_an_error_whatever_its_case_and_marks():
     row = {"text": "It is said: a DUCK can paddle, quickly, across a pond thanks to (webbed) feet!", "origin": "a:3"}
-    with pytest.raises(DataError, match=r"wiki_only-mini: training rows contain .* a:3 contains quiz: q1"):
+    with pytest.raises(DataError, match=r"wiki_only-mini: its rows contain .* a:3 contains quiz: q1"):
         check_contained([row], ITEM, "wiki_only-mini")
 
 

@@ -258,7 +258,7 @@ def test_a_training_row_that_holds_a_whole_item_is_an_error_before_anything_runs
     beta = add(made, "beta")
     context = context_of(made, access)
     about = lambda subject: context.results.planned(made.project.suite("recall"), subject)
-    with pytest.raises(DataError, match=r"alpha-mini finetune: training rows contain .*recall: item-1"):
+    with pytest.raises(DataError, match=r"alpha-mini finetune: its rows contain .*recall: item-1"):
         missing_jobs(Wanted([alpha], [about(alpha)]), context, list(made.suites.values()))
     found = missing_jobs(Wanted([alpha], [about(beta)]), context, list(made.suites.values()))
     assert len(found.jobs) == 2, "a model that the suite does not measure may train on its items"
