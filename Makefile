@@ -16,15 +16,17 @@ export HF_HUB_OFFLINE ?= 1
 demo: .venv/made
 	$(BIN)/python -m pytest suites/ -m gate -k "wiki_only or with_kilt" || { [ $$? -eq 1 ] && $(BIN)/harness report --check; }
 
-# A test that hangs says where, and ends its process, and with a process that ends the run does: pytest-xdist would wait for
-# its tests for ever. A session of a project may take longer.
+# A test that hangs says where, and ends its process; and where a process ends, so does the run: pytest-xdist would wait for
+# its tests for ever. What starts clusters stands apart: Ray has ended a process of tests minutes after its cluster.
 HANGS := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true --max-worker-restart 0
+CLUSTERS := tests/jobs/test_ray.py tests/session/test_ray_cluster.py
 
 test: .venv/made
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 20 $(HANGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 20 $(HANGS) $(CLUSTERS:%=--ignore=%)
+	for file in $(CLUSTERS); do $(BIN)/python -m pytest $$file $(HANGS) || exit 1; done
 
 clean:
 	rm -rf .venv .bench
