@@ -17,7 +17,7 @@ demo: .venv/made
 	$(BIN)/python -m pytest suites/ -m gate -k "wiki_only or with_kilt" || { [ $$? -eq 1 ] && $(BIN)/harness report --check; }
 
 # A test that hangs says where, and ends its process; and where a process ends, so does the run: pytest-xdist would wait for
-# its tests for ever. What starts clusters stands apart: Ray has ended a process of tests minutes after its cluster.
+# its tests for ever. What starts clusters stands apart, so that nothing of Ray is left in a process of other tests.
 HANGS := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true --max-worker-restart 0
 CLUSTERS := tests/jobs/test_ray.py tests/session/test_ray_cluster.py
 
