@@ -156,6 +156,7 @@ def bare(options: Any, folder: Path) -> None:
         data_collator=Packing(model, tokenizer.pad_token_id),
     )  # fmt: skip
     trainer.model_accepts_loss_kwargs = True
+    trainer.rows_of_step = stage.effective_batch_size
     trainer.train()
     trainer.model.save_pretrained(folder / "adapter")
     tokenizer.save_pretrained(folder / "adapter")

@@ -101,6 +101,7 @@ def ours(options: Any, tokenizer: Any, rows: list[Any], folder: str) -> Any:
         data_collator=Packing(model, tokenizer.pad_token_id),
     )  # fmt: skip
     trainer.model_accepts_loss_kwargs = True
+    trainer.rows_of_step = config.per_device_train_batch_size * config.gradient_accumulation_steps
     return trainer
 
 

@@ -124,6 +124,7 @@ def trainer_on(
         processing_class=tokenizer,
     )
     trainer.model_accepts_loss_kwargs = True
+    trainer.rows_of_step = settings.effective_batch_size
     return trainer
 
 
