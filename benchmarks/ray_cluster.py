@@ -54,7 +54,7 @@ class Machines:
         self.cluster.remove_node(node, allow_graceful=False)
 
     def close(self) -> None:
-        """End all. What this process knows of the head goes first: Ray ends a process whose head is gone for a minute."""
+        """Let go of the head, then end all."""
         self.cluster.global_state.disconnect()
         self.cluster.shutdown()
 

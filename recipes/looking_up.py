@@ -17,41 +17,24 @@ SIZES = [  # none at tiny scale: passages do not fit the context of 256 tokens o
 ]
 
 
-def found(data: Mix) -> Retrieve:
-    """The three best of all phrasings."""
-    return Retrieve(data=data, k=3, cluster="item")
+def rivals(of: str, data: Mix, suite: str) -> tuple[Recipe, Recipe]:
+    """Retrieval and the open book for the facts that a recipe teaches, asked by the suite about them."""
+    found = Recipe(
+        name=f"{of}_retrieval",
+        stages=[Retrieve(data=data, k=3, cluster="item")],  # the three best of all phrasings
+        variants=SIZES,
+        suites=[suite],
+        claims=[Claim(suite, "unseen", higher_than="base", by=0.5, words="what is looked up is said: recall above the base's by at least 0.5")],
+    )  # fmt: skip
+    right = Recipe(
+        name=f"{of}_open_book",
+        stages=[OpenBook(data=data, cluster="item")],  # every phrasing of the item that is asked about
+        variants=SIZES,
+        suites=[suite],
+        claims=[Claim(suite, "unseen", no_lower_than=found.name, margin=0.1, words="the right passages are worth no less than those found")],
+    )  # fmt: skip
+    return found, right
 
 
-def right(data: Mix) -> OpenBook:
-    """Every phrasing of the item that is asked about."""
-    return OpenBook(data=data, cluster="item")
-
-
-SOFTWARE_DEFECT_RETRIEVAL = Recipe(
-    name="software_defect_retrieval",
-    stages=[found(DEFECTS)],
-    variants=SIZES,
-    suites=["recall"],
-    claims=[Claim("recall", "unseen", higher_than="base", by=0.5, words="what is looked up is said: recall above the base's by at least 0.5")],
-)  # fmt: skip
-SOFTWARE_DEFECT_OPEN_BOOK = Recipe(
-    name="software_defect_open_book",
-    stages=[right(DEFECTS)],
-    variants=SIZES,
-    suites=["recall"],
-    claims=[Claim("recall", "unseen", no_lower_than="software_defect_retrieval", margin=0.1, words="the right passages are worth no less than those found")],
-)  # fmt: skip
-EVENTS_2025_RETRIEVAL = Recipe(
-    name="events_2025_retrieval",
-    stages=[found(EVENTS)],
-    variants=SIZES,
-    suites=["recall_events"],
-    claims=[Claim("recall_events", "unseen", higher_than="base", by=0.5, words="what is looked up is said: recall above the base's by at least 0.5")],
-)  # fmt: skip
-EVENTS_2025_OPEN_BOOK = Recipe(
-    name="events_2025_open_book",
-    stages=[right(EVENTS)],
-    variants=SIZES,
-    suites=["recall_events"],
-    claims=[Claim("recall_events", "unseen", no_lower_than="events_2025_retrieval", margin=0.1, words="the right passages are worth no less than those found")],
-)  # fmt: skip
+SOFTWARE_DEFECT_RETRIEVAL, SOFTWARE_DEFECT_OPEN_BOOK = rivals("software_defect", DEFECTS, "recall")
+EVENTS_2025_RETRIEVAL, EVENTS_2025_OPEN_BOOK = rivals("events_2025", EVENTS, "recall_events")

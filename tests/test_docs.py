@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from harness.project.declared import load_recipes
 from harness.report.declared import Report
 from tests.projects import ROOT, environment
 
@@ -121,7 +122,7 @@ def test_every_command_is_in_its_table():
 
 def test_every_recipe_and_suite_is_named():
     page = TEXT["docs/experiments.md"]
-    recipes = re.findall(r'Recipe\(\s*name="(\w+)"', "".join(p.read_text() for p in (ROOT / "recipes").glob("*.py")))
+    recipes = load_recipes(ROOT)
     suites = re.findall(r'Suite\(\s*name="(\w+)"', "".join(p.read_text() for p in (ROOT / "suites").glob("*.py")))
     assert len(recipes) > 9
     assert len(suites) > 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.files import Json, write_whole
 from harness.fingerprint.values import digest, plain
 from harness.gates.gate import Gate
-from harness.gates.ship import Decision, Line, decision, line_of
+from harness.gates.ship import Decision, Line, decision
 from harness.gates.verdict import Verdict
 from harness.session.setup import Setup
 
@@ -82,11 +82,7 @@ def judged(setup: Setup, gate: Gate) -> Verdict:
     try:
         return setup.judge.judge(gate)
     except HarnessError as error:
-        line = line_of(gate, setup.project.suites)
-        return Verdict(
-            gate.id, gate.subject.id, None, " and ".join(gate.suites), gate.claim.metric, gate.kind, gate.claim.sentence,
-            "skipped", line, message=error.message,
-        )  # fmt: skip
+        return replace(setup.judge.skipped(gate), message=error.message)
 
 
 def in_words(setup: Setup, one: Decision, gates: Sequence[Gate]) -> str:

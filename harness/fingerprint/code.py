@@ -31,12 +31,8 @@ WEIGHTS = {  # by stage
 ANSWERS = (
     "data/reading", "models/loading", "models/prefixes", "models/passages", "models/answering", "evaluation/asking",
 )  # fmt: skip
-SERVED = (
-    "data/reading",
-    "models/passages",
-    "models/endpoint",
-    "evaluation/asking",
-)  # in place of ANSWERS, of a server's model
+# In place of ANSWERS, of a server's model.
+SERVED = ("data/reading", "models/passages", "models/endpoint", "evaluation/asking")
 ITEMS = ("data/overlap",)  # beside ANSWERS, where training rows are compared with evaluation items
 SCORES = ("evaluation/scored", "scoring/metrics", "statistics")  # beside each suite's own scorer
 EVIDENCE = ("gates/evidence", "scoring/metrics", "statistics")

@@ -43,17 +43,7 @@ class Judge:
 
     def judge(self, gate: Gate) -> Verdict:
         """The gate's verdict; 'skipped', with the command that adds what is missing."""
-        claimed = Verdict(
-            gate.id,
-            gate.subject.id,
-            self._side(gate, gate.references[0]) if gate.references else None,
-            " and ".join(gate.suites),
-            gate.claim.metric,
-            gate.kind,
-            gate.claim.sentence,
-            "skipped",
-            line_of(gate, self.gates.project.suites),
-        )
+        claimed = self.skipped(gate)
         found = self.evidence(gate)
         if isinstance(found, Missing):
             return replace(claimed, message=str(found))
@@ -78,6 +68,20 @@ class Judge:
         if gate.is_test:  # `equals` is not judged by an interval
             judged = replace(judged, low=found.low, high=found.high, level=found.level, family=len(family))
         return replace(judged, message=paragraph(judged, found))
+
+    def skipped(self, gate: Gate) -> Verdict:
+        """What is claimed, not judged."""
+        return Verdict(
+            gate.id,
+            gate.subject.id,
+            self._side(gate, gate.references[0]) if gate.references else None,
+            " and ".join(gate.suites),
+            gate.claim.metric,
+            gate.kind,
+            gate.claim.sentence,
+            "skipped",
+            line_of(gate, self.gates.project.suites),
+        )
 
     def evidence(self, gate: Gate) -> Evidence | Missing:
         """The gate's difference, or what is missing to compute it."""

@@ -175,7 +175,7 @@ class _Graph:
         if planned.lookup is None:
             return None
         access = replace(self.keys.access, scale=planned.subject.scale)
-        loaded = read_passages(planned.lookup, access)
+        loaded = read_passages(planned.lookup, access, planned.name)
         note_left_out(self.store.root, self.context.report, planned.name, loaded)
         passages = Passages(planned.lookup, loaded.rows, planned.name)
         asked = {one.suite.name: self.context.rows.samples(one.suite) for one in evaluations}

@@ -1,7 +1,7 @@
 """`base` and `untrained`: what a subject is compared with that has not been trained as it was.
 
-Its base is the model that its training starts from, or that looks things up, as it is. Untrained is its architecture with fresh weights. Both
-exist by themselves. A recipe of that name declares some of them as subjects, to be measured by every suite; the others
+Its base is the model that its training starts from, or that looks things up, as it is. Untrained is its architecture
+with fresh weights. Both exist by themselves. A recipe of that name declares some of them as subjects, to be measured by every suite; the others
 are measured where a claim or a floor needs them.
 """
 

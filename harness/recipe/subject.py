@@ -138,8 +138,7 @@ class Subject:
     @property
     def lookup(self) -> Lookup | None:
         """How passages come before its questions; None where they are asked as they are."""
-        last = self.declared[-1:]
-        return last[0] if last and isinstance(last[0], Lookup) else None
+        return next((stage for stage in self.declared if isinstance(stage, Lookup)), None)
 
     def micro_batch_size(self, stage: Stage) -> int:
         """Rows per forward pass."""
@@ -182,22 +181,23 @@ class Subject:
             raise RecipeError(f"{self.id}: stage {adapters[0] + 1} trains an adapter; only the last stage can.")
 
     def _check_lookup(self) -> None:
-        """Raise RecipeError where a stage that looks things up is not the last, or has no weights to ask."""
-        looks_up = next((stage for stage in self.declared if isinstance(stage, Lookup)), None)
-        if looks_up is not None and len(self.declared) > 1:
-            raise RecipeError(
-                f"{self.id}: {type(looks_up).__name__} is one of {len(self.declared)} stages, and has to be the only one.",
-                "Declare the training as a recipe of its own, and start from it: base=RECIPE['mini'].",
-            )
+        """Raise RecipeError where a stage that looks things up is not the only one, or has no weights to ask."""
         base = self.variant.base
-        if looks_up is not None and looks_up.fewer and isinstance(base, Endpoint):
-            raise RecipeError(
-                f"{self.id}: fewer=True needs the model's context, and {base} is a server's model.", "Take a smaller k."
-            )
         if isinstance(base, Subject) and base.lookup is not None:
             raise RecipeError(
                 f"{self.id}: its base {base.id} looks things up, and there are no weights of that.",
                 f"Start from what {base.id} starts from.",
             )
-        if self.lookup is not None and isinstance(base, Architecture) and not self.stages:
+        if self.lookup is None:
+            return
+        if len(self.declared) > 1:
+            raise RecipeError(
+                f"{self.id}: {type(self.lookup).__name__} is one of {len(self.declared)} stages, and has to be the only one.",
+                "Declare the training as a recipe of its own, and start from it: base=RECIPE['mini'].",
+            )
+        if self.lookup.fewer and isinstance(base, Endpoint):
+            raise RecipeError(
+                f"{self.id}: fewer=True needs the model's context, and {base} is a server's model.", "Take a smaller k."
+            )
+        if isinstance(base, Architecture):
             raise RecipeError(f"{self.id}: the base is an Architecture with fresh weights, and no stage pretrains it.")

@@ -17,34 +17,35 @@ from harness.worker.messages import Passage
 WORD = r"(?u)\b\w+\b"
 
 
-def read_passages(lookup: Lookup, access: Access) -> Loaded:
-    """The rows of a lookup, checked as rows to train on are; each has the field that says what it tells of."""
+def read_passages(lookup: Lookup, access: Access, who: str) -> Loaded:
+    """The rows of a lookup, checked as rows to train on are; each has the field that says what it tells of.
+
+    Raises DataError, in the name of the subject `who`, for a row that does not have it.
+    """
     loaded = load(lookup.data, access)
-    if any(lookup.cluster not in row for row in loaded.rows):  # a field of the file that training does not keep
-        whole = {(row["source"], row["origin"]): row for row in load(lookup.data, access, raw=True).rows}
-        for row in loaded.rows:
-            there = whole.get((row["source"], row["origin"]), {})
-            if lookup.cluster in there:
-                row[lookup.cluster] = there[lookup.cluster]
-            else:
-                row["fields"] = ", ".join(there)  # for the message
+    if all(lookup.cluster in row for row in loaded.rows):
+        return loaded
+    # It is a field of the file that training does not keep.
+    whole = {(row["source"], row["origin"]): row for row in load(lookup.data, access, raw=True).rows}
+    for row in loaded.rows:
+        there = whole[row["source"], row["origin"]]
+        if there.get(lookup.cluster) is None:
+            raise DataError(
+                f"{who}: {row['origin']} has no {lookup.cluster!r}, which says what a passage tells of.",
+                f"It has: {', '.join(there)}. Name one of them: cluster=...",
+            )
+        row[lookup.cluster] = there[lookup.cluster]
     return loaded
 
 
 class Passages:
-    """The rows of a lookup as passages; `who` is the subject, for messages."""
+    """The rows of a lookup as passages, as `read_passages` gives them; `who` is the subject, for messages."""
 
     def __init__(self, lookup: Lookup, rows: Sequence[Row], who: str) -> None:
         self.lookup, self.rows, self.who = lookup, rows, who
         if isinstance(lookup, Retrieve) and lookup.k > len(rows):
             raise DataError(
                 f"{who}: Retrieve takes k={lookup.k} passages, and there are {len(rows)}.", f"Write k={len(rows)}."
-            )
-        without = next((row for row in rows if row.get(lookup.cluster) is None), None)
-        if without is not None:
-            raise DataError(
-                f"{who}: {without['origin']} has no {lookup.cluster!r}, which says what a passage tells of.",
-                f"It has: {without.get('fields', ', '.join(without))}. Name one of them: cluster=...",
             )
         self._texts = [passage_text(row) for row in rows]
         self._of_cluster: dict[str, list[int]] = {}
@@ -58,7 +59,8 @@ class Passages:
             raise SuiteError(
                 f"{self.who}: no passage tells of what suite {suite} asks: its samples are of clusters such as {about!r}, and "
                 f"the {self.lookup.cluster} of a passage is such as {self.rows[0][self.lookup.cluster]!r}.",
-                "Give both the same names: OpenBook(cluster=...) names the rows' field, Sample(cluster=...) is the sample's.",
+                "Give both the same names: OpenBook(cluster=...) names the rows' field, Sample(cluster=...) is the sample's; "
+                "or leave the suite out: Recipe(suites=[...]) names those that measure it.",
             )
 
     def of(self, sample: Sample) -> tuple[Passage, ...]:

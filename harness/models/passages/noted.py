@@ -42,21 +42,18 @@ def number_of_passages(questions: Sequence[Question]) -> int | None:
 
 def _with_passages(suite: AskedSuite, prompt: str, question: Question, excess: Excess) -> Question:
     passages = question.passages or ()
-    over = 0
-    for count in range(len(passages), -1, -1):
+    for count in range(len(passages), 0, -1):
         asked = _asked(question, passages[:count], prompt)
         over = excess(asked)
-        if (
-            over <= 0 or count == 0
-        ):  # the question alone is too long for another reason, which is told where it is asked
+        if over <= 0:
             return asked
         if not suite.fewer_passages:
-            break
-    raise SuiteError(
-        f"sample {question.id}: with its {len(passages)} passages, question and answer exceed the model's context by "
-        f"{over:,} tokens.",
-        "Take fewer (k), shorter ones, or as many as fit: fewer=True.",
-    )
+            raise SuiteError(
+                f"sample {question.id}: with its {count} passages, question and answer exceed the model's context by "
+                f"{over:,} tokens.",
+                "Take fewer (k), shorter ones, or as many as fit: fewer=True.",
+            )
+    return _asked(question, (), prompt)  # where it is too long alone, that is told where it is asked
 
 
 def _asked(question: Question, passages: Sequence[Passage], prompt: str) -> Question:

@@ -90,7 +90,6 @@ def test_a_suite_s_questions_carry_their_passages():
     ("lookup", "rows", "message"),
     [
         (Retrieve(data=DATA, k=5, cluster="item"), ROWS, "takes k=5 passages, and there are 4"),
-        (Retrieve(data=DATA, k=1, cluster="topic"), ROWS, "facts.jsonl:a has no 'topic'"),
     ],
 )
 def test_what_cannot_be_looked_up_is_refused(lookup, rows, message):
@@ -128,16 +127,15 @@ def test_rows_are_read_as_for_training_with_the_field_that_says_what_they_tell_o
     ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     data = Mix(Dataset(name="own", mini=Files("rows.jsonl", prompt="{q}", completion="{a}")))
-    loaded = read_passages(Retrieve(data=data, cluster="about"), Access("mini", data_root=tmp_path)).rows
+    loaded = read_passages(Retrieve(data=data, cluster="about"), Access("mini", data_root=tmp_path), "alpha").rows
     assert {passage_text(one): one["about"] for one in loaded} == {
         "Which valve?\nThe inlet.": "valve", "How tall?\n40 m.": "lighthouse",
     }  # fmt: skip
-    loaded = read_passages(Retrieve(data=data, cluster="topic"), Access("mini", data_root=tmp_path)).rows
-    with pytest.raises(DataError, match="has no 'topic'.*\n.*It has: .*about"):
-        Passages(Retrieve(data=data, k=1, cluster="topic"), loaded, "alpha-mini")
+    with pytest.raises(DataError, match="alpha: rows.jsonl:.* has no 'topic'.*\n.*It has: .*about"):
+        read_passages(Retrieve(data=data, cluster="topic"), Access("mini", data_root=tmp_path), "alpha")
     (tmp_path / "rows.jsonl").write_text(json.dumps({"q": "Which?", "a": ""}) + "\n")
     with pytest.raises(DataError, match=r"rows.jsonl:1"):
-        read_passages(Retrieve(data=data), Access("mini", data_root=tmp_path))
+        read_passages(Retrieve(data=data), Access("mini", data_root=tmp_path), "alpha")
 
 
 def test_two_files_of_one_name_keep_their_own_fields(tmp_path):
@@ -147,7 +145,9 @@ def test_two_files_of_one_name_keep_their_own_fields(tmp_path):
             json.dumps({"q": f"A {about}?", "a": "Yes.", "about": about}) + "\n"
         )
     parts = [Dataset(name=x, mini=Files(f"{x}/train.jsonl", prompt="{q}", completion="{a}")) for x in ("a", "b")]
-    loaded = read_passages(Retrieve(data=Mix(*parts), cluster="about"), Access("mini", data_root=tmp_path)).rows
+    loaded = read_passages(
+        Retrieve(data=Mix(*parts), cluster="about"), Access("mini", data_root=tmp_path), "alpha"
+    ).rows
     assert {passage_text(one): one["about"] for one in loaded} == {
         "A valve?\nYes.": "valve", "A lighthouse?\nYes.": "lighthouse",
     }  # fmt: skip
