@@ -128,8 +128,8 @@ KILT = Dataset(
 
 
 def taught(domain: str) -> Dataset:
-    """A domain's training rows: every item in five phrasings."""
-    return _domain(domain, Embedded(domain, explode="train", prompt="{question}", completion="{answer}"))
+    """A domain's training rows: every item in five phrasings, which are a group."""
+    return _domain(domain, Embedded(domain, explode="train", prompt="{question}", completion="{answer}", group="item"))
 
 
 def asked(domain: str) -> Dataset:

@@ -21,14 +21,14 @@ def rivals(of: str, data: Mix, suite: str) -> tuple[Recipe, Recipe]:
     """Retrieval and the open book for the facts that a recipe teaches, asked by the suite about them."""
     found = Recipe(
         name=f"{of}_retrieval",
-        stages=[Retrieve(data=data, k=3, cluster="item")],  # the three best of all phrasings
+        stages=[Retrieve(data=data, k=3)],  # the three best of all phrasings
         variants=SIZES,
         suites=[suite],
         claims=[Claim(suite, "unseen", higher_than="base", by=0.5, words="what is looked up is said: recall above the base's by at least 0.5")],
     )  # fmt: skip
     right = Recipe(
         name=f"{of}_open_book",
-        stages=[OpenBook(data=data, cluster="item")],  # every phrasing of the item that is asked about
+        stages=[OpenBook(data=data)],  # every phrasing of the item that is asked about
         variants=SIZES,
         suites=[suite],
         claims=[Claim(suite, "unseen", no_lower_than=found.name, margin=0.1, words="the right passages are worth no less than those found")],

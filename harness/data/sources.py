@@ -213,6 +213,14 @@ class Split:
     count: Mapping[str, int | None]  # rows held out at each scale
 
 
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """How much of a mix is meant: of each group of rows at most `per_group`, and of what these leave `rows` in all."""
+
+    rows: int | None
+    per_group: int | None
+
+
 @dataclass(frozen=True, init=False)
 class Mix:
     """Several datasets trained on (or measured) together, in an order drawn by a stable hash.
@@ -223,6 +231,7 @@ class Mix:
 
     parts: tuple[Rows, ...]
     divided: Split | None
+    taken: Taken | None
     file: str | None
 
     def __init__(self, *parts: Rows | Dataset, file: str | None = None) -> None:
@@ -238,17 +247,38 @@ class Mix:
             )
         object.__setattr__(self, "parts", rows)
         object.__setattr__(self, "divided", None)
+        object.__setattr__(self, "taken", None)
         object.__setattr__(self, "file", file)
 
     def split(
         self, full: int, *, small: int | None = None, mini: int | None = None, tiny: int | None = None
     ) -> tuple[Mix, Mix]:
         """(rows to train on, rows held out): that many are held out at each scale, and no group is on both sides."""
+        if self.taken is not None or self.divided is not None:
+            raise DataError("a mix is split once, and before take(): Mix(...).split(...)[0].take(...).")
         count = _by_scale(full, small, mini, tiny)
         train, held_out = Mix(*self.parts, file=self.file), Mix(*self.parts, file=self.file)
         object.__setattr__(train, "divided", Split("train", count))
         object.__setattr__(held_out, "divided", Split("held_out", count))
         return train, held_out
+
+    def take(self, rows: int | None = None, *, per_group: int | None = None) -> Mix:
+        """A part of the mix: at most `per_group` rows of each group (see `Source.group`), then `rows` of those left.
+
+        In the order of the mix, so that what is taken with a smaller number is among what is taken with a larger one.
+        Reading it is a DataError where a number is larger than what there is to take.
+        """
+        if rows is None and per_group is None:
+            raise DataError("take(): say how many rows, or how many per_group.")
+        for name, count in (("rows", rows), ("per_group", per_group)):
+            if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
+                raise DataError(f"take(): {name} is {count!r}, and has to be a whole number of at least 1.")
+        if self.taken is not None:
+            raise DataError("take(): a part of this mix is taken already.", "Take from the whole mix.")
+        part = Mix(*self.parts, file=self.file)
+        object.__setattr__(part, "divided", self.divided)
+        object.__setattr__(part, "taken", Taken(rows=rows, per_group=per_group))
+        return part
 
     def __len__(self) -> int:
         return _counter.get()(self)
@@ -262,9 +292,12 @@ class Mix:
             rows[name] = f"{rows[name]} and {said}" if name in rows else said
         if self.divided is not None:
             rows["held out of them"] = self.divided.count[scale] or 0
+        if self.taken is not None:
+            limits = {"of each group at most": self.taken.per_group, "of those": self.taken.rows}
+            rows |= {name: count for name, count in limits.items() if count is not None}
         return rows
 
     def published_rows(self) -> int | None:
-        """Number of rows declared at full scale, held-out rows included; None if a part takes all rows it has."""
+        """Number of rows that the parts declare at full scale, held-out rows included; None if one takes all it has."""
         counts = [part.count["full"] for part in self.parts]
         return None if None in counts else sum(c for c in counts if c)

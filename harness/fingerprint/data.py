@@ -11,7 +11,7 @@ from harness.data.reading.rows import Access, as_given, source_file
 from harness.data.sources import Dataset, Files, Hub, Mix, Rows, Scale, Source
 from harness.errors import DataError
 from harness.files import FileDigests, Json
-from harness.fingerprint.values import plain
+from harness.fingerprint.values import fields_of, plain
 
 NAMES = ("is", "name", "path", "id", "config", "split", "file")  # of a source: where its bytes are, which are hashed
 
@@ -30,7 +30,7 @@ class DataKeys:
         self._known: dict[tuple[int, str], tuple[object, list[Json]]] = {}  # holds what its key is the id of
 
     def of(self, wanted: Dataset | Rows | Mix, scale: Scale) -> list[Json]:
-        """One entry per part of a dataset or mix at a scale, and one more where a mix is split."""
+        """One entry per part of a dataset or mix at a scale, and one more each where a mix is split and where part of it is taken."""
         if (id(wanted), scale) in self._known:
             return list(self._known[id(wanted), scale][1])
         access = replace(self.access, scale=scale)
@@ -38,6 +38,8 @@ class DataKeys:
         found = [self._part(part, access) for part in (given.parts if isinstance(given, Mix) else (given,))]
         if isinstance(given, Mix) and given.divided is not None:
             found.append({"side": given.divided.side, "held_out_rows": given.divided.count[scale]})
+        if isinstance(given, Mix) and given.taken is not None:
+            found.append({"take": {name: count for name, count in fields_of(given.taken).items() if count is not None}})
         self._known[id(wanted), scale] = wanted, found
         return list(found)
 

@@ -215,3 +215,51 @@ def test_raw_rows_have_their_own_fields_their_place_and_no_format_of_training(tm
     assert (row["origin"], row["source"]) == ("rows.jsonl:1", "d")
     with pytest.raises(DataError, match="row has none of messages"):
         load(dataset(), Access("mini", tmp_path))
+
+
+# ---- taking a part ------------------------------------------------------------------------------------
+
+
+def test_a_part_takes_so_many_of_each_group_and_smaller_parts_lie_in_larger_ones(tmp_path):
+    write(tmp_path / "rows.jsonl", questions({"A": 3, "B": 2, "C": 1}))
+    mix = Mix(dataset(**SOURCE, group="paper"))
+    by_number = [{row["id"] for row in load(mix.take(per_group=n), Access("mini", tmp_path)).rows} for n in (1, 2, 3)]
+    assert [len(ids) for ids in by_number] == [3, 5, 6]
+    assert by_number[0] < by_number[1] < by_number[2]
+    assert texts(mix.take(2, per_group=1), tmp_path) == texts(mix.take(per_group=1), tmp_path)[:2]
+    assert texts(mix.take(4), tmp_path) == texts(mix, tmp_path)[:4]
+
+
+def test_a_part_of_a_split_mix_is_of_its_side(tmp_path):
+    write(tmp_path / "rows.jsonl", questions({"A": 3, "B": 2, "C": 1}))
+    train, held_out = Mix(dataset(**SOURCE, group="paper")).split(1, mini=2)
+    assert texts(train.take(3), tmp_path) == texts(train, tmp_path)[:3]
+    assert not set(texts(train.take(3), tmp_path)) & set(texts(held_out, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("taken", "message"),
+    [
+        ({"rows": 7}, "d: 7 rows are asked for, and there are 6 to take from"),
+        ({"per_group": 4}, "d: 4 rows of each group are asked for, and the largest group has 3"),
+        ({"rows": 4, "per_group": 1}, "d: 4 rows are asked for, and there are 3"),
+    ],
+)
+def test_a_part_larger_than_there_is_to_take(tmp_path, taken, message):
+    write(tmp_path / "rows.jsonl", questions({"A": 3, "B": 2, "C": 1}))
+    with pytest.raises(DataError, match=message):
+        texts(Mix(dataset(**SOURCE, group="paper")).take(**taken), tmp_path)
+
+
+@pytest.mark.parametrize("taken", [{}, {"rows": 0}, {"per_group": 1.5}, {"rows": True}])
+def test_a_part_is_a_number_of_rows(taken):
+    with pytest.raises(DataError, match=r"take\(\)"):
+        Mix(dataset()).take(**taken)
+
+
+def test_a_part_is_taken_once_and_after_the_split():
+    part = Mix(dataset()).take(3)
+    with pytest.raises(DataError, match="taken already"):
+        part.take(2)
+    with pytest.raises(DataError, match="before take"):
+        part.split(1, mini=1)

@@ -12,7 +12,7 @@ from harness.data.reading import hub
 from harness.data.reading.files import ESCAPE, PlacedRow, read_file
 from harness.data.reading.formats import BadRow, row_text, training_row
 from harness.data.reading.groups import held_out_groups, rank
-from harness.data.sources import Dataset, Embedded, Files, Hub, Mix, Row, Rows, Scale, Source, Split
+from harness.data.sources import Dataset, Embedded, Files, Hub, Mix, Row, Rows, Scale, Source, Split, Taken
 from harness.errors import DataError
 
 EMBEDDED = Path(__file__).parents[1] / "mini"
@@ -78,6 +78,8 @@ def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> 
         loaded.rows.sort(key=lambda row: row["rank"])
     if isinstance(wanted, Mix) and wanted.divided is not None:
         loaded.rows = _side(loaded.rows, wanted.divided, access.scale)
+    if isinstance(wanted, Mix) and wanted.taken is not None:
+        loaded.rows = _taken(loaded.rows, wanted.taken)
     _tell_apart(loaded.rows)
     for row in loaded.rows:
         del row["rank"]
@@ -109,6 +111,7 @@ def as_given(wanted: Dataset | Rows | Mix, access: Access) -> Rows | Mix:
         return wanted
     whole = Mix(Dataset(name=Path(wanted.file).stem, full=Files(wanted.file)).rows(wanted.published_rows()))
     object.__setattr__(whole, "divided", wanted.divided)
+    object.__setattr__(whole, "taken", wanted.taken)
     return whole
 
 
@@ -121,6 +124,27 @@ def _side(rows: list[Row], split: Split, scale: Scale) -> list[Row]:
     who = " + ".join(dict.fromkeys(row["source"] for row in rows))
     chosen = held_out_groups(groups, count, who)
     return [row for row in rows if (row["group"] in chosen) == (split.side == "held_out")]
+
+
+def _taken(rows: list[Row], taken: Taken) -> list[Row]:
+    """The first rows of each group, then the first of those. Raises DataError where there are not so many."""
+    who = " + ".join(dict.fromkeys(row["source"] for row in rows))
+    if taken.per_group is not None:
+        number: Counter[tuple[str, str]] = Counter()  # of each dataset's group, so far
+        kept = []
+        for row in rows:
+            number[row["source"], row["group"]] += 1
+            if number[row["source"], row["group"]] <= taken.per_group:
+                kept.append(row)
+        if taken.per_group > (largest := max(number.values())):
+            raise DataError(
+                f"{who}: {taken.per_group} rows of each group are asked for, and the largest group has {largest}.",
+                "Dataset sources say by `group` which rows belong together.",
+            )
+        rows = kept
+    if taken.rows is not None and taken.rows > len(rows):
+        raise DataError(f"{who}: {taken.rows:,} rows are asked for, and there are {len(rows):,} to take from.")
+    return rows[: taken.rows]
 
 
 def _part(part: Rows, access: Access, raw: bool, left_out: list[str]) -> list[Row]:
