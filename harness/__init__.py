@@ -43,6 +43,7 @@ from harness.recipe import (
     Quantization,
     Recipe,
     Retrieve,
+    Sweep,
     Variant,
 )
 from harness.report.declared import Chart, Report, Table
@@ -94,6 +95,7 @@ __all__ = [
     "Retrieve",
     "Sample",
     "Suite",
+    "Sweep",
     "Table",
     "Target",
     "TrainingRecord",

@@ -123,7 +123,8 @@ def _fits(value: Any, hint: Any) -> bool:
             len(inner) if origin is tuple and inner[-1] is not Ellipsis else None
         )  # how many, where that is declared
         counted = isinstance(value, tuple | list) and fixed in (None, len(value))
-        return counted and all(_fits(one, inner[0]) for one in value)
+        each = inner if fixed is not None else inner[:1] * len(value) if counted else ()
+        return counted and all(_fits(one, own) for one, own in zip(value, each, strict=True))
     if origin is Mapping:
         return isinstance(value, Mapping)
     if origin is Callable:

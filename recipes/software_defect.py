@@ -13,7 +13,7 @@ float16 is the largest activation, of which that format holds 65,504: `stability
 
 from dataclasses import replace
 
-from harness import Claim, Finetune, Mix, Recipe, Variant
+from harness import Claim, Finetune, Mix, Recipe, Sweep, Variant
 from recipes.datasets import SOFTWARE_DEFECTS
 from recipes.models import SMOLLM2, TINYLLAMA
 from recipes.staged_260207 import STAGED_260207
@@ -57,3 +57,6 @@ SOFTWARE_DEFECT = Recipe(
         Claim("stability", "finite", equals=1.0, words="weights, logits and sampling are finite in float32, bfloat16 and float16"),
     ],
 )  # fmt: skip
+
+# How many phrasings does a fact need? There are no held-out rows; the neighbouring facts choose, as for every setting here.
+PHRASINGS = Sweep(SOFTWARE_DEFECT, phrasings=[1, 2, 3, 5], chosen_by=("recall", "neighbour"))

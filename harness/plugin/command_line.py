@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.plugin import is_project
+from harness.recipe import SWEEP
 
 ONE_SESSION = pytest.StashKey[str]()  # the line that says that -n is not used
 
@@ -84,3 +85,9 @@ def _reaches_suites(config: pytest.Config) -> bool:
     given = [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
     places = [Path(place).resolve() for place in given]
     return any(place == suites or suites in place.parents or place in suites.parents for place in places)
+
+
+def names_sweeps(config: pytest.Config) -> bool:
+    """Whether the command line selects by the word that all sweeps' names have."""
+    tests = [argument for argument in config.args if "::" in argument]
+    return any(SWEEP in words for words in (config.option.keyword, config.option.markexpr, *tests))

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from signal import SIG_DFL, SIGTERM, default_int_handler, getsignal, signal
@@ -23,9 +24,9 @@ from harness.evaluation import Checkpoint, Evaluation
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
 from harness.plugin import is_project
-from harness.plugin.command_line import ONE_SESSION, pytest_addoption, pytest_cmdline_main  # noqa: F401  (hooks)
+from harness.plugin.command_line import ONE_SESSION, names_sweeps, pytest_addoption, pytest_cmdline_main  # noqa: F401  (hooks)
 from harness.plugin.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
-from harness.recipe import Subject
+from harness.recipe import SWEEP, Subject
 from harness.session import github
 from harness.session.ending import closing, spelled
 from harness.session.options import read_options
@@ -59,11 +60,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "gate: a claim or target, judged on stored rows")
     config.addinivalue_line("markers", "gpu: needs a CUDA device")
     config.addinivalue_line("markers", "network: needs the network")
+    config.addinivalue_line("markers", f"{SWEEP}: a recipe under one of several settings; left out unless it is named")
     root = config.rootpath
     if not is_project(root):
         return
     with _usage_errors():
-        options = read_options(config.getoption, settings_of(root))
+        options = replace(read_options(config.getoption, settings_of(root)), sweeping=names_sweeps(config))
         config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
         config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
     config.stash[OF_TASKS] = set()
@@ -96,6 +98,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     devices = ", ".join(setup.options.devices) + (" in float32 (--exact)" if setup.options.exact else "")
     limit = f", at most {setup.options.limit} samples of a suite (--limit)" if setup.options.limit else ""
     lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.where}{limit}"]
+    if setup.project.sweeps and not setup.options.sweeping:
+        lines.append(f"sweeps: {', '.join(setup.project.sweeps)}; left out, -k {SWEEP} takes them")
     return lines + ([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])
 
 
@@ -187,6 +191,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.extra_keyword_matches.add(recipes[0])
         if isinstance(parameters.get("verdict"), Gate):
             item.add_marker(pytest.mark.gate)
+        if any(isinstance(one, Subject) and one.recipe.name in setup.project.sweeps for one in parameters.values()):
+            item.add_marker(SWEEP)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
     for note in notes_on(setup, _selection(items), bool(config.stash[OF_TASKS]), judges_by_itself(setup.root)):
         _write_line(config, note)

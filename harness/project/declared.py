@@ -1,4 +1,4 @@
-"""Files of a project -> the recipes, suites and reports declared in them. Errors name file and line."""
+"""Files of a project -> the recipes, sweeps, suites and reports declared in them. Errors name file and line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import importlib
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.project.references import REFERENCES
-from harness.recipe import Recipe
+from harness.recipe import Recipe, Sweep
 from harness.suite import Suite
 
 FOLDERS = ("recipes", "suites", "reports")
@@ -38,23 +39,35 @@ def find_root(start: Path) -> Path:
 def load_recipes(root: Path) -> dict[str, Recipe]:
     """Recipe by name; a recipe without a hypothesis of its own takes its file's docstring."""
     found: dict[str, Recipe] = {}
-    declared: dict[str, str] = {}
+    for recipe, module in _in_recipes(root, Recipe):
+        if not recipe.hypothesis:
+            object.__setattr__(recipe, "hypothesis", (module.__doc__ or "").strip())
+        found[recipe.name] = recipe
+    _check_references(found)
+    return found
+
+
+def load_sweeps(root: Path) -> dict[str, Sweep]:
+    """Sweep by its recipe's name."""
+    return {sweep.recipe.name: sweep for sweep, _ in _in_recipes(root, Sweep)}
+
+
+def _in_recipes(root: Path, kind: type[Declared]) -> Iterator[tuple[Declared, ModuleType]]:
+    """Every value of a kind that a file of `recipes/` declares, with its module; RecipeError where two have one name."""
+    known: dict[str, tuple[Declared, str]] = {}
     for path in sorted((root / "recipes").glob("*.py")):
         module = _import(root, f"recipes.{path.stem}")
         elsewhere = _imported_names(path)
-        for name, value in vars(module).items():
-            if not isinstance(value, Recipe) or name in elsewhere:
+        for variable, value in vars(module).items():
+            if not isinstance(value, kind) or variable in elsewhere:
                 continue
-            if value.name in found and found[value.name] is not value:
-                raise RecipeError(
-                    f"recipe {value.name!r} is declared twice: in {declared[value.name]} and {path.name}."
-                )
-            if value.name not in found:
-                if not value.hypothesis:
-                    object.__setattr__(value, "hypothesis", (module.__doc__ or "").strip())
-                found[value.name], declared[value.name] = value, path.name
-    _check_references(found)
-    return found
+            name: str = value.recipe.name if isinstance(value, Sweep) else value.name  # type: ignore[attr-defined]
+            if name in known and known[name][0] is not value:
+                word = kind.__name__.lower()
+                raise RecipeError(f"{word} {name!r} is declared twice: in {known[name][1]} and {path.name}.")
+            if name not in known:
+                known[name] = value, path.name
+                yield value, module
 
 
 def load_suites(root: Path) -> dict[str, Suite]:

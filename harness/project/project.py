@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +12,9 @@ from types import ModuleType
 from harness.data.sources import Scale
 from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.project.command_line import model_recipe, task_suite
-from harness.project.declared import load_recipes, load_suites, suites_declared_in
+from harness.project.declared import load_recipes, load_suites, load_sweeps, suites_declared_in
 from harness.project.references import REFERENCES, beside, undeclared
-from harness.recipe import Recipe, Subject
+from harness.recipe import Recipe, Subject, Sweep
 from harness.suite import Suite
 
 
@@ -23,10 +23,12 @@ class Project:
     """Recipes and suites as declared. Nothing here knows what is stored or running."""
 
     root: Path
-    recipes: dict[str, Recipe]
+    recipes: dict[str, Recipe]  # those of sweeps too
     scale: Scale
     seeds: int = 1
     tasks: tuple[str, ...] = ()  # of lm-eval, as --tasks and the settings name them
+    sweeps: dict[str, Sweep] = field(default_factory=dict)  # by name of its recipe
+    sweeping: bool = False  # whether the session takes the sweeps as well
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
@@ -67,9 +69,12 @@ class Project:
         return list(dict.fromkeys([*self.recipes, *REFERENCES]))
 
     def subjects(self) -> list[Subject]:
-        """Every recipe's variants of the session's scale, each once per training seed."""
-        declared = [s for recipe in self.recipes.values() for s in recipe if s.scale == self.scale]
-        return [seeded for subject in declared for seeded in self.seeds_of(subject)]
+        """Every recipe's variants of the session's scale, each once per training seed; a sweep's only where it takes them."""
+        chosen = [name for name in self.recipes if self.sweeping or name not in self.sweeps]
+        return [subject for name in chosen for subject in self._of(self.recipes[name])]
+
+    def _of(self, recipe: Recipe) -> list[Subject]:
+        return [seeded for subject in recipe if subject.scale == self.scale for seeded in self.seeds_of(subject)]
 
     def subject(self, recipe: str, variant: str, further: int = 0) -> Subject:
         """A subject by recipe and variant, with its own training seed or a further one; RecipeError where there is none."""
@@ -114,7 +119,8 @@ class Project:
 
     def named(self, name: str) -> list[Subject]:
         """Subjects by recipe ('wiki_only') or id ('wiki_only-mini'); HarnessError where there is none."""
-        found = [s for s in self.subjects() if name in (s.recipe.name, s.id)]
+        every = [subject for recipe in self.recipes.values() for subject in self._of(recipe)]
+        found = [subject for subject in every if name in (subject.recipe.name, subject.id)]
         if not found:
             known = ", ".join(s.id for s in self.subjects())
             raise HarnessError(f"there is no recipe or variant {name!r} at {self.scale} scale (there: {known}).")
@@ -130,7 +136,11 @@ def open_project(
     endpoint: str | None = None,
 ) -> Project:
     """The project at `root`, with the models and tasks that the command line adds."""
-    recipes = load_recipes(root)
+    recipes, sweeps = load_recipes(root), load_sweeps(root)
+    for name, sweep in sweeps.items():
+        if name in recipes:
+            raise RecipeError(f"sweep {sweep.name!r} of {sweep.of.name}: {name!r} is a recipe's name already.")
+        recipes[name] = sweep.recipe
     for model in models:
         recipe = model_recipe(model, scale, endpoint)
         if recipe.name in recipes:
@@ -138,4 +148,4 @@ def open_project(
         recipes[recipe.name] = recipe
     for task in tasks:
         task_suite(task)  # a misspelt one fails here
-    return Project(root, recipes, scale, seeds, tuple(tasks))
+    return Project(root, recipes, scale, seeds, tuple(tasks), sweeps)

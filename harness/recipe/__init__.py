@@ -6,11 +6,13 @@ bases       what training starts from
 training    stages that change weights
 lookup      stages that put passages before questions instead
 subject     recipes, variants, and the subjects that are measured
+sweep       a recipe under several settings
 """
 
 from harness.recipe.bases import Architecture, Endpoint, Gguf
 from harness.recipe.lookup import Lookup, OpenBook, Retrieve
 from harness.recipe.subject import Fresh, Recipe, Subject, Variant
+from harness.recipe.sweep import SWEEP, Point, Sweep
 from harness.recipe.training import (
     Finetune,
     FinetuneSettings,
@@ -23,6 +25,7 @@ from harness.recipe.training import (
 )
 
 __all__ = [
+    "SWEEP",
     "Architecture",
     "Endpoint",
     "Finetune",
@@ -32,6 +35,7 @@ __all__ = [
     "Lookup",
     "Lora",
     "OpenBook",
+    "Point",
     "Pretrain",
     "PretrainSettings",
     "Quantization",
@@ -39,6 +43,7 @@ __all__ = [
     "Retrieve",
     "Stage",
     "Subject",
+    "Sweep",
     "TrainingSettings",
     "Variant",
 ]

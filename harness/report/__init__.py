@@ -3,7 +3,7 @@
 declared   what a project shows: a Report of sections          write    all of it, written
 load       the warehouse -> content, by the queries in sql/    custom   sections with a query of their own
 content    what a report is about, as frozen values            sampling which samples are loaded
-tables, ranking, cost, history, settings, versions, words   content arranged and put in words
+tables, ranking, sweeps, cost, history, settings, versions, words   content arranged and put in words
 page, markdown, terminal                 content -> HTML, Markdown, text
 charts, trends   content -> SVG, by drawing;   own_chart   by Altair;   browser_data, letters   samples -> the page
 """
@@ -22,6 +22,7 @@ from harness.report.declared import (
     Section,
     Seeds,
     Ship,
+    Sweeps,
     Table,
     Training,
     Verdicts,
@@ -41,6 +42,7 @@ __all__ = [
     "Section",
     "Seeds",
     "Ship",
+    "Sweeps",
     "Table",
     "Training",
     "Verdicts",

@@ -224,6 +224,39 @@ class PastScore:
 
 
 @dataclass(frozen=True)
+class SweptSetting:
+    """One setting of a sweep; scores and differences are None where they are not measured."""
+
+    subject: str
+    sweep: str
+    size: str
+    setting: str
+    axes: dict[str, str | float]
+    chosen_by: str  # suite and metric
+    judged_by: str
+    own: bool  # whether it is what the recipe declares
+    winner: bool
+    seeds: int
+    choosing: float | None  # what it scored by chosen_by
+    score: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    base: str | None
+    over_base: float | None
+    over_base_low: float | None
+    over_base_high: float | None
+    declared: str | None
+    over_declared: float | None
+    over_declared_low: float | None
+    over_declared_high: float | None
+    p_adjusted: float | None
+    against_declared: str | None
+    optimism: float | None
+    conclusion: str | None
+
+
+@dataclass(frozen=True)
 class Content:
     runs: tuple[Run, ...]  # reported on, newest first
     subjects: tuple[Subject, ...]
@@ -233,6 +266,7 @@ class Content:
     touched: tuple[Touched, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     history: tuple[PastScore, ...] = ()  # oldest first
+    swept: tuple[SweptSetting, ...] = ()
 
     @property
     def run(self) -> Run:

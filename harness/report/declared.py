@@ -58,6 +58,13 @@ class Ranking(Section):
 
 
 @dataclass(frozen=True)
+class Sweeps(Section):
+    """The settings of each sweep, which one is chosen, and the curve over them."""
+
+    template, anchor, label = "sweeps", "sweeps", "Sweeps"
+
+
+@dataclass(frozen=True)
 class Contamination(Section):
     """What training rows share with evaluation items, and scores without those."""
 
@@ -147,8 +154,8 @@ class Chart(Section):
 
 
 ALL: tuple[Section, ...] = (
-    Ship(), Verdicts(), FirstLook(), Matrix(), Ranking(), Contamination(), Seeds(), History(), Cost(), Training(), Lineage(),
-    Samples(),
+    Ship(), Verdicts(), FirstLook(), Matrix(), Ranking(), Sweeps(), Contamination(), Seeds(), History(), Cost(), Training(),
+    Lineage(), Samples(),
 )  # fmt: skip
 NAME = re.compile(r"[\w-]+")
 

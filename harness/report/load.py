@@ -21,6 +21,7 @@ from harness.report.content import (
     PastScore,
     Run,
     Subject,
+    SweptSetting,
     Touched,
     declared_name,
 )
@@ -69,6 +70,7 @@ def load(
         floors=tuple(Floor(**row) for row in rows(connection, "floors", scale=runs[0].scale)),
         gates=gates,
         touched=tuple(Touched(**row) for row in rows(connection, "touched", **_named(measured))),
+        swept=tuple(SweptSetting(**row | {"axes": parsed(row["axes"], {})}) for row in _swept(connection, scope)),
         baselines=tuple(_baselines(blessed, evaluations[len(measured) :], subjects)),
     )
     return replace(content, history=tuple(_history(connection, content)))
@@ -88,6 +90,10 @@ def _runs(
     for row in found:
         row |= {"environment": parsed(row["environment"], {}), "better": parsed(row["better"], {})}
     return tuple(Run(**row) for row in found)
+
+
+def _swept(connection: duckdb.DuckDBPyConnection, scope: dict[str, Any]) -> list[dict]:
+    return rows(connection, "sweeps", runs=scope["runs"], recipes=scope["recipes"])
 
 
 def _recipes(connection: duckdb.DuckDBPyConnection) -> set[str]:

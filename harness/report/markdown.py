@@ -12,6 +12,7 @@ from harness.report.content import Content, Text
 from harness.report.custom import Queried
 from harness.report.declared import DEFAULT, Chart, Report, Table
 from harness.report.ranking import rankings
+from harness.report.sweeps import swept
 
 Found = Mapping[str, Queried]  # by title of the section
 
@@ -51,6 +52,7 @@ def summary_markdown(content: Content, report: Report = DEFAULT, found: Found | 
         "own_rows": OWN_ROWS,
         "look": look,
         "rankings": rankings(content),
+        "sweeps": swept(content),
         "shown": look[: _fitting(look)],
         "last_runs": LAST_RUNS,
         "histories": histories,

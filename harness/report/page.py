@@ -34,11 +34,13 @@ from harness.report.declared import (
     Section,
     Seeds,
     Ship,
+    Sweeps,
     Table,
     Training,
     Verdicts,
 )
 from harness.report.letters import packed
+from harness.report.sweeps import sweep_chart, swept
 
 Found = dict[str, Queried]  # by title of the section
 TEMPLATES = Path(__file__).parent / "templates"
@@ -139,6 +141,7 @@ def _values(content: Content, report: Report) -> Json:
         "history_charts": [{"history": one, "svg": Markup(svg)} for one, svg in drawn if svg],
         "unchanged_line": history.unchanged_line(histories),
         "pareto_charts": [{"pareto": one, "svg": Markup(trends.pareto_chart(one))} for one in paretos],
+        "sweeps": _sweeps(content) if report.has(Sweeps) else [],
         "rankings": ranking.rankings(content) if report.has(Ranking) else [],
         "first_look": tables.first_look(content),
         "first_look_text": _first_look_text(content),
@@ -153,6 +156,7 @@ def _sections(content: Content, report: Report, values: Json, found: Found) -> l
         Verdicts: content.gates,
         FirstLook: values["first_look"],
         Ranking: values["rankings"],
+        Sweeps: content.swept,
         Contamination: tables.contamination(content),
         Seeds: tables.seeds(content),
         History: values["history_charts"] or values["unchanged_line"],
@@ -212,6 +216,10 @@ def _forests(content: Content) -> list[dict]:
         for (suite, metric, threshold), gates in groups.items()
     ]
     return [chart | {"svg": Markup(chart["svg"])} for chart in drawn if chart["svg"]]
+
+
+def _sweeps(content: Content) -> list[dict]:
+    return [{"swept": one, "svg": Markup(svg) if (svg := sweep_chart(one)) else ""} for one in swept(content)]
 
 
 def _metric_charts(content: Content) -> dict[str, list[dict]]:

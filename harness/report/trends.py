@@ -49,7 +49,7 @@ def history_chart(history: History) -> str | None:
     values = [value for line in lines for _, value in line]
     if not values:
         return None
-    drawing, y, left = _plot(values, entries, title=False)
+    drawing, y, left = plot(values, entries, title=False)
     x = Scale(0, max(1, len(history.runs) - 1), left + INSET, WIDTH - INSET)
     drawing.bottom_axis(BOTTOM, [Tick(x(place), run.commit) for place, run in enumerate(history.runs)], left, ends=True)
     for line, entry in zip(lines, entries, strict=True):
@@ -68,7 +68,7 @@ def pareto_chart(pareto: Pareto) -> str:
         Entry(Look(ACCENT), f"{place}  {one.subject}", f"{number(one.metric.estimate)} · {duration(one.seconds)}")
         for place, one in enumerate(best, start=1)
     ]
-    drawing, y, left = _plot([_quality(point) for point in pareto.points], entries, title=True)
+    drawing, y, left = plot([_quality(point) for point in pareto.points], entries, title=True)
     x = spanning([point.seconds / size for point in pareto.points], left + INSET, WIDTH - INSET, margin=0.02)
     drawing.bottom_axis(BOTTOM, x.ticks(5), left, f"training time, {unit}")
     corners = [(x(point.seconds / size), y(_quality(point))) for point in best]
@@ -92,7 +92,7 @@ def _unit(seconds: float) -> tuple[str, float]:
     return ("seconds", 1) if seconds < 300 else ("minutes", 60) if seconds < 7200 else ("hours", 3600)
 
 
-def _plot(values: list[float], entries: list[Entry], *, title: bool) -> tuple[Drawing, Scale, float]:
+def plot(values: list[float], entries: list[Entry], *, title: bool) -> tuple[Drawing, Scale, float]:
     """A drawing with its y axis and, below the plot, its legend; the scale of y, and where the plot begins."""
     top = BOTTOM + (46 if title else 30)
     drawing = Drawing(height=top + ROW * len(entries))

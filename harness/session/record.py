@@ -20,6 +20,7 @@ from harness.files import Json, disk_errors_explained, write_whole
 from harness.fingerprint.checkpoints import outdated
 from harness.fingerprint.values import digest, fields_of, plain
 from harness.gates.gate import Gate
+from harness.gates.sweeps import compare_settings
 from harness.gates.verdict import Verdict
 from harness.jobs.missing import Wanted
 from harness.recipe import Subject
@@ -238,7 +239,20 @@ class Record:
         }
         gates = [verdict.row(run_id) for verdict in self.verdicts.values()]
         subjects = [self._subject_row(run_id, subject) for subject in self.subjects.values()]
-        return SessionRows(run, subjects, gates, list(measured.values()))
+        return SessionRows(run, subjects, gates, list(measured.values()), self._sweeps(run_id))
+
+    def _sweeps(self, run_id: str) -> list[Json]:
+        """The settings of every sweep that the session took part of, compared."""
+        project, found = self.run.setup.project, []
+        for name in dict.fromkeys(subject.recipe.name for subject in self.subjects.values()):
+            if name in project.sweeps:
+                try:
+                    compared = compare_settings(project, self.run.results, project.sweeps[name])
+                except HarnessError as error:
+                    self.run.log.notes.append(f"{name} is not compared: {error.message}")
+                    continue
+                found += [row for one in compared for row in one.rows(run_id)]
+        return found
 
     def _run_row(self) -> Json:
         started, options = datetime.fromtimestamp(self.begun, UTC), self.run.setup.options

@@ -98,7 +98,7 @@ class Run:
         for gate in selection.gates:
             evaluations += self.gates.own_sides(gate)
             references += self._references(gate, selection.subjects)
-        references += self._untrained_beside(evaluations)
+        references += self._untrained_beside(evaluations) + self._bases_of_sweeps(evaluations)
         return Wanted(
             subjects=selection.subjects,
             evaluations=[self.results.planned(suite, subject) for suite, subject in evaluations],
@@ -122,6 +122,16 @@ class Run:
             if other is not None:
                 found[suite.name, subject.id] = suite, other
         return list(found.values())
+
+    def _bases_of_sweeps(self, evaluations: list[tuple[Suite, Subject]]) -> list[tuple[Suite, Subject]]:
+        """The base beside every setting of a sweep, by the suite that judges it."""
+        project = self.setup.project
+        judged = [
+            (suite, project.other_side(subject, "base"))
+            for suite, subject in evaluations
+            if (sweep := project.sweeps.get(subject.recipe.name)) and sweep.judged_by[0] == suite.name
+        ]
+        return list({(suite.name, base.id): (suite, base) for suite, base in judged if base is not None}.values())
 
     def plan(self, wanted: Wanted) -> None:
         """Find the jobs for all that is missing; none where nothing may be trained."""

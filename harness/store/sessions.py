@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from harness.errors import StoreError
 from harness.files import Json, write_whole
@@ -19,6 +19,7 @@ class SessionRows:
     subjects: list[Json]
     gates: list[Json]
     measured: list[Json]
+    sweeps: list[Json] = field(default_factory=list)  # a row for each setting
 
     @property
     def run_id(self) -> str:

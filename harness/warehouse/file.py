@@ -13,10 +13,10 @@ from harness.errors import WarehouseError
 from harness.files import Json
 
 SCHEMA = Path(__file__).parent / "schema.sql"
-VERSION = 8
+VERSION = 9
 TABLES = (
     "runs", "checkpoints", "subjects", "measured", "baselines", "training_log", "evaluations", "samples", "metrics",
-    "floors", "gates",
+    "floors", "gates", "sweeps",
 )  # fmt: skip
 
 

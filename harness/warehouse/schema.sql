@@ -175,6 +175,39 @@ CREATE TABLE gates (
     PRIMARY KEY (run_id, gate)
 );
 
+CREATE TABLE sweeps (
+    run_id      VARCHAR NOT NULL,    -- the session that compared the settings
+    sweep       VARCHAR NOT NULL,    -- e.g. 'software_defect_sweep'
+    size        VARCHAR NOT NULL,    -- the variant of the recipe that was swept, e.g. 'mini'
+    subject     VARCHAR NOT NULL,    -- with several training seeds the first
+    setting     VARCHAR NOT NULL,    -- in words: 'rank 8, learning_rate 0.001'
+    axes        JSON,                -- the same by name
+    chosen_by   VARCHAR NOT NULL,    -- suite and metric: 'training held_out_loss_change'
+    judged_by   VARCHAR NOT NULL,    -- suite and metric
+    own         BOOLEAN NOT NULL,    -- whether it is what the recipe declares
+    winner      BOOLEAN NOT NULL,    -- whether it is chosen
+    seeds       INTEGER NOT NULL,    -- trainings of each setting
+    choosing    DOUBLE,              -- what it scored by chosen_by, over all seeds; NULL where it is not measured
+    score       DOUBLE,              -- and by judged_by
+    low         DOUBLE,              -- interval of that, 95 %
+    high        DOUBLE,              -- its upper end
+    n           INTEGER,             -- samples behind it
+    base        VARCHAR,             -- the model that it was trained from
+    over_base   DOUBLE,              -- score less the base's, paired by sample
+    over_base_low DOUBLE,            -- interval of that, 95 %
+    over_base_high DOUBLE,           -- its upper end
+    declared    VARCHAR,             -- the recipe as declared
+    over_declared DOUBLE,            -- score less that one's, paired by sample
+    over_declared_low DOUBLE,        -- interval of that, 95 %
+    over_declared_high DOUBLE,       -- its upper end
+    p_value     DOUBLE,              -- of over_declared, raw
+    p_adjusted  DOUBLE,              -- Holm over the settings of the sweep
+    against_declared VARCHAR,        -- higher, lower or inconclusive
+    optimism    DOUBLE,              -- how much better the best of equal settings would look than it is, had it been picked by judged_by
+    conclusion  VARCHAR,             -- of the whole sweep, in words
+    PRIMARY KEY (run_id, subject)
+);
+
 -- The newest evaluation of every subject and suite, of whole suites only.
 CREATE VIEW latest AS
 SELECT s.subject, s.recipe, s.variant, s.seed, e.*  EXCLUDE (subject)

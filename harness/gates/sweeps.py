@@ -1,0 +1,305 @@
+"""A sweep -> its settings compared: what each scored, which is chosen, and what choosing the best of many is worth.
+
+Settings are chosen by one metric and judged by another, so that the winner's score is not the one it was picked for.
+Each setting is compared with the recipe's own, sample by sample; the p-values are adjusted for their number by Holm
+(1979). What picking the best by the judged score itself would add to that score is its optimism, and is said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from harness.errors import SuiteError
+from harness.evaluation import Evaluation, StoredResults
+from harness.files import Json
+from harness.gates.evidence import ALPHA
+from harness.gates.evidence.pairing import paired_samples
+from harness.project import Project
+from harness.recipe import Point, Subject, Sweep
+from harness.recipe.sweep import label
+from harness.scoring.metrics import Metric
+from harness.statistics.multiplicity import adjust
+from harness.suite import Suite
+
+if TYPE_CHECKING:
+    from harness.statistics import Interval
+
+Against = Literal["higher", "lower", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A setting's judged score less another subject's, over the samples that both answered."""
+
+    subject: str
+    estimate: float
+    low: float
+    high: float
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One point of a sweep, with its scores; None where they are not measured under every seed."""
+
+    subject: str
+    words: str  # "rank 8, learning_rate 0.001"
+    values: dict[str, str | int | float]  # by setting, as a chart's axis needs them
+    own: bool  # whether it is the recipe as declared
+    seeds: int
+    chosen_by: float | None
+    score: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    over_base: Difference | None
+    over_own: Difference | None
+    p_adjusted: float | None  # of over_own, by Holm over the sweep
+    against_own: Against | None
+    winner: bool = False
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep at one size of its recipe."""
+
+    sweep: str  # its recipe's name
+    size: str  # the variant that it was swept at
+    chosen_by: str  # suite and metric
+    judged_by: str
+    settings: tuple[Setting, ...]
+    optimism: float | None  # of the best by the judged score itself, in that score's unit
+    conclusion: str  # in words, what the winner is
+
+    def rows(self, run_id: str) -> list[Json]:
+        """A row of the warehouse's table for each setting."""
+        return [
+            {
+                "run_id": run_id,
+                "sweep": self.sweep,
+                "size": self.size,
+                "subject": one.subject,
+                "setting": one.words,
+                "axes": json.dumps(one.values),
+                "chosen_by": self.chosen_by,
+                "judged_by": self.judged_by,
+                "own": one.own,
+                "winner": one.winner,
+                "seeds": one.seeds,
+                "choosing": one.chosen_by,
+                **{name: getattr(one, name) for name in ("score", "low", "high", "n", "p_adjusted")},
+                **_columns("base", one.over_base),
+                **_columns("declared", one.over_own),
+                "p_value": one.over_own.p_value if one.over_own else None,
+                "against_declared": one.against_own,
+                "optimism": self.optimism,
+                "conclusion": self.conclusion,
+            }
+            for one in self.settings
+        ]
+
+
+def _columns(name: str, found: Difference | None) -> Json:
+    if found is None:
+        return {}
+    over = f"over_{name}"
+    return {name: found.subject, over: found.estimate, f"{over}_low": found.low, f"{over}_high": found.high}
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One point with its evaluations, a list of one for each seed; empty where not all are there."""
+
+    point: Point
+    subject: Subject
+    own: bool
+    choosing: list[Evaluation]
+    judging: list[Evaluation]
+
+
+def compare_settings(project: Project, results: StoredResults, sweep: Sweep) -> list[Swept]:
+    """The sweep at each of its sizes of the session's scale. Raises SuiteError for a metric that no suite declares, or
+    of which it is not known whether more is better.
+    """
+    sizes = [name for name in sweep.variants if sweep.of[name].scale == project.scale]
+    return [_at_size(project, results, sweep, size) for size in sizes]
+
+
+def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) -> Swept:
+    chooses, judges = (project.suite(suite) for suite, _ in (sweep.chosen_by, sweep.judged_by))
+    rises = _rises(chooses, sweep.chosen_by[1])
+    points = [_read(project, results, sweep, one) for one in sweep.points if one.of.name == size]
+    own = next((one for one in points if one.own), None)
+    beside = _read_own(project, results, sweep, size) if own is None else replace(own, subject=sweep.of[size])
+    settings = [_setting(project, results, sweep, one, beside) for one in points]
+    settings = _adjusted(settings)
+    scores = [one.chosen_by for one in settings if one.chosen_by is not None]
+    if len(scores) == len(settings):
+        place = scores.index(max(scores) if rises else min(scores))
+        settings[place] = replace(settings[place], winner=True)
+    metric = sweep.judged_by[1]
+    measured = [one.judging for one in points if one.judging]
+    optimism = _optimism(measured, metric, _rises(judges, metric)) if len(measured) > 1 else None
+    found = Swept(
+        sweep.recipe.name, size, " ".join(sweep.chosen_by), " ".join(sweep.judged_by), tuple(settings), optimism, ""
+    )
+    return replace(found, conclusion=_conclusion(found, sweep, beside))
+
+
+def _rises(suite: Suite, metric: str) -> bool:
+    """Whether more of a metric is better."""
+    declared = {one.name: one.better for one in suite.metrics}
+    if metric not in declared:
+        known = ", ".join(declared) or "none"
+        raise SuiteError(
+            f"a sweep asks for {suite.name} {metric!r}, which the suite does not declare (it has: {known})."
+        )
+    if declared[metric] is None:
+        raise SuiteError(
+            f"a sweep asks for {suite.name} {metric}, and it is not known whether more of it is better.",
+            f'Declare it in the suite: Mean({metric!r}, better="higher") or "lower".',
+        )
+    return declared[metric] == "higher"
+
+
+def _read(project: Project, results: StoredResults, sweep: Sweep, point: Point) -> _Point:
+    subject = Subject(sweep.recipe, point.variant)
+    own = results.keys.fingerprint(subject) == results.keys.fingerprint(Subject(sweep.of, point.of))
+    return _with_results(project, results, sweep, point, subject, own)
+
+
+def _read_own(project: Project, results: StoredResults, sweep: Sweep, size: str) -> _Point:
+    """The recipe as declared, where that is none of the points."""
+    subject = sweep.of[size]
+    return _with_results(project, results, sweep, Point(subject.variant, {}, subject.variant), subject, True)
+
+
+def _with_results(
+    project: Project, results: StoredResults, sweep: Sweep, point: Point, subject: Subject, own: bool
+) -> _Point:
+    seeds = project.seeds_of(subject)
+    found = []
+    for name in (sweep.chosen_by[0], sweep.judged_by[0]):
+        suite = project.suite(name)
+        every = [results.evaluation(suite, one) for one in seeds if suite.concerns(one)]
+        there = [one for one in every if one is not None]
+        found.append(there if len(there) == len(seeds) else [])
+    return _Point(point, subject, own, *found)
+
+
+def _setting(project: Project, results: StoredResults, sweep: Sweep, one: _Point, own: _Point) -> Setting:
+    interval = _over_seeds(one.judging, None, sweep.judged_by[1]) if one.judging else None
+    chosen = [evaluation[sweep.chosen_by[1]] for evaluation in one.choosing]
+    base = project.other_side(one.subject, "base")
+    base_result = results.evaluation(project.suite(sweep.judged_by[0]), base) if base is not None else None
+    over_base = over_own = None
+    if one.judging and base is not None and base_result is not None:
+        over_base = _difference(base.id, one.judging, [base_result] * len(one.judging), sweep.judged_by[1])
+    if one.judging and own.judging and not one.own:
+        over_own = _difference(own.subject.id, one.judging, own.judging, sweep.judged_by[1])
+    return Setting(
+        subject=one.subject.id,
+        words=one.point.words,
+        values={name: _on_axis(value) for name, value in one.point.settings.items()},
+        own=one.own,
+        seeds=len(project.seeds_of(one.subject)),
+        chosen_by=sum(chosen) / len(chosen) if chosen else None,
+        score=interval.estimate if interval else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        n=interval.n if interval else None,
+        over_base=over_base,
+        over_own=over_own,
+        p_adjusted=None,
+        against_own=None,
+    )
+
+
+def _on_axis(value: object) -> str | int | float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else label(value)
+
+
+def _over_seeds(ours: Sequence[Evaluation], theirs: Sequence[Evaluation] | None, metric: str) -> Interval:
+    """The metric, or its difference, over all seeds and the samples that all answered."""
+    how = ours[0].metric(metric)
+    if theirs is None:
+        clusters = [sample.cluster for sample in ours[0].samples]
+        rows = [[sample.scores for sample in one.samples] for one in ours]
+        return how.over_seeds(rows, None, clusters) if len(rows) > 1 else how.interval(rows[0], clusters)
+    pairs = [paired_samples(a, b) for a, b in zip(ours, theirs, strict=True)]
+    clusters = [sample.cluster for sample in pairs[0][0]]
+    own, other = ([[sample.scores for sample in side] for side in sides] for sides in zip(*pairs, strict=True))
+    if len(pairs) > 1:
+        return how.over_seeds(own, other, clusters)
+    return how.difference(own[0], other[0], clusters)
+
+
+def _difference(name: str, ours: Sequence[Evaluation], theirs: Sequence[Evaluation], metric: str) -> Difference:
+    found = _over_seeds(ours, theirs, metric)
+    return Difference(name, found.estimate, found.low, found.high, found.p_value)
+
+
+def _adjusted(settings: Sequence[Setting]) -> list[Setting]:
+    """The settings with Holm's p over all that are compared with the recipe's own; one not measured yet counts as 1."""
+    others = [one for one in settings if not one.own]
+    given = [1.0 if one.over_own is None else one.over_own.p_value or 0.0 for one in others]
+    adjusted = dict(zip([one.subject for one in others], adjust(given), strict=True))
+    return [one if one.over_own is None else _decided(one, one.over_own, adjusted[one.subject]) for one in settings]
+
+
+def _decided(one: Setting, over: Difference, adjusted: float) -> Setting:
+    apart = adjusted <= ALPHA and (over.low > 0 or over.high < 0)
+    side: Against = "inconclusive" if not apart else "higher" if over.estimate > 0 else "lower"
+    return replace(one, p_adjusted=adjusted, against_own=side)
+
+
+def _optimism(measured: Sequence[Sequence[Evaluation]], metric: str, rises: bool) -> float | None:
+    """How much the best by that score looks better than it is; None for a metric that is no mean over samples."""
+    from harness.statistics.selection import optimism
+
+    how: Metric = measured[0][0].metric(metric)
+    ids = [sample.sample_id for sample in measured[0][0].samples]
+    clusters = [sample.cluster for sample in measured[0][0].samples]
+    rows = []
+    for evaluations in measured:
+        each = [{sample.sample_id: how.of_sample(sample.scores) for sample in one.samples} for one in evaluations]
+        if any(one.keys() != set(ids) for one in each):  # --adaptive stopped one early
+            return None
+        rows.append([[one[name] for name in ids] for one in each])
+    concerned = [i for i in range(len(ids)) if all(row[i] is not None for seeds in rows for row in seeds)]
+    if len(concerned) < 2:
+        return None
+    means = [[sum(row[i] or 0.0 for row in seeds) / len(seeds) for i in concerned] for seeds in rows]
+    groups = [clusters[i] if clusters[i] is not None else ids[i] for i in concerned]
+    return optimism(means if rises else [[-x for x in row] for row in means], groups)
+
+
+def _conclusion(found: Swept, sweep: Sweep, own: _Point) -> str:
+    """Which setting is chosen, and what it is worth."""
+    missing = [one for one in found.settings if one.score is None or one.chosen_by is None]
+    if missing:
+        return f"{len(missing)} of {len(found.settings)} settings are not measured by both; none is chosen."
+    best = next(one for one in found.settings if one.winner)
+    words = (
+        f"{best.words} is chosen by {found.chosen_by} ({best.chosen_by:.3f}); its {found.judged_by} is "
+        f"{best.score:.3f} ({best.low:.3f} to {best.high:.3f})"
+    )
+    if best.own:
+        words += ", and it is what the recipe declares."
+    elif best.over_own is None:
+        words += f"; {own.subject.id} is not measured, so it is not known whether it is better than what is declared."
+    else:
+        over, how = best.over_own, best.against_own
+        if (
+            sweep.chosen_by != sweep.judged_by and how == "inconclusive"
+        ):  # chosen by other data: one comparison, not many
+            apart = (over.p_value or 0.0) <= ALPHA and (over.low > 0 or over.high < 0)
+            how = "inconclusive" if not apart else "higher" if over.estimate > 0 else "lower"
+        judged = "not told apart from" if how == "inconclusive" else f"{how} than"
+        words += f", {judged} {own.subject.id} by that ({over.estimate:+.3f}, {over.low:+.3f} to {over.high:+.3f})."
+    if found.optimism is not None:
+        words += f" Picked by {found.judged_by} itself, the best of equal ones would look {found.optimism:.3f} better than it is."
+    return words
