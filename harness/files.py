@@ -248,3 +248,18 @@ def check_letters(path: str | Path) -> None:
             "knows no letters of this path beyond ASCII.",
             "Set LC_ALL=C.UTF-8 or PYTHONUTF8=1.",
         ) from None
+
+
+# ---- compared -----------------------------------------------------------------------------------------
+
+
+def differences(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(field, value there, value here) for every leaf that differs between two specs."""
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for key in [*there, *(k for k in here if k not in there)]:
+            yield from differences(there.get(key), here.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for i, (a, b) in enumerate(zip(there, here, strict=True)):
+            yield from differences(a, b, f"{path}[{i}]")
+    elif there != here:
+        yield path, there, here

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import DataError, StoreError
 from harness.files import (
     FileDigests,
+    differences,
     disk_errors_explained,
     full_disk_explained,
     last_json_line,
@@ -340,3 +341,18 @@ def test_one_file_named_two_ways_is_one_file(tmp_path, monkeypatch):
     of(tmp_path / "a.txt")
     of(tmp_path.joinpath("..", tmp_path.name, "a.txt"))
     assert asked == ["a.txt"]
+
+
+def test_differences_name_the_leaves_that_differ():
+    there = {"settings": {"learning_rate": 3e-4, "betas": [0.9, 0.95]}, "seed": 0}
+    here = {"settings": {"learning_rate": 2e-4, "betas": [0.9, 0.99]}, "seed": 0, "code": "x"}
+    assert list(differences(there, here)) == [
+        ("settings.learning_rate", 3e-4, 2e-4),
+        ("settings.betas[1]", 0.95, 0.99),
+        ("code", None, "x"),
+    ]
+
+
+def test_lists_of_other_lengths_differ_as_wholes():
+    assert list(differences({"data": [1]}, {"data": [1, 2]})) == [("data", [1], [1, 2])]
+    assert list(differences({"data": [1]}, {"data": [1]})) == []

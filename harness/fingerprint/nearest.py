@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.files import Json, short
+from harness.files import Json, differences, short
 from harness.fingerprint.checkpoints import PlannedStage
-from harness.fingerprint.values import differences
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 SCALARS = (str, int, float, bool)
@@ -60,15 +60,3 @@ def rebuilt(value: Any, kinds: Mapping[str, type]) -> Any:
 def digest(value: Any) -> str:
     """SHA-256 of the canonical text, as 64 hexadecimal characters."""
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def differences(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(field, value there, value here) for every leaf that differs between two specs."""
-    if isinstance(there, Mapping) and isinstance(here, Mapping):
-        for key in [*there, *(k for k in here if k not in there)]:
-            yield from differences(there.get(key), here.get(key), f"{path}.{key}" if path else str(key))
-    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        for i, (a, b) in enumerate(zip(there, here, strict=True)):
-            yield from differences(a, b, f"{path}[{i}]")
-    elif there != here:
-        yield path, there, here

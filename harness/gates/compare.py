@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import EvaluationMissing, SuiteError, WarehouseError
 from harness.evaluation import ScoredSample, StoredResults
-from harness.files import Json
-from harness.fingerprint.values import differences
+from harness.files import Json, differences
 from harness.gates.evidence import ALPHA
 from harness.gates.evidence.pairing import Conditions, computed_on, pair_up
 from harness.gates.judge import command

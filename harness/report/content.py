@@ -224,6 +224,22 @@ class PastScore:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """One point at which a score changed: the first run in which it was another."""
+
+    subject: str
+    suite: str
+    metric: str
+    run_id: str
+    started_at: datetime
+    commit_id: str | None
+    before: float  # mean of the measurements since the change before
+    after: float  # and of those until the next
+    p_value: float
+    why: tuple[str, ...]  # fields of checkpoint and evaluation that differ from the measurement before, in words
+
+
+@dataclass(frozen=True)
 class SweptSetting:
     """One setting of a sweep; scores and differences are None where they are not measured."""
 
@@ -266,6 +282,7 @@ class Content:
     touched: tuple[Touched, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     history: tuple[PastScore, ...] = ()  # oldest first
+    changes: tuple[Changed, ...] = ()  # in the history
     swept: tuple[SweptSetting, ...] = ()
 
     @property

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.report.content import Content, PastScore
+from harness.report.content import Changed, Content, PastScore
 from harness.report.settings import change
-from harness.report.words import listed
+from harness.report.words import listed, number, p_value
 
 MOST_RUNS = 30
 MANY_SUITES = 4  # from so many on, their number is given instead of their names
@@ -33,6 +33,7 @@ class History:
     runs: list[PastRun]
     series: dict[str, dict[int, PastScore]]  # subject -> place of the run -> score
     left_out: int  # subjects beyond MOST_SUBJECTS
+    changes: list[Changed]  # of the subjects shown, oldest first
 
     @property
     def changed(self) -> bool:
@@ -69,8 +70,10 @@ def _history(content: Content, scores: list[PastScore]) -> History | None:
     settings: dict[str, Any] = {}  # of each subject, in the runs so far
     for place, run_id in enumerate(runs):
         now = {score.subject: score.settings for score in by_run[run_id]}
-        changes = {name: change(settings[name], now[name]) for name in now if settings.get(name) and now[name]}
-        past.append(_past_run(place, by_run[run_id][0], [f"{name}: {what}" for name, what in changes.items() if what]))
+        differing = {name: change(settings[name], now[name]) for name in now if settings.get(name) and now[name]}
+        past.append(
+            _past_run(place, by_run[run_id][0], [f"{name}: {what}" for name, what in differing.items() if what])
+        )
         settings |= now
     places = {run.run_id: run.place for run in past}
     series: dict[str, dict[int, PastScore]] = {subject.name: {} for subject in content.subjects}
@@ -82,7 +85,8 @@ def _history(content: Content, scores: list[PastScore]) -> History | None:
     if not any(len(points) > 1 for points in seen.values()):
         return None
     shown = {name: points for name, points in seen.items() if name in longest}
-    return History(scores[0].suite, scores[0].metric, past, shown, len(seen) - len(shown))
+    changes = [one for one in content.changes if one.suite == scores[0].suite and one.subject in shown]
+    return History(scores[0].suite, scores[0].metric, past, shown, len(seen) - len(shown), changes)
 
 
 def _news(by_run: dict[str, list[PastScore]]) -> list[str]:
@@ -100,6 +104,17 @@ def _news(by_run: dict[str, list[PastScore]]) -> list[str]:
 
 
 def _past_run(place: int, score: PastScore, changes: list[str]) -> PastRun:
-    changed = "+" if (score.commit_id or "").endswith("+") else ""
-    commit = f"{score.commit_id[:7].rstrip('+')}{changed}" if score.commit_id else f"{score.started_at:%d %b}"
-    return PastRun(place, score.run_id, score.started_at, commit, changes)
+    return PastRun(place, score.run_id, score.started_at, _when(score), changes)
+
+
+def _when(one: PastScore | Changed) -> str:
+    """The commit's first seven characters, '+' where it had changes; the day where there is none."""
+    changed = "+" if (one.commit_id or "").endswith("+") else ""
+    return f"{one.commit_id[:7].rstrip('+')}{changed}" if one.commit_id else f"{one.started_at:%d %b}"
+
+
+def change_line(change: Changed) -> str:
+    """'0.112 → 0.373 since 3f2ab1c (p = 0.0002): settings.learning_rate 0.0005 → 0.001'."""
+    why = "; ".join(change.why) or "nothing that is recorded differs"
+    p = p_value(change.p_value)
+    return f"{number(change.before)} → {number(change.after)} since {_when(change)} (p {p}): {why}"

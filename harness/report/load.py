@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import WarehouseError
+from harness.report.changes import timeline
 from harness.report.content import (
     Baseline,
+    Changed,
     Checkpoint,
     Content,
     Evaluation,
@@ -73,7 +75,8 @@ def load(
         swept=tuple(SweptSetting(**row | {"axes": parsed(row["axes"], {})}) for row in _swept(connection, scope)),
         baselines=tuple(_baselines(blessed, evaluations[len(measured) :], subjects)),
     )
-    return replace(content, history=tuple(_history(connection, content)))
+    content = replace(content, history=tuple(_history(connection, content)))
+    return replace(content, changes=tuple(_changes(connection, content.history)))
 
 
 def _runs(
@@ -254,6 +257,15 @@ def _baselines(
         for name in names or [row["subject"]]:
             named = replace(evaluation, subject=f"{name} at baseline {row['name']}")
             yield Baseline(row["name"], row["commit_id"], row["set_at"], named)
+
+
+def _changes(connection: duckdb.DuckDBPyConnection, history: Sequence[PastScore]) -> Iterator[Changed]:
+    """Where any subject's score changed."""
+    past: dict[tuple[str, str], list[PastScore]] = {}
+    for score in history:
+        past.setdefault((score.subject, score.suite), []).append(score)
+    for scores in past.values():
+        yield from timeline(connection, scores).changes
 
 
 def _history(connection: duckdb.DuckDBPyConnection, content: Content) -> Iterator[PastScore]:

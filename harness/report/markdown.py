@@ -40,7 +40,7 @@ def summary_markdown(content: Content, report: Report = DEFAULT, found: Found | 
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"plain": plain, "code": code, "fenced": fenced}
-    environment.globals |= {"words": words, "tables": tables, "cost": cost}
+    environment.globals |= {"words": words, "tables": tables, "cost": cost, "change_line": history.change_line}
     template = environment.get_template("report.md")
     look = tables.first_look(content)
     histories = history.histories(content)

@@ -125,6 +125,7 @@ def _environment() -> jinja2.Environment:
     )  # fmt: skip
     environment.filters["linked"] = linked
     environment.globals |= {"words": words, "tables": tables, "cost": cost, "ranking": ranking, "versions": versions}
+    environment.globals["change_line"] = history.change_line
     return environment
 
 

@@ -52,6 +52,9 @@ def history_chart(history: History) -> str | None:
     drawing, y, left = plot(values, entries, title=False)
     x = Scale(0, max(1, len(history.runs) - 1), left + INSET, WIDTH - INSET)
     drawing.bottom_axis(BOTTOM, [Tick(x(place), run.commit) for place, run in enumerate(history.runs)], left, ends=True)
+    places = {run.run_id: run.place for run in history.runs}
+    for place in sorted({places[change.run_id] for change in history.changes if change.run_id in places}):
+        drawing.line((x(place), TOP), (x(place), BOTTOM), RULE, 2)
     for line, entry in zip(lines, entries, strict=True):
         points = [(x(place), y(value)) for place, value in line]
         drawing.path(points, entry.look.colour)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from harness import Architecture, Lora, Mean
-from harness.fingerprint.values import canonical, differences, digest, fields_of, plain, rebuilt
+from harness.fingerprint.values import canonical, digest, fields_of, plain, rebuilt
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,3 @@ def test_what_was_written_is_rebuilt_as_it_was():
 def test_a_kind_that_is_not_expected_is_not_rebuilt():
     with pytest.raises(KeyError, match="Mean"):
         rebuilt(plain(Mean("x")), {"Outer": Outer})
-
-
-def test_differences_name_the_leaves_that_differ():
-    there = {"settings": {"learning_rate": 3e-4, "betas": [0.9, 0.95]}, "seed": 0}
-    here = {"settings": {"learning_rate": 2e-4, "betas": [0.9, 0.99]}, "seed": 0, "code": "x"}
-    assert list(differences(there, here)) == [
-        ("settings.learning_rate", 3e-4, 2e-4),
-        ("settings.betas[1]", 0.95, 0.99),
-        ("code", None, "x"),
-    ]
-
-
-def test_lists_of_other_lengths_differ_as_wholes():
-    assert list(differences({"data": [1]}, {"data": [1, 2]})) == [("data", [1], [1, 2])]
-    assert list(differences({"data": [1]}, {"data": [1]})) == []

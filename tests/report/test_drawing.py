@@ -137,8 +137,8 @@ def test_losses_that_are_no_numbers_are_left_out():
 def test_scores_that_are_no_numbers_are_left_out_of_the_history(score):
     runs = [PastRun(place, f"2026010{place}", None, f"{place}", []) for place in range(2)]
     series = {"a": {0: SimpleNamespace(estimate=0.5), 1: SimpleNamespace(estimate=score)}}
-    drawn = history_chart(History("tone", "conversational", runs, series, 0))
+    drawn = history_chart(History("tone", "conversational", runs, series, 0, []))
     assert drawn.count("<circle") == 2  # the score before, and its row in the legend
     assert f">{number(score)}</text>" in drawn, "the newest score is told, not the one before"
     series = {"a": {1: SimpleNamespace(estimate=score)}}
-    assert history_chart(History("tone", "conversational", runs, series, 0)) is None
+    assert history_chart(History("tone", "conversational", runs, series, 0, [])) is None

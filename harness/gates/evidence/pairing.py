@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from harness.errors import SuiteError
 from harness.evaluation import Evaluation, ScoredSample
-from harness.files import Json
+from harness.files import Json, differences
 from harness.fingerprint.nearest import shown
-from harness.fingerprint.values import differences
 
 Pairs = tuple[list[ScoredSample], list[ScoredSample]]  # of one length, in one order
 QUESTIONS = {"to_sample": "how rows become samples", "data": "the rows"}
