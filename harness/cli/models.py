@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.shared import DataRoot, Scale, StoreDir, opened
+from harness.cli.shared import DataRoot, Made, Scale, StoreDir, note, opened
 from harness.errors import HarnessError
 from harness.serving.trained import Trained, one_device
+from harness.session.findings import found_of
 
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="a recipe, or one of its variants: wiki_only-mini")]
 Gpu = Annotated[str | None, typer.Option("--gpu", help="a CUDA device; default: the CPU")]
@@ -41,6 +42,9 @@ def export(
     merge: Annotated[bool, typer.Option("--merge", help="an adapter into its base: standalone weights")] = False,
     quantize: Annotated[str | None, typer.Option(metavar="4bit|8bit", help="NF4, or LLM.int8")] = None,
     dtype: Annotated[str | None, typer.Option(help="bfloat16 (default), float32 or float16")] = None,
+    with_findings: Annotated[
+        bool, typer.Option("--card", help="its scores (as a model-index) and verdicts into the model card")
+    ] = False,
     scale: Scale = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
@@ -52,7 +56,10 @@ def export(
     form = exporting.Form(merge, one_of("--quantize", quantize, "4bit", "8bit"), one_of("--dtype", dtype, *DTYPES))
     device = one_device(gpu)
     model = named(recipe, scale, data_root, store)
-    print(exporting.exported(model, form, exporting.export(model, form, out, device)))
+    findings = (
+        found_of(opened(scale, data_root, store, Made(gpu)), model.checkpoint.subject, note) if with_findings else None
+    )
+    print(exporting.exported(model, form, exporting.export(model, form, out, device, findings)))
 
 
 def serve(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +17,6 @@ from harness.files import Json, write_whole
 from harness.fingerprint.values import digest, plain
 from harness.gates.gate import Gate
 from harness.gates.ship import Decision, Line, decision
-from harness.gates.verdict import Verdict
 from harness.session.setup import Setup
 
 UNDECIDED = 3
@@ -52,7 +51,7 @@ def ship(
     decisions = []
     for gates in claimed.values():
         could = [suite for suite in setup.project.suites.values() if suite.concerns(gates[0].subject)]
-        decisions.append(decision(gates[0].subject.id, [judged(setup, gate) for gate in gates], could))
+        decisions.append(decision(gates[0].subject.id, [setup.judge.judge_or_skip(gate) for gate in gates], could))
     if as_json:
         print_json([{**asdict(one), "cost": cost(setup, claimed[one.subject])} for one in decisions])
     else:
@@ -75,14 +74,6 @@ def check_statement(path: Path, claimed: Sequence[Sequence[Gate]]) -> None:
         raise HarnessError(f"--sign: a statement is about one of {', '.join(s.id for s in subjects)}.", "Name it.")
     if not subjects[0].stages:
         raise HarnessError(f"--sign: {subjects[0].id} trains nothing, so there are no weights to state anything about.")
-
-
-def judged(setup: Setup, gate: Gate) -> Verdict:
-    """The gate's verdict; skipped with the reason where it cannot be judged."""
-    try:
-        return setup.judge.judge(gate)
-    except HarnessError as error:
-        return replace(setup.judge.skipped(gate), message=error.message)
 
 
 def in_words(setup: Setup, one: Decision, gates: Sequence[Gate]) -> str:

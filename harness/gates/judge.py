@@ -69,6 +69,13 @@ class Judge:
             judged = replace(judged, low=found.low, high=found.high, level=found.level, family=len(family))
         return replace(judged, message=paragraph(judged, found))
 
+    def judge_or_skip(self, gate: Gate) -> Verdict:
+        """The gate's verdict; skipped with the reason where it cannot be judged at all."""
+        try:
+            return self.judge(gate)
+        except HarnessError as error:
+            return replace(self.skipped(gate), message=error.message)
+
     def skipped(self, gate: Gate) -> Verdict:
         """What is claimed, not judged."""
         return Verdict(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import HarnessError, WorkerFailed
+from harness.evaluation.findings import Findings
 from harness.jobs.devices import device_inside, threads_each
 from harness.jobs.pool import WorkerPool
 from harness.serving.card import base_of, card
@@ -39,8 +40,8 @@ class Form:
         return f"{quantized}, the rest {dtype}" if quantized else dtype
 
 
-def export(model: Trained, form: Form, out: Path, device: str = "cpu") -> Path:
-    """Write the checkpoint to `out`, whole or not at all, with a model card; returns `out`.
+def export(model: Trained, form: Form, out: Path, device: str = "cpu", findings: Findings | None = None) -> Path:
+    """Write the checkpoint to `out`, whole or not at all, with a model card, `findings` in it; returns `out`.
 
     An adapter that is not merged stays an adapter, whose configuration names its base.
     """
@@ -59,7 +60,7 @@ def export(model: Trained, form: Form, out: Path, device: str = "cpu") -> Path:
                 made = _copy_adapter(model, Path(folder))
             else:
                 made = _make_standalone(model, form, Path(folder), device)
-            (made / "README.md").write_text(card(model, _weights(model, form)), encoding="utf-8")
+            (made / "README.md").write_text(card(model, _weights(model, form), findings), encoding="utf-8")
             made.rename(out)
     except OSError as error:
         raise HarnessError(f"--out {out}: {error.strerror}.", "Name a folder that can be written.") from error

@@ -1,8 +1,13 @@
 """A checkpoint's model card: from what it was made, and how."""
 
+import pytest
+
 from harness import Architecture, Dataset, Embedded, Finetune, Mix, Pretrain, Recipe, Variant
+from harness.evaluation.findings import Findings, Score
 from harness.serving.card import base_of, card
 from harness.serving.trained import Trained
+
+pytest.importorskip("huggingface_hub")
 
 SHAPE = Architecture(
     hidden_size=32, layers=1, heads=2, key_value_heads=2, intermediate_size=64, vocabulary_size=300, context_length=64
@@ -36,7 +41,7 @@ def test_a_card_tells_every_stage_with_its_settings(made):
     model = trained(made, "staged", SHAPE, PRETRAIN, TUNE)
     text = card(model, "bfloat16")
     first, last = made.keys.chain(model.checkpoint.subject)
-    assert text.startswith("---\nlibrary_name: transformers\npipeline_tag: text-generation\n---\n")
+    assert text.startswith("---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- fine-tuned\n---\n")
     assert "# staged-mini-seed7\n\nIt learns.\n" in text
     assert f"- fingerprint: `{last.key}`\n" in text
     assert f"- base: staged-mini-seed7 pretrain, `{first.key[:8]}`\n- weights: bfloat16\n- seed: 7\n" in text
@@ -50,6 +55,32 @@ def test_a_model_of_the_hub_is_named_for_the_hub_to_link(made):
     model = trained(made, "tuned", "org/model", TUNE)
     assert "base_model: org/model\n" in card(model, "bfloat16")
     assert base_of(model) == "org/model, revision None"
+
+
+def test_scores_are_a_model_index_that_the_hub_reads_and_verdicts_stand_in_the_text(made, tmp_path):
+    from huggingface_hub import ModelCard
+
+    findings = Findings(
+        scores=(Score("quiz", "org/quiz", "acc", 0.625, 0.5, 0.75, 80), Score("tone", "prompts", "bleu", 12.5, None, None, None)),
+        outlook="do not ship",
+        claims=(("fail", "answers are shorter"),),
+    )  # fmt: skip
+    (tmp_path / "README.md").write_text(card(trained(made, "tuned", "org/model", TUNE), "bfloat16", findings))
+    read = ModelCard.load(tmp_path / "README.md")
+    assert read.data.base_model == "org/model"
+    assert read.data.model_name == "tuned-mini-seed7"
+    quiz, tone = read.data.eval_results
+    assert (quiz.dataset_type, quiz.dataset_name, quiz.metric_type, quiz.metric_value) == (
+        "org/quiz",
+        "quiz",
+        "acc",
+        0.625,
+    )
+    assert quiz.metric_args == {"low": 0.5, "high": 0.75, "samples": 80}
+    assert (tone.metric_value, tone.metric_args) == (12.5, None)
+    assert "| quiz | acc | 0.625 | 0.500 to 0.750 | 80 |" in read.text
+    assert "| tone | bleu | 12.500 | – | – |" in read.text
+    assert "By its own claims: **do not ship**.\n\n- fail: answers are shorter" in read.text
 
 
 def test_fresh_weights_are_told_as_such(made):

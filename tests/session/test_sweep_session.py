@@ -89,3 +89,18 @@ def test_a_second_session_does_nothing(session):
     status, said = run_session(root, *SELECTED)
     assert status == 0
     assert "to train" not in said
+
+
+def test_an_exported_card_has_scores_and_verdicts(session):
+    root, *_ = session
+    out = root / "exported"
+    told = run_harness(
+        root, "export", "plain_sweep_of_rates-mini-learning_rate0.01", "--scale", "mini", "--card", "--out", str(out)
+    )
+    assert told.returncode == 0, told.stderr
+    card = (out / "README.md").read_text()
+    assert "model-index:\n- name: plain_sweep_of_rates-mini-learning_rate0.01" in card
+    assert "| look | words | " in card
+    none = run_harness(root, "export", "other", "--scale", "mini", "--card", "--out", str(root / "none"))
+    assert none.returncode == 2
+    assert not (root / "none").exists()
