@@ -69,6 +69,10 @@ class NotOffered(HarnessError):
     """What a suite asks of a server that does not offer it."""
 
 
+class Spared(HarnessError):
+    """A training that --adaptive stopped early, because others of its sweep are better."""
+
+
 class WorkerFailed(HarnessError):
     """A training or model worker that ended without its result."""
 

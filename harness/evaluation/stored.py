@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
@@ -17,6 +18,8 @@ from harness.store import Artifact, Store
 from harness.suite import Suite
 
 Rule = Callable[[Suite, Subject], Json | None]  # when --adaptive stops a suite; None if the whole suite is measured
+
+SPARED = "spared.json"  # in the folder of a training that was stopped early: its loss, and at which step
 
 
 class StoredResults:
@@ -63,6 +66,11 @@ class StoredResults:
     def why_missing(self, planned: PlannedStage) -> str:
         """In words, how a stage that is missing differs from the nearest stored checkpoint."""
         return why_missing(planned, self.specs)
+
+    def why_spared(self, planned: PlannedStage) -> str:
+        """Why --adaptive left a training unfinished, in words; empty where it was not stopped, or went on since."""
+        path = self.store.root / "checkpoints" / f"{planned.key}.partial" / SPARED
+        return str(json.loads(path.read_text())["words"]) if path.exists() else ""
 
     @property
     def specs(self) -> dict[str, Json]:

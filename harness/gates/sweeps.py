@@ -60,6 +60,7 @@ class Setting:
     p_adjusted: float | None  # of over_own, by Holm over the sweep
     against_own: Against | None
     winner: bool = False
+    spared: str = ""  # why it was stopped early by --adaptive
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,11 @@ def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) 
     beside = _read_own(project, results, sweep, size) if own is None else replace(own, subject=sweep.of[size])
     settings = [_setting(project, results, sweep, one, beside) for one in points]
     settings = _adjusted(settings)
-    scores = [one.chosen_by for one in settings if one.chosen_by is not None]
-    if len(scores) == len(settings):
-        place = scores.index(max(scores) if rises else min(scores))
-        settings[place] = replace(settings[place], winner=True)
+    ended = [one for one in settings if not one.spared]
+    scores = [one.chosen_by for one in ended if one.chosen_by is not None]
+    if scores and len(scores) == len(ended):
+        best = ended[scores.index(max(scores) if rises else min(scores))]
+        settings[settings.index(best)] = replace(best, winner=True)
     metric = sweep.judged_by[1]
     measured = [one.judging for one in points if one.judging]
     optimism = _optimism(measured, metric, _rises(judges, metric)) if len(measured) > 1 else None
@@ -192,9 +194,11 @@ def _with_results(
 
 def _setting(project: Project, results: StoredResults, sweep: Sweep, one: _Point, own: _Point) -> Setting:
     interval = _over_seeds(one.judging, None, sweep.judged_by[1]) if one.judging else None
+    seeds = project.seeds_of(one.subject)
     chosen = [evaluation[sweep.chosen_by[1]] for evaluation in one.choosing]
-    base = project.other_side(one.subject, "base")
-    base_result = results.evaluation(project.suite(sweep.judged_by[0]), base) if base is not None else None
+    judges, base = project.suite(sweep.judged_by[0]), project.other_side(one.subject, "base")
+    comparable = base is not None and judges.dataset is not None  # else its samples are the subject's own
+    base_result = results.evaluation(judges, base) if base is not None and comparable else None
     over_base = over_own = None
     if one.judging and base is not None and base_result is not None:
         over_base = _difference(base.id, one.judging, [base_result] * len(one.judging), sweep.judged_by[1])
@@ -205,7 +209,7 @@ def _setting(project: Project, results: StoredResults, sweep: Sweep, one: _Point
         words=one.point.words,
         values={name: _on_axis(value) for name, value in one.point.settings.items()},
         own=one.own,
-        seeds=len(project.seeds_of(one.subject)),
+        seeds=len(seeds),
         chosen_by=sum(chosen) / len(chosen) if chosen else None,
         score=interval.estimate if interval else None,
         low=interval.low if interval else None,
@@ -215,6 +219,7 @@ def _setting(project: Project, results: StoredResults, sweep: Sweep, one: _Point
         over_own=over_own,
         p_adjusted=None,
         against_own=None,
+        spared=next(filter(None, (results.why_spared(results.keys.last(s)) for s in seeds)), ""),
     )
 
 
@@ -279,8 +284,9 @@ def _optimism(measured: Sequence[Sequence[Evaluation]], metric: str, rises: bool
 
 def _conclusion(found: Swept, sweep: Sweep, own: _Point) -> str:
     """Which setting is chosen, and what it is worth."""
-    missing = [one for one in found.settings if one.score is None or one.chosen_by is None]
-    if missing:
+    spared = [one for one in found.settings if one.spared]
+    missing = [one for one in found.settings if not one.spared and None in (one.score, one.chosen_by)]
+    if missing or len(spared) == len(found.settings):
         return f"{len(missing)} of {len(found.settings)} settings are not measured by both; none is chosen."
     best = next(one for one in found.settings if one.winner)
     words = (
@@ -300,6 +306,8 @@ def _conclusion(found: Swept, sweep: Sweep, own: _Point) -> str:
             how = "inconclusive" if not apart else "higher" if over.estimate > 0 else "lower"
         judged = "not told apart from" if how == "inconclusive" else f"{how} than"
         words += f", {judged} {own.subject.id} by that ({over.estimate:+.3f}, {over.low:+.3f} to {over.high:+.3f})."
+    if spared:
+        words += f" {len(spared)} of {len(found.settings)} settings were stopped early by their loss on held-out rows."
     if found.optimism is not None:
         words += f" Picked by {found.judged_by} itself, the best of equal ones would look {found.optimism:.3f} better than it is."
     return words

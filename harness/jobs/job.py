@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Literal, Protocol
 
 from harness.environment import threads
-from harness.errors import HarnessError, WorkerFailed
+from harness.errors import HarnessError, Spared, WorkerFailed
 
 
 @dataclass
@@ -103,6 +103,8 @@ def in_order(jobs: Iterable[Job]) -> list[Job]:
 
 def parent_failed(name: str, error: BaseException) -> HarnessError:
     """The error of a job whose parent failed. It names the first failure, not the ones that followed from it."""
+    if isinstance(error, Spared):
+        return error
     first = error.__cause__ if isinstance(error.__cause__, HarnessError) else error
     words = first.message if isinstance(first, HarnessError) else repr(first)
     failed = WorkerFailed(f"{name} was not started: what it stands on failed. {words}")

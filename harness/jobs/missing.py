@@ -14,6 +14,7 @@ from harness.evaluation.asking.passages import Passages, read_passages
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.evaluations import PlannedEvaluation, weights_behind
 from harness.jobs.context import JobContext, note_left_out
+from harness.jobs.halving import halve
 from harness.jobs.job import Job, in_order, waits_for
 from harness.jobs.measure import MeasuringJob
 from harness.jobs.train import TrainingJob, TrainingRows, read_rows
@@ -32,6 +33,7 @@ class Wanted:
     subjects: Sequence[Subject] = ()
     evaluations: Sequence[PlannedEvaluation] = ()
     references: Sequence[PlannedEvaluation] = ()  # measured if missing, never again
+    compared: Sequence[Sequence[Subject]] = ()  # of whose trainings the worse half may be stopped early
     retrain: bool = False
     reevaluate: bool = False
 
@@ -106,6 +108,8 @@ class _Graph:
             for planned in self.keys.chain(subject):
                 self._training_job(planned)
         self._check_overlap(evaluations)
+        for group in self.wanted.compared:
+            self.found.jobs |= halve(self.found.jobs, [self.keys.last(subject) for subject in group], self.store)
         missing: dict[str, dict[str, PlannedEvaluation]] = {}
         for one in evaluations:
             if one.key in self.found.discarded or self.store.get("evaluations", one.key) is None:

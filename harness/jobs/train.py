@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from harness.data.reading.formats import row_text
 from harness.data.reading.rows import Access, Loaded, load
 from harness.data.sources import Row
 from harness.environment import cpu_computes_bfloat16
-from harness.errors import DataError
+from harness.errors import DataError, WorkerFailed
 from harness.files import disk_errors_explained, last_json_line, write_json_lines
 from harness.fingerprint.checkpoints import ModelFolders, PlannedStage
 from harness.fingerprint.values import rebuilt
@@ -24,6 +26,7 @@ from harness.recipe import Fresh, Gguf
 from harness.worker.messages import HELD_OUT, KINDS, RECORD, ROWS, TASK, TrainingTask, receive, send
 
 WORKER = "harness.training"
+POLL = 0.2  # seconds between two looks at whether a worker has done enough
 ASKED_FOR = "asked for by --retrain"
 NOTED = {  # field of a checkpoint's record -> what a session says where it is not zero
     "last_answer_rows": "of {last_answer_rows:,} of {training_rows:,} rows only the last answer is trained on, because the "
@@ -58,9 +61,15 @@ class TrainingJob:
     planned: PlannedStage
     rows: TrainingRows
     again: bool = False  # --retrain: the old checkpoint has been discarded
+    looks: bool = False  # at the held-out loss four times, whatever the stage says
 
     def __call__(self, job: Job, device: str) -> None:
         """Make the stage's checkpoint, unless another session has made it meanwhile."""
+        self.run_until(job, device, lambda: False)
+        self.rows = TrainingRows()
+
+    def run_until(self, job: Job, device: str, enough: Callable[[], bool]) -> None:
+        """The same, or only until it is enough: then the worker leaves its state, from which it goes on later."""
         context, planned, store = self.context, self.planned, self.context.store
         progress_of = job.progress
 
@@ -78,18 +87,33 @@ class TrainingJob:
                 if not (folder / "made").exists() or not (folder / RECORD).exists():
                     self._write_task(folder, job, device)
             if not (folder / RECORD).exists():
-                self._fetch(job)
-                if device_inside(device) == "cpu" and _computes_slowly(planned):
-                    context.report(Note(f"{planned.name}: {SLOWLY}"))
-                bring_weights(receive(folder / TASK).base, store)
-                context.pool.run(WORKER, folder, device, planned.name).wait()
+                self._work(job, folder, device, enough)
+            if not (folder / RECORD).exists():
+                return
             record = {**json.loads((folder / RECORD).read_text()), "why": why, "project": self.context.store.project}
             store.publish("checkpoints", planned.key, folder / "made", planned.spec, record)
             for field, words in NOTED.items():
                 if record.get(field):
                     context.report(Note(f"{planned.name}: {words.format(**record)}"))
             context.report(Trained(planned.name))
-        self.rows = TrainingRows()
+
+    def _work(self, job: Job, folder: Path, device: str, enough: Callable[[], bool]) -> None:
+        """Have a worker train until it has ended or it is enough."""
+        self._fetch(job)
+        if device_inside(device) == "cpu" and _computes_slowly(self.planned):
+            self.context.report(Note(f"{self.planned.name}: {SLOWLY}"))
+        bring_weights(receive(folder / TASK).base, self.context.store)
+        worker = self.context.pool.run(WORKER, folder, device, self.planned.name)
+        while worker.running():
+            if enough():
+                worker.stop()
+                break
+            time.sleep(POLL)
+        try:
+            worker.wait()
+        except WorkerFailed:
+            if self.context.pool.stopping or not enough():
+                raise
 
     def processes(self, asked: int | None, gpus: int) -> int:
         """How many processes train it: as asked, else as many as its variant says and a job may have GPUs; 0 are none.
@@ -145,6 +169,7 @@ class TrainingJob:
             threads=earlier.threads if earlier else job.threads,
             processes=job.processes,
             held_out=kept,
+            eval_steps=None if self.looks else task.eval_steps,
             track=self.context.track,
             project=self.context.store.project,
         )

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError, NotOffered
+from harness.errors import HarnessError, NotOffered, Spared
 from harness.evaluation import Checkpoint, Evaluation
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
@@ -336,7 +336,10 @@ def _checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
     run, subject = request.config.stash[RECORD].run, request.param
     assert isinstance(subject, Subject)
     _wait_until(request.config, run, partial(run.is_trained, subject))
-    return run.checkpoint(subject)
+    try:
+        return run.checkpoint(subject)
+    except Spared as error:
+        pytest.skip(error.problem)
 
 
 @pytest.fixture
@@ -391,9 +394,5 @@ def _wait_until(config: pytest.Config, run: Run, done: Callable[[], bool]) -> No
 def _write_line(config: pytest.Config, line: str) -> None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
-        reporter.write_line(spelled(line, _encoding(reporter)))
-
-
-def _encoding(terminalreporter: Any) -> str:
-    """Of the stream that pytest writes to."""
-    return getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"
+        # the encoding of the stream that pytest writes to
+        reporter.write_line(spelled(line, getattr(reporter._tw._file, "encoding", None) or "utf-8"))

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.environment import MATTERS, commit_of, environment, threads
-from harness.errors import HarnessError, StoreError
+from harness.errors import HarnessError, Spared, StoreError
 from harness.files import Json, disk_errors_explained, write_whole
 from harness.fingerprint.checkpoints import outdated
 from harness.fingerprint.values import digest, fields_of, plain
@@ -152,7 +152,8 @@ class Record:
 
     def note_failures(self) -> None:
         """Note the jobs that failed without failing a test: floors and references."""
-        failed = [(job.name, job.error) for job in self.run.jobs.jobs.values() if job.error is not None]
+        ended = [(job.name, job.error) for job in self.run.jobs.jobs.values() if job.error is not None]
+        failed = [(name, error) for name, error in ended if not isinstance(error, Spared)]
         failed += [(key[:8], error) for key, error in self.run.log.failed.items()]
         for name, error in failed:
             words = error.message if isinstance(error, HarnessError) else repr(error)

@@ -34,7 +34,7 @@ from harness.jobs.train import TrainingJob
 from harness.recipe import Subject
 from harness.session.selection import Selection
 from harness.session.setup import Setup
-from harness.suite import Suite
+from harness.suite import Suite, TrainingRecord
 
 
 class Log:
@@ -103,6 +103,7 @@ class Run:
             subjects=selection.subjects,
             evaluations=[self.results.planned(suite, subject) for suite, subject in evaluations],
             references=[self.results.planned(suite, subject) for suite, subject in references],
+            compared=self._compared(selection.subjects),
             retrain=self.setup.options.retrain,
             reevaluate=self.setup.options.reevaluate,
         )
@@ -129,9 +130,29 @@ class Run:
         judged = [
             (suite, project.other_side(subject, "base"))
             for suite, subject in evaluations
-            if (sweep := project.sweeps.get(subject.recipe.name)) and sweep.judged_by[0] == suite.name
+            if (sweep := project.sweeps.get(subject.recipe.name))
+            and sweep.judged_by[0] == suite.name
+            and suite.dataset is not None
         ]
         return list({(suite.name, base.id): (suite, base) for suite, base in judged if base is not None}.values())
+
+    def _compared(self, subjects: list[Subject]) -> list[list[Subject]]:
+        """Under --adaptive, the settings of each sweep that is chosen by the loss on held-out rows, by size and seed."""
+        if not self.setup.options.adaptive or self.cluster is not None:
+            return []
+        groups: dict[tuple[str, str, int], dict[str, Subject]] = {}
+        for subject in subjects:
+            sweep = self.setup.project.sweeps.get(subject.recipe.name)
+            chosen = self.setup.project.suite(sweep.chosen_by[0]) if sweep else None
+            if (
+                sweep
+                and chosen
+                and any(isinstance(ask, TrainingRecord) for ask in chosen.asks)
+                and chosen.concerns(subject)
+            ):
+                size = next(one.of.name for one in sweep.points if one.variant.name == subject.variant.name)
+                groups.setdefault((subject.recipe.name, size, subject.seed), {})[subject.id] = subject
+        return [list(group.values()) for group in groups.values()]
 
     def plan(self, wanted: Wanted) -> None:
         """Find the jobs for all that is missing; none where nothing may be trained."""
@@ -189,8 +210,9 @@ class Run:
         for job in jobs:
             job.threads = each
             job.devices = len(devices) if has_threads else 1  # else they would share what one computes with
-            if isinstance(job.run, TrainingJob):
-                job.processes = job.run.processes(options.gpus_per_job, gpus)
+            training = getattr(job.run, "training", job.run)  # of a rung, the training that it is part of
+            if isinstance(training, TrainingJob):
+                job.processes = training.processes(options.gpus_per_job, gpus)
         if any(job.processes > 1 for job in jobs) and isinstance(self.places, Leases):
             self.places.at_once = sorted(given)
         return devices
