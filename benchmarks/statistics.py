@@ -1,6 +1,6 @@
 """What `harness.statistics` promises, simulated: error rates, power, coverage. Prints the tables of README.
 
-python benchmarks/statistics.py [--simulations 4000] [--only alarms,power,coverage,holm,sequence,seeds,bootstrap]
+python benchmarks/statistics.py [--simulations 4000] [--only alarms,power,coverage,holm,sequence,seeds,bootstrap,winner,halving,changes]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from harness.gates.evidence import ALPHA
 from harness.gates.evidence.looks import EARLY
+from harness.jobs.halving import RUNGS, Contest
 from harness.scoring import Mean
 from harness.statistics import (
     Resampling,
@@ -32,8 +33,11 @@ from harness.statistics import (
     non_inferior,
     paired_difference,
 )
+from harness.statistics.changes import change_points
 
 SIZES = (50, 200, 500)
+SETTINGS = 12  # of a sweep
+QUESTIONS, OF_ONE_FACT = 87, 3  # as `recall` asks of unseen phrasings
 MARGIN = 0.05  # of the regression gate
 Row = tuple[str, ...]
 
@@ -239,8 +243,97 @@ def bootstrap(simulations: int, seed: int) -> Iterator[Row]:
         yield str(n), share(held, simulations)
 
 
-PARTS = {part.__name__: part for part in (alarms, power, coverage, holm, sequence, seeds, bootstrap)}
-FEWER = {"sequence": 4, "bootstrap": 8}  # what takes long is simulated so many times less often
+def winner(simulations: int, seed: int) -> Iterator[Row]:
+    """How often the winner of 12 equal settings is called better than the declared one, which is one of them."""
+    yield "picked by", "called better"
+    rng = np.random.default_rng(seed)
+    by_other = by_judged = 0
+    for _ in range(simulations):
+        facts = np.repeat(np.arange(QUESTIONS // OF_ONE_FACT), OF_ONE_FACT)
+        difficulty = rng.beta(0.6, 2.0, facts.max() + 1)[facts]
+        own = rng.normal(0, 0.1, (SETTINGS, facts.max() + 1))[:, facts]  # what each setting makes of a fact
+        scores = difficulty + own + rng.normal(0, 0.1, (SETTINGS, QUESTIONS))
+        rows = [[{"unseen": value} for value in row] for row in scores]
+        compared = [Mean("unseen").difference(row, rows[0], list(facts)) for row in rows[1:]]
+        better = [one.estimate > 0 and (one.p_value or 0.0) <= ALPHA for one in compared]
+        chosen = int(rng.integers(SETTINGS))  # equal settings: whichever other data favour
+        by_other += chosen > 0 and better[chosen - 1]
+        best = int(scores.mean(axis=1)[1:].argmax())
+        adjusted = adjust([one.p_value or 0.0 for one in compared])
+        by_judged += compared[best].estimate > 0 and adjusted[best] <= ALPHA
+    yield "other data (held-out rows)", share(by_other, simulations)
+    yield "the judged score itself, after Holm", share(by_judged, simulations)
+
+
+def halving(simulations: int, seed: int) -> Iterator[Row]:
+    """How often successive halving of 12 settings ends with the best, by how early losses tell final ones."""
+    yield (
+        "correlation of the loss at a quarter, at the middle, with the last",
+        "best found",
+        "among the best three",
+        "steps saved",
+    )
+    for quarter, middle in ((0.7, 0.85), (0.8, 0.9), (0.9, 0.95), (0.95, 0.98)):
+        rng = np.random.default_rng([seed, int(100 * quarter)])
+        best = near = 0
+        saved = 0.0
+        for _ in range(simulations):
+            last = rng.normal(size=SETTINGS)
+            early = [r * last + math.sqrt(1 - r * r) * rng.normal(size=SETTINGS) for r in (quarter, middle)]
+            contest = Contest({str(i): str(i) for i in range(SETTINGS)})
+            going, trained = list(range(SETTINGS)), 0.0
+            for rung in range(len(RUNGS)):
+                trained += len(going) / 4
+                for i in going:
+                    contest.note(rung, str(i), float(early[rung][i]))
+                going = [i for i in going if contest.goes_on(rung, str(i))]
+            trained += len(going) / 2
+            chosen = min(going, key=lambda i: last[i])
+            best += chosen == int(last.argmin())
+            near += int((last < last[chosen]).sum()) < 3
+            saved += 1 - trained / SETTINGS
+        yield (
+            f"{quarter}, {middle}",
+            share(best, simulations),
+            share(near, simulations),
+            f"{100 * saved / simulations:.0f} %",
+        )
+
+
+def changes(simulations: int, seed: int) -> Iterator[Row]:
+    """False alarms of the change points among ten measurements, and shifts of 2 standard errors found within two runs."""
+    yield "scores", "samples", "correlation between runs", "false alarms", "found"
+    for kind, alike, n in (
+        ("scores", 0.5, 100),
+        ("scores", 0.7, 100),
+        ("scores", 0.9, 100),
+        ("0/1", 0.7, 100),
+        ("0/1", 0.9, 200),
+    ):
+        rng = np.random.default_rng([seed, int(10 * alike), n])
+        alarms = found = 0
+        for _ in range(simulations):
+            x = math.sqrt(alike) * rng.normal(size=n) + math.sqrt(1 - alike) * rng.normal(size=(10, n))
+            shifted = x.copy()
+            # 2 standard errors of one measurement's mean: of a 0/1 score at 1/2 by the slope of the normal distribution there
+            shifted[8:] += 2 / math.sqrt(n) * (1.0 if kind == "scores" else 0.5 * math.sqrt(2 * math.pi))
+            if kind == "0/1":
+                x, shifted = (x > 0).astype(float), (shifted > 0).astype(float)
+            alarms += bool(change_points(x, times=999))
+            found += any(one.place in (7, 8, 9) for last in (9, 10) for one in change_points(shifted[:last], times=999))
+        yield kind, str(n), str(alike), share(alarms, simulations), share(found, simulations)
+
+
+PARTS = {
+    part.__name__: part
+    for part in (alarms, power, coverage, holm, sequence, seeds, bootstrap, winner, halving, changes)
+}
+FEWER = {
+    "sequence": 4,
+    "bootstrap": 8,
+    "winner": 4,
+    "changes": 4,
+}  # what takes long is simulated so many times less often
 
 
 def share(count: int, of: int) -> str:

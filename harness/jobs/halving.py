@@ -4,7 +4,7 @@ the loss on held-out rows goes no further.
 All train to a quarter of their steps; the better half goes on to the middle, and the better half of those to the end.
 So of 12 trainings of equal length half of all steps are trained. Learning rates that fall over the whole training
 have not fallen much at a quarter of it, so a setting that is best at the end may be stopped: how often is simulated
-by `benchmarks/sweeps.py`.
+by `benchmarks/statistics.py`.
 """
 
 from __future__ import annotations
