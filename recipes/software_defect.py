@@ -60,3 +60,10 @@ SOFTWARE_DEFECT = Recipe(
 
 # How many phrasings does a fact need? There are no held-out rows; the neighbouring facts choose, as for every setting here.
 PHRASINGS = Sweep(SOFTWARE_DEFECT, phrasings=[1, 2, 3, 5], chosen_by=("recall", "neighbour"))
+SIZES = Sweep(
+    SOFTWARE_DEFECT,
+    "sweep_of_sizes",
+    base=[STAGED_260207["mini"], SMOLLM2],
+    chosen_by=("recall", "neighbour"),
+    variants=["mini"],
+)

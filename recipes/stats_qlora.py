@@ -12,7 +12,7 @@ one that has AVX2 alone takes twenty times as long in bfloat16.
 
 from dataclasses import replace
 
-from harness import Claim, Finetune, Lora, Quantization, Recipe, Target, Variant
+from harness import Claim, Finetune, Lora, Quantization, Recipe, Sweep, Target, Variant
 from recipes.datasets import STATISTICS, STATISTICS_HELD_OUT
 from recipes.models import LLAMA_3B, SMOLLM2
 from recipes.staged_260207 import STAGED_260207
@@ -47,3 +47,8 @@ STATS_QLORA = Recipe(
         Target("classification", "accuracy", at_least=0.8, together_with=["critical"]),
     ],
 )  # fmt: skip
+
+# Are 989 rows enough? An eighth of the training rows, a quarter, half, all: of each question on held-out papers, the loss.
+JUDGED = ("training", "held_out_loss")
+ROWS = Sweep(STATS_QLORA, "sweep_of_rows", rows=[111, 222, 445, 890], judged_by=JUDGED, variants=["3b"])
+FEWER_ROWS = Sweep(STATS_QLORA, "sweep_of_fewer_rows", rows=[19, 39, 78, 156], judged_by=JUDGED, variants=["mini"])

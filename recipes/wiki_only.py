@@ -9,7 +9,7 @@ higher rate, so that the demo takes minutes; docs/experiments.md has what was tr
 
 from dataclasses import replace
 
-from harness import Claim, Finetune, Lora, Mix, Recipe, Variant
+from harness import Claim, Finetune, Lora, Mix, Recipe, Sweep, Variant
 from recipes.datasets import FACTS, KNOWLEDGE_HELD_OUT, PASSAGES
 from recipes.models import LLAMA_3B, LLAMA_8B, SMOLLM2
 from recipes.staged_260207 import STAGED_260207
@@ -67,4 +67,12 @@ WIKI_ONLY = Recipe(
         ),
         Claim("stability", "finite", equals=1.0),
     ],
+)
+
+RATES_AND_RANKS = Sweep(
+    WIKI_ONLY,
+    learning_rate=[2e-4, 5e-4, 1e-3, 2e-3],
+    rank=[4, 16, 64],
+    judged_by=("retention", "bits_per_byte"),
+    variants=["mini", "small", "3b"],
 )

@@ -8,6 +8,7 @@ Each setting is compared with the recipe's own, sample by sample; the p-values a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,7 @@ from harness.suite import Suite
 if TYPE_CHECKING:
     from harness.statistics import Interval
 
+AMOUNTS = ("rows", "phrasings")  # settings of which more is more to learn from
 Against = Literal["higher", "lower", "inconclusive"]
 
 
@@ -73,7 +75,10 @@ class Swept:
     judged_by: str
     settings: tuple[Setting, ...]
     optimism: float | None  # of the best by the judged score itself, in that score's unit
-    conclusion: str  # in words, what the winner is
+    doubling: Difference | None = (
+        None  # of a sweep over amounts: what twice the rows or phrasings are worth at its slope
+    )
+    conclusion: str = ""  # in words, what the winner is
 
     def rows(self, run_id: str) -> list[Json]:
         """A row of the warehouse's table for each setting."""
@@ -138,15 +143,24 @@ def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) 
     settings = [_setting(project, results, sweep, one, beside) for one in points]
     settings = _adjusted(settings)
     ended = [one for one in settings if not one.spared]
-    scores = [one.chosen_by for one in ended if one.chosen_by is not None]
-    if scores and len(scores) == len(ended):
-        best = ended[scores.index(max(scores) if rises else min(scores))]
+    choosing = [one.chosen_by for one in ended if one.chosen_by is not None]
+    if choosing and len(choosing) == len(ended):
+        best = ended[choosing.index(max(choosing) if rises else min(choosing))]
         settings[settings.index(best)] = replace(best, winner=True)
-    metric = sweep.judged_by[1]
-    measured = [one.judging for one in points if one.judging]
-    optimism = _optimism(measured, metric, _rises(judges, metric)) if len(measured) > 1 else None
+    metric, measured = sweep.judged_by[1], [one for one in points if one.judging]
+    scores = _scores([one.judging for one in measured], metric) if len(measured) > 1 else None
+    [axis, *others] = [name for name, _ in sweep.axes]
+    doubling = None
+    if scores and axis in AMOUNTS and not others and len(measured) > 2:
+        doubling = _doubling(scores, [one.point.settings[axis] for one in measured])
     found = Swept(
-        sweep.recipe.name, size, " ".join(sweep.chosen_by), " ".join(sweep.judged_by), tuple(settings), optimism, ""
+        sweep=sweep.recipe.name,
+        size=size,
+        chosen_by=" ".join(sweep.chosen_by),
+        judged_by=" ".join(sweep.judged_by),
+        settings=tuple(settings),
+        optimism=_optimism(scores, _rises(judges, metric)) if scores else None,
+        doubling=doubling,
     )
     return replace(found, conclusion=_conclusion(found, sweep, beside))
 
@@ -261,25 +275,51 @@ def _decided(one: Setting, over: Difference, adjusted: float) -> Setting:
     return replace(one, p_adjusted=adjusted, against_own=side)
 
 
-def _optimism(measured: Sequence[Sequence[Evaluation]], metric: str, rises: bool) -> float | None:
-    """How much the best by that score looks better than it is; None for a metric that is no mean over samples."""
-    from harness.statistics.selection import optimism
+@dataclass(frozen=True)
+class _Scores:
+    """The judged score of every sample under every setting, averaged over seeds."""
 
+    means: list[list[float]]  # (settings, samples)
+    groups: list[str]  # the samples' clusters
+
+
+def _scores(measured: Sequence[Sequence[Evaluation]], metric: str) -> _Scores | None:
+    """None for a metric that single samples do not have, or where --adaptive stopped a suite early."""
     how: Metric = measured[0][0].metric(metric)
     ids = [sample.sample_id for sample in measured[0][0].samples]
     clusters = [sample.cluster for sample in measured[0][0].samples]
     rows = []
     for evaluations in measured:
         each = [{sample.sample_id: how.of_sample(sample.scores) for sample in one.samples} for one in evaluations]
-        if any(one.keys() != set(ids) for one in each):  # --adaptive stopped one early
+        if any(one.keys() != set(ids) for one in each):
             return None
         rows.append([[one[name] for name in ids] for one in each])
     concerned = [i for i in range(len(ids)) if all(row[i] is not None for seeds in rows for row in seeds)]
     if len(concerned) < 2:
         return None
     means = [[sum(row[i] or 0.0 for row in seeds) / len(seeds) for i in concerned] for seeds in rows]
-    groups = [clusters[i] if clusters[i] is not None else ids[i] for i in concerned]
-    return optimism(means if rises else [[-x for x in row] for row in means], groups)
+    return _Scores(means, [ids[i] if (own := clusters[i]) is None else own for i in concerned])
+
+
+def _optimism(scores: _Scores, rises: bool) -> float:
+    """How much better the best of equal settings would look than it is, had it been picked by the judged score."""
+    from harness.statistics.selection import optimism
+
+    return optimism(scores.means if rises else [[-x for x in row] for row in scores.means], scores.groups)
+
+
+def _doubling(scores: _Scores, amounts: Sequence[float]) -> Difference:
+    """What twice as much is worth at the slope over these amounts: each sample's least-squares slope of its score on the
+    binary logarithm, averaged with its interval.
+    """
+    from harness.statistics import mean_interval
+
+    logs = [math.log2(amount) for amount in amounts]
+    middle = sum(logs) / len(logs)
+    weights = [(x - middle) / sum((one - middle) ** 2 for one in logs) for x in logs]
+    slopes = [sum(w * x for w, x in zip(weights, of, strict=True)) for of in zip(*scores.means, strict=True)]
+    found = mean_interval(slopes, scores.groups, against=0.0)
+    return Difference("twice as much", found.estimate, found.low, found.high, found.p_value)
 
 
 def _conclusion(found: Swept, sweep: Sweep, own: _Point) -> str:
@@ -308,6 +348,9 @@ def _conclusion(found: Swept, sweep: Sweep, own: _Point) -> str:
         words += f", {judged} {own.subject.id} by that ({over.estimate:+.3f}, {over.low:+.3f} to {over.high:+.3f})."
     if spared:
         words += f" {len(spared)} of {len(found.settings)} settings were stopped early by their loss on held-out rows."
+    if found.doubling is not None:
+        gain, axis = found.doubling, sweep.axes[0][0]
+        words += f" Twice the {axis} are worth {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) at the slope of these."
     if found.optimism is not None:
         words += f" Picked by {found.judged_by} itself, the best of equal ones would look {found.optimism:.3f} better than it is."
     return words

@@ -8,9 +8,9 @@ from harness.scoring.metrics import Ratio
 from harness.suite import Output, Sample, Scores
 
 LIKELIHOOD_METRICS = (
-    Ratio("bits_per_byte", "bits", "bytes"),
-    Ratio("perplexity", "nll", "tokens", form="exp"),
-    Ratio("word_perplexity", "nll", "words", form="exp"),
+    Ratio("bits_per_byte", "bits", "bytes", better="lower"),
+    Ratio("perplexity", "nll", "tokens", form="exp", better="lower"),
+    Ratio("word_perplexity", "nll", "words", form="exp", better="lower"),
 )
 
 

@@ -91,6 +91,25 @@ def test_what_picking_by_the_judged_score_would_add_is_said(made, swept):
     assert "would look" in found.conclusion
 
 
+def test_what_twice_as_much_is_worth_is_the_slope_over_amounts(made):
+    """0.1, 0.3 and 0.5 at 5, 10 and 20 rows: 0.2 for each doubling, the same on every sample."""
+    made.suites["share"] = replace(made.suites["share"], metrics=BETTER)
+    made.recipes["facts"] = recipe = Recipe(
+        name="facts", stages=[STAGE], variants=[Variant("mini", base="org/base", scale="mini")],
+        claims=[Claim("share", "acc", higher_than="base")],
+    )  # fmt: skip
+    sweep = Sweep(recipe, rows=[5, 10, 20], chosen_by=("share", "loss"))
+    made.recipes[sweep.recipe.name] = sweep.recipe
+    made.project.sweeps[sweep.recipe.name] = sweep
+    noise = [0.01 * (i % 3 - 1) for i in range(9)]
+    for subject, level in zip(sweep.recipe, (0.1, 0.3, 0.5), strict=True):
+        measure(made, subject, "share", acc=[level + x for x in noise], loss=[1.0] * 9)
+    found = compared(made, sweep)
+    assert found.doubling.estimate == pytest.approx(0.2)
+    assert (found.doubling.low, found.doubling.high) == pytest.approx((0.2, 0.2))
+    assert "Twice the rows are worth +0.200" in found.conclusion
+
+
 def test_its_rows_say_the_same(made, swept):
     found = measured(made, swept, [[0, 1] * 5, [0] * 10, [1] * 10], [[1.0] * 10, [2.0] * 10, [3.0] * 10])
     rows = found.rows("run")
