@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from harness.plugin import is_project
-from harness.recipe import SWEEP
 
 ONE_SESSION = pytest.StashKey[str]()  # the line that says that -n is not used
 
@@ -87,7 +86,7 @@ def _reaches_suites(config: pytest.Config) -> bool:
     return any(place == suites or suites in place.parents or place in suites.parents for place in places)
 
 
-def names_sweeps(config: pytest.Config) -> bool:
-    """Whether the command line selects by the word that all sweeps' names have."""
+def selected_by(config: pytest.Config) -> str:
+    """What the command line selects tests by: -k, -m and ids of tests."""
     tests = [argument for argument in config.args if "::" in argument]
-    return any(SWEEP in words for words in (config.option.keyword, config.option.markexpr, *tests))
+    return " ".join([config.option.keyword, config.option.markexpr, *tests])

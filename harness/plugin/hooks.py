@@ -24,7 +24,7 @@ from harness.evaluation import Checkpoint, Evaluation
 from harness.gates.gate import Gate
 from harness.gates.verdict import Verdict
 from harness.plugin import is_project
-from harness.plugin.command_line import ONE_SESSION, names_sweeps, pytest_addoption, pytest_cmdline_main  # noqa: F401  (hooks)
+from harness.plugin.command_line import ONE_SESSION, pytest_addoption, pytest_cmdline_main, selected_by  # noqa: F401  (hooks)
 from harness.plugin.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
 from harness.recipe import SWEEP, Subject
 from harness.session import github
@@ -35,6 +35,7 @@ from harness.session.run import Run
 from harness.session.selection import (
     Selection,
     beyond,
+    measures_nothing,
     misspelt_words,
     notes_on,
     paired_by_variant,
@@ -65,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_project(root):
         return
     with _usage_errors():
-        options = replace(read_options(config.getoption, settings_of(root)), sweeping=names_sweeps(config))
+        options = replace(read_options(config.getoption, settings_of(root)), asked=selected_by(config))
         config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
         config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
     config.stash[OF_TASKS] = set()
@@ -98,8 +99,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     devices = ", ".join(setup.options.devices) + (" in float32 (--exact)" if setup.options.exact else "")
     limit = f", at most {setup.options.limit} samples of a suite (--limit)" if setup.options.limit else ""
     lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.where}{limit}"]
-    if setup.project.sweeps and not setup.options.sweeping:
-        lines.append(f"sweeps: {', '.join(setup.project.sweeps)}; left out, -k {SWEEP} takes them")
+    left_out = setup.project.left_out
+    lines += [f"left out: {', '.join(names)}; -k {word} takes them" for word, names in left_out.items()]
     return lines + ([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])
 
 
@@ -180,10 +181,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     setup = config.stash.get(SETUP, None)
     if setup is None:
         return
-    without = [item for item in items if item.nodeid.split("[")[0] in config.stash[OF_TASKS]]
-    if without and not setup.options.tasks:  # pytest makes a skipped item of an empty list
-        config.hook.pytest_deselected(items=without)
-        items[:] = [item for item in items if item not in without]
+    without = [item for item in items if measures_nothing(_parameters(item))]
+    if not setup.options.tasks:  # pytest makes a skipped item of an empty list
+        without += [item for item in items if item.nodeid.split("[")[0] in config.stash[OF_TASKS]]
+    config.hook.pytest_deselected(items=without)
+    items[:] = [item for item in items if item not in without]
     for item in items:
         parameters = _parameters(item)
         recipes = [name for name in parameters if name in setup.project.names]

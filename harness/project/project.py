@@ -28,7 +28,7 @@ class Project:
     seeds: int = 1
     tasks: tuple[str, ...] = ()  # of lm-eval, as --tasks and the settings name them
     sweeps: dict[str, Sweep] = field(default_factory=dict)  # by name of its recipe
-    sweeping: bool = False  # whether the session takes the sweeps as well
+    asked: str = ""  # what the session selects by: recipes that are run on request are there if it holds their word
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
@@ -69,9 +69,22 @@ class Project:
         return list(dict.fromkeys([*self.recipes, *REFERENCES]))
 
     def subjects(self) -> list[Subject]:
-        """Every recipe's variants of the session's scale, each once per training seed; a sweep's only where it takes them."""
-        chosen = [name for name in self.recipes if self.sweeping or name not in self.sweeps]
-        return [subject for name in chosen for subject in self._of(self.recipes[name])]
+        """Every recipe's variants of the session's scale, each once per training seed; of those on request the ones asked for."""
+        return [
+            subject
+            for recipe in self.recipes.values()
+            if recipe.on_request in self.asked
+            for subject in self._of(recipe)
+        ]
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Recipes that are run on request and were not asked for, by the word that asks for them."""
+        found: dict[str, list[str]] = {}
+        for recipe in self.recipes.values():
+            if recipe.on_request not in self.asked and self._of(recipe):
+                found.setdefault(recipe.on_request, []).append(recipe.name)
+        return found
 
     def _of(self, recipe: Recipe) -> list[Subject]:
         return [seeded for subject in recipe if subject.scale == self.scale for seeded in self.seeds_of(subject)]

@@ -71,6 +71,9 @@ class Recipe:
     targets: tuple[Target, ...] = field(default=(), kw_only=True)
     hypothesis: str = field(default="", kw_only=True)  # default: the recipe file's docstring
     suites: tuple[str, ...] = field(default=(), kw_only=True)  # names of those that measure it; default: all
+    on_request: str = field(
+        default="", kw_only=True
+    )  # the word that -k or -m has to hold for it to be run; default: none
 
     def __post_init__(self) -> None:
         check_types(self, RecipeError)

@@ -133,6 +133,7 @@ class Sweep:
             name=f"{self.of.name}_{self.name}",
             variants=tuple(point.variant for point in self.points),
             suites=tuple(dict.fromkeys([self.chosen_by[0], self.judged_by[0]])),
+            on_request=SWEEP,
             hypothesis=f"{self.of.name} under several settings: {swept}.",
         )
 

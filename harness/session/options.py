@@ -55,7 +55,7 @@ class Options:
     exact: bool = False
     endpoint: str | None = None
     gpus_per_job: int | None = None  # None: as each variant says
-    sweeping: bool = False  # whether -k, -m or a test's id names sweeps
+    asked: str = ""  # what tests are selected by: -k, -m and ids, one after the other
     executor: str = "local"  # or ray, or the address of a Ray cluster
     typed: str = ""  # those that a suggested command repeats: " --gpu 0 --store /data/store"
 

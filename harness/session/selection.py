@@ -50,6 +50,13 @@ def beyond(suite: Suite, subject: Subject) -> bool:
     return (questions_alone or bool(subject.recipe.suites)) and not suite.concerns(subject)
 
 
+def measures_nothing(parameters: Mapping[str, Any]) -> bool:
+    """Whether a test asks for suites by its parameters, and the recipe of a subject among them names none of these."""
+    suites = {value.name for value in parameters.values() if isinstance(value, Suite)}
+    named = [set(value.recipe.suites) for value in parameters.values() if isinstance(value, Subject)]
+    return bool(suites) and any(own and not own & suites for own in named)
+
+
 def why_beyond(suite: Suite, subject: Subject) -> str:
     """Why the suite does not measure the subject, in words."""
     if subject.recipe.suites and suite.name not in subject.recipe.suites:

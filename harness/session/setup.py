@@ -117,7 +117,7 @@ def store_of(root: Path, given: str | Path | None) -> Store:
 def open_setup(root: Path, store: Store, options: Options) -> Setup:
     """The project at `root` under these options."""
     project = open_project(root, options.scale, options.seeds, options.models, options.tasks, options.endpoint)
-    project = replace(project, sweeping=options.sweeping)
+    project = replace(project, asked=options.asked)
     access = Access(options.scale, options.data_root, options.skip_bad_rows, root / LOCK_FILE)
     keys = Keys(
         root=root,

@@ -81,7 +81,7 @@ def test_sessions_that_do_not_name_sweeps_leave_them_out(session):
     assert "sweep_of_rates-mini" not in said
     assert "plain-mini" in said
     _, said = run_session(root, "--collect-only", "--scale", "mini")
-    assert "sweeps: plain_sweep_of_rates; left out, -k sweep takes them" in said
+    assert "left out: plain_sweep_of_rates; -k sweep takes them" in said
 
 
 def test_a_second_session_does_nothing(session):
