@@ -12,6 +12,7 @@ from harness.report import (
     Samples,
     Seeds,
     Ship,
+    Sweeps,
     Training,
     Verdicts,
 )
@@ -24,6 +25,7 @@ REPORT = Report(
         FirstLook(),
         Matrix(),
         Ranking(),
+        Sweeps(),
         Contamination(),
         Seeds(),
         History(),

@@ -256,3 +256,10 @@ def test_figures_on_speed_are_those_of_the_benchmarks():
 def test_no_page_names_a_path_of_one_machine():
     for name, text in TEXT.items():
         assert not re.search(r"/(?:work|root|tmp|home)/", text), name
+
+
+def test_the_projects_own_report_shows_everything_there_is():
+    from harness.report.declared import DEFAULT
+    from reports.report import REPORT
+
+    assert [type(section) for section in REPORT.sections] == [type(section) for section in DEFAULT.sections]

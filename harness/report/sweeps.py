@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.report.charts import finite
 from harness.report.content import Content, SweptSetting
-from harness.report.drawing import RULE, WIDTH, Look, Scale, Tick, spanning
+from harness.report.drawing import MUTED, WIDTH, Look, Scale, Tick, spanning
 from harness.report.trends import BOTTOM, INSET, SERIES, Entry, plot
 from harness.report.words import number
 
@@ -66,7 +66,7 @@ def sweep_chart(sweep: Swept) -> str | None:
     across, ticks = _places([one.axes[axis] for one in sweep.settings], left)
     drawing.bottom_axis(BOTTOM, ticks, left, axis)
     if based:
-        drawing.line((left, y(based[0])), (WIDTH, y(based[0])), RULE, 2)
+        drawing.line((left, y(based[0])), (WIDTH, y(based[0])), MUTED, 1.5)
     for (_, line), entry in zip(shown, entries, strict=True):
         drawing.path([(across[one.axes[axis]], y(one.score)) for one in line], entry.look.colour)  # type: ignore[arg-type]
         for one in line:
