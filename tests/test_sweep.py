@@ -55,6 +55,14 @@ def test_all_weights_against_an_adapter():
     assert [stage.adapter for _, stage in found] == [None, Lora(rank=8)]
 
 
+def test_values_that_differ_have_names_that_differ():
+    adapters = [Lora(rank=8), Lora(rank=8, dropout=0.1), Lora(rank=8, alpha=8)]
+    names = [name for name, _ in settings(Sweep(recipe(), adapter=adapters, variants=["mini"]))]
+    assert [name.rpartition("adapter")[2] for name in names] == ["rank8", "rank8_dropout0.1", "rank8_alpha8"]
+    bases = Sweep(recipe(), base=["unsloth/1b", "meta/1b"], variants=["mini"], chosen_by=("recall", "exact"))
+    assert [one.variant.base for one in bases.recipe] == ["unsloth/1b", "meta/1b"]
+
+
 def test_rows_and_phrasings_take_parts_of_what_is_trained_on():
     found = settings(Sweep(recipe(), rows=[10, 20], phrasings=[1, 2], variants=["mini"]))
     assert [(stage.data.taken.rows, stage.data.taken.per_group) for _, stage in found] == [
@@ -64,9 +72,13 @@ def test_rows_and_phrasings_take_parts_of_what_is_trained_on():
 
 def test_bases_are_swept_too():
     smaller = recipe(name="ground")["mini"]
-    found = list(Sweep(recipe(), "sweep_of_sizes", base=["org/1b", smaller], variants=["mini"]).recipe)
+    found = list(
+        Sweep(
+            recipe(), "sweep_of_sizes", base=["org/1b", smaller], variants=["mini"], chosen_by=("recall", "exact")
+        ).recipe
+    )
     assert [one.id for one in found] == [
-        "facts_sweep_of_sizes-mini-base1b",
+        "facts_sweep_of_sizes-mini-baseorg_1b",
         "facts_sweep_of_sizes-mini-baseground-mini",
     ]
     assert found[1].variant.base == smaller
@@ -96,8 +108,11 @@ def test_of_several_stages_one_is_named():
         (recipe(), {"epochs": ["many", 2]}, "epochs is the str 'many'"),
         (recipe(), {"rows": [0, 2]}, "rows is 0"),
         (recipe(), {"rows": range(1, 10_001)}, "10,000 combinations of settings"),
-        (recipe(), {"seed": [1, 2]}, r"seed changes no weight.*\n.*--seeds N"),
-        (recipe(), {"eval_steps": [1, 2]}, "eval_steps changes no weight"),
+        (recipe(), {"seed": [1, 2]}, r"seed is no setting that is chosen.*\n.*--seeds N"),
+        (recipe(), {"eval_steps": [1, 2]}, "eval_steps is no setting that is chosen"),
+        (recipe(), {"base": ["org/1b", "org/2b"]}, "losses of several bases are of other tokens"),
+        (LORA, {"rank": ["8", 16]}, "rank is the str '8'"),
+        (LORA, {"rank": [None, 16]}, "rank is"),
         (recipe(), {}, "it sweeps nothing"),
         (recipe(), {"name": "rates", "epochs": [1, 2]}, "a Python name with 'sweep' in it"),
         (recipe(), {"variants": ["7b"], "epochs": [1, 2]}, "has no variant '7b'"),

@@ -280,6 +280,17 @@ class Mix:
         object.__setattr__(part, "taken", Taken(rows=rows, per_group=per_group))
         return part
 
+    def takes_all(self, scale: Scale) -> bool:
+        """Whether so many rows are taken as the parts declare at that scale, so that it is the whole mix."""
+        counts = [part.count[scale] for part in self.parts]
+        if self.taken is None or self.taken.per_group is not None or None in counts:
+            return self.taken is None
+        declared = sum(count for count in counts if count)
+        if self.divided is not None:
+            held_out = self.divided.count[scale] or 0
+            declared = held_out if self.divided.side == "held_out" else declared - held_out
+        return self.taken.rows == declared
+
     def __len__(self) -> int:
         return _counter.get()(self)
 

@@ -38,7 +38,7 @@ class DataKeys:
         found = [self._part(part, access) for part in (given.parts if isinstance(given, Mix) else (given,))]
         if isinstance(given, Mix) and given.divided is not None:
             found.append({"side": given.divided.side, "held_out_rows": given.divided.count[scale]})
-        if isinstance(given, Mix) and given.taken is not None:
+        if isinstance(given, Mix) and given.taken is not None and not given.takes_all(scale):
             found.append({"take": {name: count for name, count in fields_of(given.taken).items() if count is not None}})
         self._known[id(wanted), scale] = wanted, found
         return list(found)

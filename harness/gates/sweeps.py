@@ -21,9 +21,10 @@ from harness.gates.evidence.pairing import paired_samples
 from harness.project import Project
 from harness.recipe import Point, Subject, Sweep
 from harness.recipe.sweep import label
-from harness.scoring.metrics import Metric
+from harness.scoring.metrics import Mean, Metric, Ratio
+from harness.scoring.metrics.rows import usable
 from harness.statistics.multiplicity import adjust
-from harness.suite import Suite
+from harness.suite import Scores, Suite
 
 if TYPE_CHECKING:
     from harness.statistics import Interval
@@ -64,6 +65,11 @@ class Setting:
     winner: bool = False
     spared: str = ""  # why it was stopped early by --adaptive
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether both of its scores are there."""
+        return self.chosen_by is not None and self.score is not None
+
 
 @dataclass(frozen=True)
 class Swept:
@@ -87,6 +93,7 @@ class Swept:
                 "run_id": run_id,
                 "sweep": self.sweep,
                 "size": self.size,
+                "place": place,
                 "subject": one.subject,
                 "setting": one.words,
                 "axes": json.dumps(one.values),
@@ -104,7 +111,7 @@ class Swept:
                 "optimism": self.optimism,
                 "conclusion": self.conclusion,
             }
-            for one in self.settings
+            for place, one in enumerate(self.settings)
         ]
 
 
@@ -143,8 +150,9 @@ def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) 
     settings = [_setting(project, results, sweep, one, beside) for one in points]
     settings = _adjusted(settings)
     ended = [one for one in settings if not one.spared]
-    choosing = [one.chosen_by for one in ended if one.chosen_by is not None]
-    if choosing and len(choosing) == len(ended):
+    choosing = [one.chosen_by or 0.0 for one in ended]
+    chosen = bool(ended) and all(one.is_measured for one in ended)
+    if chosen:
         best = ended[choosing.index(max(choosing) if rises else min(choosing))]
         settings[settings.index(best)] = replace(best, winner=True)
     metric, measured = sweep.judged_by[1], [one for one in points if one.judging]
@@ -162,7 +170,23 @@ def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) 
         optimism=_optimism(scores, _rises(judges, metric)) if scores else None,
         doubling=doubling,
     )
-    return replace(found, conclusion=_conclusion(found, sweep, beside))
+    by_others = chosen and _chosen_by_others(sweep, [one for one in points if one.choosing and one.judging])
+    return replace(found, conclusion=_conclusion(found, beside, by_others))
+
+
+def check_sweep(project: Project, sweep: Sweep) -> None:
+    """Raise SuiteError where a sweep could not be compared once all is trained: a suite or a metric that does not exist,
+    of which it is not known whether more is better, or that its recipe has no rows for.
+    """
+    for suite, metric in (sweep.chosen_by, sweep.judged_by):
+        _rises(project.suite(suite), metric)
+        without = next((one for one in sweep.recipe if not project.suite(suite).concerns(one)), None)
+        if without is not None:
+            raise SuiteError(
+                f"{sweep.recipe.name} is to be chosen or judged by {suite}, which does not measure {without.id}: "
+                "it asks for rows that the recipe does not hold out.",
+                'Give its stage held_out=..., or say chosen_by=("suite", "metric").',
+            )
 
 
 def _rises(suite: Suite, metric: str) -> bool:
@@ -270,65 +294,107 @@ def _adjusted(settings: Sequence[Setting]) -> list[Setting]:
 
 
 def _decided(one: Setting, over: Difference, adjusted: float) -> Setting:
-    apart = adjusted <= ALPHA and (over.low > 0 or over.high < 0)
-    side: Against = "inconclusive" if not apart else "higher" if over.estimate > 0 else "lower"
-    return replace(one, p_adjusted=adjusted, against_own=side)
+    return replace(one, p_adjusted=adjusted, against_own=_side(over, adjusted))
+
+
+def _side(over: Difference, p: float) -> Against:
+    apart = p <= ALPHA and (over.low > 0 or over.high < 0)
+    return "inconclusive" if not apart else "higher" if over.estimate > 0 else "lower"
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """The judged score of every sample under every setting, averaged over seeds."""
+    """What every sample adds to the judged metric, of which it is the mean: by setting, seed and sample."""
 
-    means: list[list[float]]  # (settings, samples)
-    groups: list[str]  # the samples' clusters
+    values: list[list[list[float]]]  # (settings, seeds, samples)
+    clusters: Sequence[str] | None
+
+    @property
+    def means(self) -> list[list[float]]:
+        """Over seeds: (settings, samples)."""
+        return [[sum(column) / len(column) for column in zip(*seeds, strict=True)] for seeds in self.values]
 
 
 def _scores(measured: Sequence[Sequence[Evaluation]], metric: str) -> _Scores | None:
-    """None for a metric that single samples do not have, or where --adaptive stopped a suite early."""
+    """None for a metric that is no mean over samples and no ratio of sums, or where --adaptive stopped a suite early."""
     how: Metric = measured[0][0].metric(metric)
-    ids = [sample.sample_id for sample in measured[0][0].samples]
-    clusters = [sample.cluster for sample in measured[0][0].samples]
-    rows = []
-    for evaluations in measured:
-        each = [{sample.sample_id: how.of_sample(sample.scores) for sample in one.samples} for one in evaluations]
-        if any(one.keys() != set(ids) for one in each):
-            return None
-        rows.append([[one[name] for name in ids] for one in each])
-    concerned = [i for i in range(len(ids)) if all(row[i] is not None for seeds in rows for row in seeds)]
-    if len(concerned) < 2:
+    first = measured[0][0].samples
+    by_id = [[{one.sample_id: one.scores for one in evaluation.samples} for evaluation in of] for of in measured]
+    if any(one.keys() != {sample.sample_id for sample in first} for of in by_id for one in of):
         return None
-    means = [[sum(row[i] or 0.0 for row in seeds) / len(seeds) for i in concerned] for seeds in rows]
-    return _Scores(means, [ids[i] if (own := clusters[i]) is None else own for i in concerned])
+    if isinstance(how, Ratio) and how.form == "plain":
+        values = _parts_of_ratio(how, [[[one[s.sample_id] for s in first] for one in of] for of in by_id])
+        return _Scores(values, usable([sample.cluster for sample in first]))
+    if not isinstance(how, Mean):
+        return None
+    rows = [[[how.of_sample(one[sample.sample_id]) for sample in first] for one in of] for of in by_id]
+    concerned = [i for i in range(len(first)) if all(one[i] is not None for of in rows for one in of)]
+    values = [[[float(one[i] or 0.0) for i in concerned] for one in of] for of in rows]
+    return _Scores(values, usable([first[i].cluster for i in concerned])) if len(concerned) > 1 else None
+
+
+def _parts_of_ratio(how: Ratio, rows: list[list[list[Scores]]]) -> list[list[list[float]]]:
+    """What each sample adds to a ratio of sums, by linearization: (top - r x bottom) / mean(bottom) + r, r over all."""
+    sums = [
+        sum(float(row[name]) for of in rows for one in of for row in one) for name in (how.numerator, how.denominator)
+    ]
+    ratio = sums[0] / sums[1]
+
+    def parts(one: list[Scores]) -> list[float]:
+        bottom = sum(float(row[how.denominator]) for row in one) / len(one)
+        return [(float(row[how.numerator]) - ratio * float(row[how.denominator])) / bottom + ratio for row in one]
+
+    return [[parts(one) for one in of] for of in rows]
 
 
 def _optimism(scores: _Scores, rises: bool) -> float:
     """How much better the best of equal settings would look than it is, had it been picked by the judged score."""
     from harness.statistics.selection import optimism
 
-    return optimism(scores.means if rises else [[-x for x in row] for row in scores.means], scores.groups)
+    return optimism(scores.means if rises else [[-x for x in row] for row in scores.means], scores.clusters)
 
 
 def _doubling(scores: _Scores, amounts: Sequence[float]) -> Difference:
     """What twice as much is worth at the slope over these amounts: each sample's least-squares slope of its score on the
-    binary logarithm, averaged with its interval.
+    binary logarithm, averaged with its interval, over seeds where there are several.
     """
-    from harness.statistics import mean_interval
+    from harness.statistics import mean_interval, nested_interval
 
     logs = [math.log2(amount) for amount in amounts]
     middle = sum(logs) / len(logs)
     weights = [(x - middle) / sum((one - middle) ** 2 for one in logs) for x in logs]
-    slopes = [sum(w * x for w, x in zip(weights, of, strict=True)) for of in zip(*scores.means, strict=True)]
-    found = mean_interval(slopes, scores.groups, against=0.0)
+    slopes = [
+        [sum(w * x for w, x in zip(weights, of, strict=True)) for of in zip(*by_setting, strict=True)]
+        for by_setting in zip(*scores.values, strict=True)
+    ]  # (seeds, samples)
+    clusters = scores.clusters
+    if len(slopes) > 1:
+        found: Interval = nested_interval(slopes, clusters)
+    else:
+        found = mean_interval(slopes[0], clusters, against=0.0)
     return Difference("twice as much", found.estimate, found.low, found.high, found.p_value)
 
 
-def _conclusion(found: Swept, sweep: Sweep, own: _Point) -> str:
+def _chosen_by_others(sweep: Sweep, points: Sequence[_Point]) -> bool:
+    """Whether no sample has both scores, the one that settings are chosen by and the one they are judged by."""
+    having = []
+    for (_, metric), evaluations in ((sweep.chosen_by, points[0].choosing), (sweep.judged_by, points[0].judging)):
+        how = evaluations[0].metric(metric)
+        samples = evaluations[0].samples
+        whole = not isinstance(how, Mean)
+        having.append({one.sample_id for one in samples if whole or how.of_sample(one.scores) is not None})
+    return not having[0] & having[1]
+
+
+def _conclusion(found: Swept, own: _Point, by_others: bool) -> str:
     """Which setting is chosen, and what it is worth."""
     spared = [one for one in found.settings if one.spared]
-    missing = [one for one in found.settings if not one.spared and None in (one.score, one.chosen_by)]
-    if missing or len(spared) == len(found.settings):
+    best = next((one for one in found.settings if one.winner), None)
+    if best is None:
+        missing = [one for one in found.settings if not one.spared and not one.is_measured]
+        if not missing:
+            return "All settings were stopped early; none is chosen."
         return f"{len(missing)} of {len(found.settings)} settings are not measured by both; none is chosen."
-    best = next(one for one in found.settings if one.winner)
     words = (
         f"{best.words} is chosen by {found.chosen_by} ({best.chosen_by:.3f}); its {found.judged_by} is "
         f"{best.score:.3f} ({best.low:.3f} to {best.high:.3f})"
@@ -339,17 +405,15 @@ def _conclusion(found: Swept, sweep: Sweep, own: _Point) -> str:
         words += f"; {own.subject.id} is not measured, so it is not known whether it is better than what is declared."
     else:
         over, how = best.over_own, best.against_own
-        if (
-            sweep.chosen_by != sweep.judged_by and how == "inconclusive"
-        ):  # chosen by other data: one comparison, not many
-            apart = (over.p_value or 0.0) <= ALPHA and (over.low > 0 or over.high < 0)
-            how = "inconclusive" if not apart else "higher" if over.estimate > 0 else "lower"
+        if by_others:  # so it is one comparison, not the best of many
+            how = _side(over, over.p_value or 0.0)
         judged = "not told apart from" if how == "inconclusive" else f"{how} than"
-        words += f", {judged} {own.subject.id} by that ({over.estimate:+.3f}, {over.low:+.3f} to {over.high:+.3f})."
+        words += f", {judged} {own.subject.id} by that ({over.estimate:+.3f}, {over.low:+.3f} to {over.high:+.3f})"
+        words += "." if by_others else "; both are scores of the same samples, so this is the best of many, after Holm."
     if spared:
         words += f" {len(spared)} of {len(found.settings)} settings were stopped early by their loss on held-out rows."
     if found.doubling is not None:
-        gain, axis = found.doubling, sweep.axes[0][0]
+        gain, axis = found.doubling, next(iter(best.values))
         words += f" Twice the {axis} are worth {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) at the slope of these."
     if found.optimism is not None:
         words += f" Picked by {found.judged_by} itself, the best of equal ones would look {found.optimism:.3f} better than it is."

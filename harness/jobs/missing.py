@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Literal
@@ -33,7 +34,9 @@ class Wanted:
     subjects: Sequence[Subject] = ()
     evaluations: Sequence[PlannedEvaluation] = ()
     references: Sequence[PlannedEvaluation] = ()  # measured if missing, never again
-    compared: Sequence[Sequence[Subject]] = ()  # of whose trainings the worse half may be stopped early
+    compared: Sequence[
+        Mapping[str, Sequence[Subject]]
+    ] = ()  # settings, each under its seeds, of which the worse half may be stopped
     retrain: bool = False
     reevaluate: bool = False
 
@@ -108,8 +111,7 @@ class _Graph:
             for planned in self.keys.chain(subject):
                 self._training_job(planned)
         self._check_overlap(evaluations)
-        for group in self.wanted.compared:
-            self.found.jobs |= halve(self.found.jobs, [self.keys.last(subject) for subject in group], self.store)
+        self._halve(subjects.values())
         missing: dict[str, dict[str, PlannedEvaluation]] = {}
         for one in evaluations:
             if one.key in self.found.discarded or self.store.get("evaluations", one.key) is None:
@@ -120,6 +122,16 @@ class _Graph:
             self._after_references(list(of_checkpoint.values()))
         self._check_access(subjects.values())
         return self.found
+
+    def _halve(self, subjects: Iterable[Subject]) -> None:
+        """Let the trainings of settings that are compared stop early, but for those that another subject needs too."""
+        users = Counter(planned.key for subject in subjects for planned in self.keys.chain(subject))
+        free = {key for key, count in users.items() if count == 1}
+        for settings in self.wanted.compared:
+            trainings = {name: [self.keys.last(one) for one in of] for name, of in settings.items()}
+            for key in {planned.key for of in trainings.values() for planned in of} & self.found.discarded:
+                self.store.abandon("checkpoints", key)  # --retrain: what was stopped begins anew as well
+            self.found.jobs |= halve(self.found.jobs, trainings, self.store, free)
 
     def _check_access(self, subjects: Iterable[Subject]) -> None:
         """Raise the error of a hub model that a job needs and this user may not have, before any job has run."""

@@ -14,6 +14,7 @@ from harness.data.reading.rows import Access, Loaded, load
 from harness.data.sources import Row
 from harness.environment import cpu_computes_bfloat16
 from harness.errors import DataError, WorkerFailed
+from harness.evaluation.stored import SPARED
 from harness.files import disk_errors_explained, last_json_line, write_json_lines
 from harness.fingerprint.checkpoints import ModelFolders, PlannedStage
 from harness.fingerprint.values import rebuilt
@@ -65,6 +66,8 @@ class TrainingJob:
 
     def __call__(self, job: Job, device: str) -> None:
         """Make the stage's checkpoint, unless another session has made it meanwhile."""
+        folder = self.context.store.root / "checkpoints" / f"{self.planned.key}.partial"
+        (folder / SPARED).unlink(missing_ok=True)
         self.run_until(job, device, lambda: False)
         self.rows = TrainingRows()
 
@@ -99,6 +102,8 @@ class TrainingJob:
 
     def _work(self, job: Job, folder: Path, device: str, enough: Callable[[], bool]) -> None:
         """Have a worker train until it has ended or it is enough."""
+        if enough():
+            return
         self._fetch(job)
         if device_inside(device) == "cpu" and _computes_slowly(self.planned):
             self.context.report(Note(f"{self.planned.name}: {SLOWLY}"))

@@ -87,6 +87,6 @@ def _reaches_suites(config: pytest.Config) -> bool:
 
 
 def selected_by(config: pytest.Config) -> str:
-    """What the command line selects tests by: -k, -m and ids of tests."""
-    tests = [argument for argument in config.args if "::" in argument]
-    return " ".join([config.option.keyword, config.option.markexpr, *tests])
+    """What the command line selects tests by, in small letters: -k, -m, and ids of tests without their files."""
+    tests = [argument.partition("::")[2] for argument in config.args]
+    return " ".join([config.option.keyword, config.option.markexpr, *tests]).lower()

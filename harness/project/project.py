@@ -73,7 +73,7 @@ class Project:
         return [
             subject
             for recipe in self.recipes.values()
-            if recipe.on_request in self.asked
+            if recipe.on_request.lower() in self.asked
             for subject in self._of(recipe)
         ]
 
@@ -82,7 +82,7 @@ class Project:
         """Recipes that are run on request and were not asked for, by the word that asks for them."""
         found: dict[str, list[str]] = {}
         for recipe in self.recipes.values():
-            if recipe.on_request not in self.asked and self._of(recipe):
+            if recipe.on_request.lower() not in self.asked and self._of(recipe):
                 found.setdefault(recipe.on_request, []).append(recipe.name)
         return found
 

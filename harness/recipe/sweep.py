@@ -18,8 +18,9 @@ from harness.recipe.training import Finetune, FinetuneSettings, Lora, Pretrain, 
 
 SWEEP = "sweep"  # part of every sweep's name, so that `-k sweep` finds it
 ROWS, PHRASINGS, BASE = "rows", "phrasings", "base"  # what can be swept beside a stage's settings
+HELD_OUT = ("training", "held_out_loss_change")  # by which settings are chosen unless said otherwise
 MOST = 256  # combinations in one sweep
-UNCHANGING = ("held_out", "eval_steps", "micro_batch_size", "save_steps", "gpus", "seed")
+NO_SETTINGS = ("held_out", "eval_steps", "micro_batch_size", "save_steps", "gpus", "seed")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Sweep:
         name: str = SWEEP,
         *,
         stage: int | None = None,
-        chosen_by: tuple[str, str] = ("training", "held_out_loss_change"),
+        chosen_by: tuple[str, str] = HELD_OUT,
         judged_by: tuple[str, str] | None = None,
         variants: tuple[str, ...] | list[str] = (),
         **axes: Any,
@@ -97,6 +98,11 @@ class Sweep:
             raise RecipeError(f"{who}: its name is a Python name with {SWEEP!r} in it, such as 'sweep_of_rates'.")
         if not self.axes:
             raise RecipeError(f"{who}: it sweeps nothing.", "Name settings: learning_rate=[1e-4, 1e-3].")
+        if BASE in [axis for axis, _ in self.axes] and self.chosen_by == HELD_OUT:
+            raise RecipeError(
+                f"{who}: losses of several bases are of other tokens, and each has its own loss before training.",
+                'Say by what they are chosen: chosen_by=("suite", "metric").',
+            )
         count = math.prod(len(values) for _, values in self.axes)
         if count > MOST:
             raise RecipeError(
@@ -118,7 +124,7 @@ class Sweep:
     def points(self) -> tuple[Point, ...]:
         """Every combination of settings, at each of the recipe's sizes."""
         names = [name for name, _ in self.axes]
-        found = []
+        found: list[Point] = []
         for size in self.of.variants:
             for values in product(*(values for _, values in self.axes)) if size.name in self.variants else ():
                 settings = dict(zip(names, values, strict=True))
@@ -136,6 +142,16 @@ class Sweep:
             on_request=SWEEP,
             hypothesis=f"{self.of.name} under several settings: {swept}.",
         )
+
+    def size_of(self, variant: str) -> str:
+        """The size of the recipe that one of its variants has."""
+        return next(point.of.name for point in self.points if point.variant.name == variant)
+
+    @property
+    def by_held_out_loss(self) -> bool:
+        """Whether it is chosen by the loss on held-out rows, and losses of all settings are of the same tokens."""
+        by_loss = self.chosen_by[1] in ("held_out_loss", "held_out_loss_change")
+        return by_loss and not {BASE, "template"} & {name for name, _ in self.axes}
 
     def _variant(self, size: Variant, settings: Mapping[str, Any]) -> Variant:
         """The size with those settings."""
@@ -169,7 +185,9 @@ def label(value: Any) -> str:
     if isinstance(value, Subject):
         return value.id
     if isinstance(value, Lora):
-        return f"rank{value.rank}"
+        plain = {field.name: getattr(Lora(rank=value.rank), field.name) for field in fields(Lora)}
+        others = [f"{name}{label(getattr(value, name))}" for name in plain if plain[name] != getattr(value, name)]
+        return "_".join([f"rank{value.rank}", *others])
     if isinstance(value, Architecture):
         return f"{value.hidden_size}x{value.layers}"
     if isinstance(value, Fresh):
@@ -180,17 +198,16 @@ def label(value: Any) -> str:
         return f"{value:g}"
     if is_dataclass(value):
         return type(value).__name__.lower()
-    return re.sub(r"[^\w.+]+", "_", str(value).rstrip("/").rpartition("/")[2]).strip("_")
+    return re.sub(r"[^\w.+]+", "_", str(value)).strip("_")
 
 
 def _values(who: str, axis: str, values: Any) -> tuple[Any, ...]:
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise RecipeError(f"{who}: {axis} is {values!r}, and has to be a list of values.", f"Write {axis}=[...].")
     found = tuple(values)
-    labels = [label(value) for value in found]
-    twice = next((one for one in labels if labels.count(one) > 1), None)
+    twice = next((one for one in found if found.count(one) > 1), None)
     if twice is not None:
-        raise RecipeError(f"{who}: {axis} has the value {twice} twice.")
+        raise RecipeError(f"{who}: {axis} has the value {label(twice)} twice.")
     if not found:
         raise RecipeError(f"{who}: {axis} has no values.")
     return found
@@ -208,8 +225,8 @@ def _with_settings(stage: Stage, settings: Mapping[str, Any]) -> Stage:
             own[name] = value
         elif name in of_adapter:
             of_lora[name] = value
-        elif name in UNCHANGING:
-            raise RecipeError(f"{name} changes no weight, so all of its settings would be one model.", _instead(name))
+        elif name in NO_SETTINGS:
+            raise RecipeError(f"{name} is no setting that is chosen.", _instead(name))
         elif name not in (ROWS, PHRASINGS):
             known = [*sorted(of_stage), *sorted(of_adapter), ROWS, PHRASINGS, BASE]
             close = difflib.get_close_matches(name, known, n=1)
@@ -219,7 +236,8 @@ def _with_settings(stage: Stage, settings: Mapping[str, Any]) -> Stage:
         adapter = own.get("adapter", adapter)
         if adapter is None:
             raise RecipeError(f"{next(iter(of_lora))} is a setting of Lora, and all weights are trained.")
-        if "rank" in of_lora and "alpha" not in of_lora:
+        if isinstance(of_lora.get("rank"), int) and "alpha" not in of_lora:
+            assert adapter.alpha is not None, "Lora fills it in"
             of_lora["alpha"] = max(1, round(adapter.alpha * of_lora["rank"] / adapter.rank))
         own["adapter"] = replace(adapter, **of_lora)
     if settings.keys() & {ROWS, PHRASINGS}:
@@ -228,4 +246,8 @@ def _with_settings(stage: Stage, settings: Mapping[str, Any]) -> Stage:
 
 
 def _instead(name: str) -> str:
-    return "Several seeds are --seeds N." if name == "seed" else "Leave it out."
+    return (
+        "Several seeds are --seeds N."
+        if name == "seed"
+        else "It says how it is trained or watched, not what comes out."
+    )

@@ -43,8 +43,11 @@ def timeline(connection: duckdb.DuckDBPyConnection, scores: Sequence[PastScore])
     if len(points) < 2:
         return Timeline(tuple(points), (), ())
     found = rows(connection, "specs", evaluations=sorted({one.evaluation for one in points}))
-    specs = {row["evaluation"]: (parsed(row["spec"], {}), row["fingerprint"]) for row in found}
-    suites = [specs[one.evaluation][0].get("suite", {}) for one in points]
+    made = {
+        row["evaluation"]: _Made(parsed(row["spec"], {}), row["fingerprint"], row["device"], row["dtype"])
+        for row in found
+    }
+    suites = [made[one.evaluation].spec.get("suite", {}) for one in points]
     breaks = []
     for place in range(1, len(points)):
         changed = list(differences(suites[place - 1], suites[place]))
@@ -59,7 +62,7 @@ def timeline(connection: duckdb.DuckDBPyConnection, scores: Sequence[PastScore])
         if isinstance(by_sample, str):
             untested = by_sample
         elif end - start > 1:
-            changes += _changes(connection, stretch, by_sample, specs)
+            changes += _changes(connection, stretch, by_sample, made)
     return Timeline(tuple(points), tuple(changes), tuple(breaks), untested)
 
 
@@ -99,6 +102,20 @@ def _unknown(connection: duckdb.DuckDBPyConnection, name: str, metric: str, suit
     return WarehouseError(f"{name} was measured in no metric {metric!r}.", f"Metrics: {there}.")
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What an evaluation was made from, and where."""
+
+    spec: Json
+    fingerprint: str  # of the checkpoint that it measured
+    device: str | None
+    dtype: str | None
+
+    @property
+    def computed(self) -> Json:
+        return {"device": self.device, "dtype": self.dtype}
+
+
 BySample = tuple[list[list[float]], list[str]]  # scores (T, n) and the n clusters
 
 
@@ -122,22 +139,28 @@ def _by_sample(connection: duckdb.DuckDBPyConnection, points: Sequence[PastScore
     for row in found:
         if row["top"] is not None and row["bottom"] is not None:
             by_evaluation.setdefault(row["evaluation"], {})[row["sample_id"]] = row["top"], row["bottom"]
-            clusters[row["sample_id"]] = row["cluster"] if row["cluster"] is not None else f"alone: {row['sample_id']}"
+            clusters[row["sample_id"]] = (
+                f"alone: {row['sample_id']}" if row["cluster"] is None else f"of {row['cluster']}"
+            )
     measured = [by_evaluation.get(one.evaluation, {}) for one in points]
     common = [name for name in measured[0] if all(name in one for one in measured)]
     if len(common) < FEWEST_SAMPLES:
         return f"single samples have no {metric}"
     groups = [clusters[name] for name in common]
+    if len(set(groups)) < FEWEST_SAMPLES:  # all in one cluster, taken as independent, as everywhere
+        groups = common
     if declared["is"] == "Mean":
         return [[one[name][0] for name in common] for one in measured], groups
     bottoms = [sum(one[name][1] for name in common) / len(common) for one in measured]
+    if min(bottoms) <= 0:
+        return f"{metric} has a denominator of 0"
     ratio = sum(one[name][0] for one in measured for name in common) / (sum(bottoms) * len(common))
     each = zip(measured, bottoms, strict=True)
     return [[(one[name][0] - ratio * one[name][1]) / bottom for name in common] for one, bottom in each], groups
 
 
 def _changes(
-    connection: duckdb.DuckDBPyConnection, points: Sequence[PastScore], by_sample: BySample, specs: dict[str, tuple[Json, str]]
+    connection: duckdb.DuckDBPyConnection, points: Sequence[PastScore], by_sample: BySample, made: dict[str, _Made]
 ) -> list[Changed]:  # fmt: skip
     from harness.statistics.changes import change_points
 
@@ -151,7 +174,7 @@ def _changes(
             Changed(
                 first.subject, first.suite, first.metric, first.run_id, first.started_at, first.commit_id,
                 before=means[number], after=means[number + 1], p_value=change.p_value,
-                why=why(connection, specs[last.evaluation], specs[first.evaluation]),
+                why=why(connection, made[last.evaluation], made[first.evaluation]),
             )
         )  # fmt: skip
     return changes
@@ -162,22 +185,26 @@ def _mean(points: Sequence[PastScore]) -> float:
     return sum(known) / len(known) if known else float("nan")
 
 
-def why(connection: duckdb.DuckDBPyConnection, there: tuple[Json, str], here: tuple[Json, str]) -> tuple[str, ...]:
+def why(connection: duckdb.DuckDBPyConnection, there: _Made, here: _Made) -> tuple[str, ...]:
     """What is different between two evaluations: of the checkpoint and those that it was trained from, and of asking."""
+    fingerprints = [there.fingerprint, here.fingerprint]
     made = {
         row["fingerprint"]: parsed(row["spec"], {})
-        for row in rows(connection, "checkpoints", fingerprints=[there[1], here[1]])
+        for row in rows(connection, "checkpoints", fingerprints=fingerprints)
     }
     found = []
-    before, now = there[1], here[1]
+    before, now = fingerprints
     while before != now and before in made and now in made:
         of_stage = list(differences(made[before], made[now]))
         found += [(f"training {field}" if field == "code" else field, *both) for field, *both in of_stage]
         before, now = (made[one].get("base", {}).get("checkpoint") for one in (before, now))
     found = [one for one in found if one[0] != "base.checkpoint"]  # whose own differences follow it
-    asked = [one for one in differences(there[0], here[0]) if one[0].split(".")[0] not in DERIVED]
+    found += differences(there.computed, here.computed)
+    asked = [one for one in differences(there.spec, here.spec) if one[0].split(".")[0] not in DERIVED]
     found += [(f"measuring {field}" if field == "code" else field, *both) for field, *both in asked]
     named = [in_words([one]) for one in found[:MOST_NAMED]]
+    if not named and there.spec.get("answers") != here.spec.get("answers"):
+        named = ["how it was asked: the code that asks, or its batches"]
     return (*named, *([f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []))
 
 

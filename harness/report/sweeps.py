@@ -33,6 +33,17 @@ class Swept:
         """Whether any setting is compared with what is declared."""
         return any(one.over_declared is not None for one in self.settings)
 
+    @property
+    def not_drawn(self) -> int:
+        """How many lines the curve would need beyond those that can be told apart."""
+        axis = next(iter(self.first.axes))
+        lines = {
+            tuple(value for name, value in one.axes.items() if name != axis)
+            for one in self.settings
+            if finite(one.score)
+        }
+        return max(0, len(lines) - len(SERIES))
+
 
 def swept(content: Content) -> list[Swept]:
     """The sweeps of the report, in their order."""
@@ -45,12 +56,14 @@ def swept(content: Content) -> list[Swept]:
 def sweep_chart(sweep: Swept) -> str | None:
     """The judged score over the first setting, with its intervals; a line for each combination of the others.
 
-    A level line is the base's score. None where fewer than two settings are measured.
+    A level line is the base's score, where all have one base. None where fewer than two settings are measured.
     """
     known = [one for one in sweep.settings if finite(one.score)]
     if len(known) < 2:
         return None
     axis = next(iter(known[0].axes))
+    if all(isinstance(one.axes[axis], int | float) for one in known):
+        known.sort(key=lambda one: one.axes[axis])  # type: ignore[arg-type, return-value]
     lines: dict[str, list[SweptSetting]] = {}
     for one in known:
         rest = ", ".join(f"{name} {value}" for name, value in one.axes.items() if name != axis)
@@ -61,6 +74,8 @@ def sweep_chart(sweep: Swept) -> str | None:
         for (rest, line), look in zip(shown, SERIES, strict=False)
     ]
     based = [one.score - one.over_base for one in known if finite(one.score) and finite(one.over_base)]  # type: ignore[operator]
+    if len({one.base for one in known}) > 1:
+        based = []  # each has its own
     values = [value for one in known for value in (one.score, one.low, one.high) if finite(value)]
     drawing, y, left = plot([*values, *based[:1]], entries, title=True)
     across, ticks = _places([one.axes[axis] for one in sweep.settings], left)

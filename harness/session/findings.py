@@ -19,6 +19,9 @@ def found_of(setup: Setup, subject: Subject, note: Callable[[str], None]) -> Fin
     scores: list[Score] = []
     for suite in setup.with_data([subject], note):
         evaluation = setup.results.evaluation(suite, subject) if suite.concerns(subject) else None
+        if evaluation is not None and evaluation.spared:
+            note(f"{suite.name} is left out: --adaptive stopped it before all samples were asked")
+            continue
         for name, metric in evaluation.metrics.items() if evaluation is not None else ():
             if metric["estimate"] is not None:
                 interval = (metric.get(part) for part in ("low", "high", "n"))

@@ -103,7 +103,7 @@ class Record:
         jobs = self.run.jobs.in_order
         if not jobs:
             return lines
-        trained = [job.name for job in jobs if job.kind == "train"]
+        trained = list(dict.fromkeys(job.name for job in jobs if job.kind == "train"))
         scored = sum(job.asks == "nothing" for job in jobs)
         if scored < len(jobs):
             asked = len(jobs) - len(trained) - scored
@@ -245,6 +245,8 @@ class Record:
     def _sweeps(self, run_id: str) -> list[Json]:
         """The settings of every sweep that the session took part of, compared."""
         project, found = self.run.setup.project, []
+        if self.run.setup.options.limit is not None:
+            return []  # a quick look compares nothing
         for name in dict.fromkeys(subject.recipe.name for subject in self.subjects.values()):
             if name in project.sweeps:
                 try:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TextIO
 
 from harness.environment import threads
-from harness.errors import CheckpointMissing, DeviceError, EvaluationMissing, HarnessError, NotOffered
+from harness.errors import CheckpointMissing, DeviceError, EvaluationMissing, HarnessError, NotOffered, Spared
 from harness.evaluation import Checkpoint, Evaluation, StoredResults
 from harness.evaluation.asking.rows import SuiteRows
 from harness.fingerprint.evaluations import PlannedEvaluation
@@ -18,6 +18,7 @@ from harness.gates.forecast import Forecast
 from harness.gates.gate import Gate
 from harness.gates.judge import Judge
 from harness.gates.stopping import Decided, StoppingRules
+from harness.gates.sweeps import check_sweep
 from harness.gates.verdict import Verdict
 from harness.jobs.context import JobContext, note_left_out
 from harness.jobs.devices import slots, threads_each
@@ -34,7 +35,7 @@ from harness.jobs.train import TrainingJob
 from harness.recipe import Subject
 from harness.session.selection import Selection
 from harness.session.setup import Setup
-from harness.suite import Suite, TrainingRecord
+from harness.suite import Suite
 
 
 class Log:
@@ -95,6 +96,8 @@ class Run:
     def wanted(self, selection: Selection) -> Wanted:
         """What the selected tests ask for, with the references and floors that their gates compare with."""
         evaluations, references = list(selection.evaluations), []
+        for name in {subject.recipe.name for subject in selection.subjects} & self.setup.project.sweeps.keys():
+            check_sweep(self.setup.project, self.setup.project.sweeps[name])
         for gate in selection.gates:
             evaluations += self.gates.own_sides(gate)
             references += self._references(gate, selection.subjects)
@@ -136,23 +139,21 @@ class Run:
         ]
         return list({(suite.name, base.id): (suite, base) for suite, base in judged if base is not None}.values())
 
-    def _compared(self, subjects: list[Subject]) -> list[list[Subject]]:
-        """Under --adaptive, the settings of each sweep that is chosen by the loss on held-out rows, by size and seed."""
+    def _compared(self, subjects: list[Subject]) -> list[dict[str, list[Subject]]]:
+        """Under --adaptive, the settings of each sweep that is chosen by the loss on held-out rows, by size; only where
+        losses are like for like: with one tokenizer and one template.
+        """
         if not self.setup.options.adaptive or self.cluster is not None:
             return []
-        groups: dict[tuple[str, str, int], dict[str, Subject]] = {}
+        groups: dict[tuple[str, str], dict[str, dict[str, Subject]]] = {}
         for subject in subjects:
             sweep = self.setup.project.sweeps.get(subject.recipe.name)
-            chosen = self.setup.project.suite(sweep.chosen_by[0]) if sweep else None
-            if (
-                sweep
-                and chosen
-                and any(isinstance(ask, TrainingRecord) for ask in chosen.asks)
-                and chosen.concerns(subject)
-            ):
-                size = next(one.of.name for one in sweep.points if one.variant.name == subject.variant.name)
-                groups.setdefault((subject.recipe.name, size, subject.seed), {})[subject.id] = subject
-        return [list(group.values()) for group in groups.values()]
+            if sweep is not None and sweep.by_held_out_loss:
+                size = sweep.size_of(subject.variant.name)
+                groups.setdefault((sweep.recipe.name, size), {}).setdefault(subject.variant.name, {})[subject.id] = (
+                    subject
+                )
+        return [{name: list(of.values()) for name, of in group.items()} for group in groups.values()]
 
     def plan(self, wanted: Wanted) -> None:
         """Find the jobs for all that is missing; none where nothing may be trained."""
@@ -247,6 +248,10 @@ class Run:
             job.ended.wait()
             if job.error:
                 raise job.error
+        planned = self.keys.last(subject)
+        spared = "" if self.results.is_there(planned) else self.results.why_spared(planned)
+        if spared:
+            raise Spared(f"{subject.id} was stopped early: {spared}.", "Without --adaptive it goes on from there.")
         return self.results.checkpoint(subject)
 
     def is_measured(self, suite: Suite, subject: Subject) -> bool:
@@ -280,7 +285,7 @@ class Run:
         for suite, subject in self._sides(gate):
             try:
                 self.evaluation(suite, subject)
-            except NotOffered as error:
+            except (NotOffered, Spared) as error:
                 lacking = error.problem
             except (CheckpointMissing, EvaluationMissing):
                 continue  # the verdict says so

@@ -6,38 +6,61 @@ import math
 import duckdb
 import pytest
 
-from harness.jobs.halving import RUNGS, Contest, loss_at
+from harness.errors import WorkerFailed
+from harness.jobs.halving import RUNGS, Contest, LastJob, _look
+from harness.jobs.job import Job
 from tests.projects import run_harness, run_session, write_project
 
-NAMES = {key: f"setting {key}" for key in "abcde"}
+SETTINGS = {name: [name] for name in "abcde"}
 
 
-def contest(*losses):
-    found = Contest(NAMES)
+def contest(*losses, settings=SETTINGS):
+    found = Contest(settings)
     for rung, of_rung in enumerate(losses):
         for key, loss in of_rung.items():
             found.note(rung, key, loss)
     return found
 
 
-def on(found, rung):
-    return "".join(key for key in NAMES if found.goes_on(rung, key))
+def stopped(found, rung):
+    return "".join(name for name in found.settings if not found.goes_on(rung, name))
 
 
-def test_the_better_half_goes_on_and_half_of_an_odd_number_is_rounded_up():
+def test_the_worse_half_goes_no_further_and_half_of_an_odd_number_is_rounded_down():
     found = contest({"a": 3.0, "b": 1.0, "c": 2.0, "d": 5.0, "e": 4.0}, {"a": 1.0, "b": 0.5, "c": 2.0})
-    assert (on(found, 0), on(found, 1)) == ("abc", "ab")
+    assert (stopped(found, 0), stopped(found, 1)) == ("de", "c")
 
 
 def test_equal_losses_are_told_apart_by_name_and_a_loss_that_is_no_number_is_last():
-    assert on(contest({"a": math.nan, "b": 1.0, "c": 1.0, "d": 1.0}), 0) == "bc"
+    assert stopped(contest({"a": math.nan, "b": 1.0, "c": 1.0, "d": 1.0}), 0) == "ad"
 
 
-def test_a_rung_is_the_first_look_at_its_quarter_of_the_steps():
+def test_seeds_of_a_setting_go_on_together_by_their_mean():
+    settings = {"low": ["l0", "l1"], "high": ["h0", "h1"], "middle": ["m0", "m1"], "half": ["x0", "x1"]}
+    losses = {"l0": 1.0, "l1": 3.0, "h0": 0.5, "h1": 9.0, "m0": 2.5, "m1": 2.5, "x0": 0.1}
+    found = contest(losses, settings=settings)
+    assert found.compared(0) == ["low", "middle", "high"]  # of half one seed's loss is not there
+    assert stopped(found, 0) == "high"
+
+
+def test_what_has_no_loss_goes_on():
+    assert stopped(contest({"a": 1.0, "b": 2.0}), 0) == "b"
+
+
+def test_a_rung_is_a_look_in_its_quarter_of_the_steps():
     log = [{"step": 0, "steps": 15, "eval_loss": 9.0}, {"step": 2, "steps": 15, "loss": 1.0}]
-    assert loss_at(log, RUNGS[0]) is None
+    assert _look(log, RUNGS[0]) is None
     log += [{"step": 3, "steps": 15, "eval_loss": 5.0}, {"step": 7, "steps": 15, "eval_loss": 4.0}]
-    assert [loss_at(log, looks) for looks in RUNGS] == [(3, 5.0), (7, 4.0)]
+    assert [_look(log, looks) for looks in RUNGS] == [(3, 5.0), (7, 4.0)]
+    assert _look([{"step": 15, "steps": 15, "eval_loss": 1.0}], RUNGS[1]) is None  # the last is of no rung
+
+
+def test_a_training_that_fails_has_failed_and_is_not_called_stopped():
+    failed = Job("k to rung 1", "k", "train", lambda job, device: None)
+    failed.error = WorkerFailed("k: CUDA out of memory.")
+    last = LastJob(None, contest({"b": 1.0, "c": 2.0}), "a", [failed])
+    with pytest.raises(WorkerFailed, match="out of memory"):
+        last(failed, "cpu")
 
 
 # ---- a session ----------------------------------------------------------------------------------------
@@ -79,7 +102,7 @@ def session(tmp_path_factory):
 def names(root):
     with duckdb.connect(str(root / ".bench" / "results.duckdb"), read_only=True) as connection:
         rows = connection.execute(
-            "SELECT setting, winner, score FROM sweeps QUALIFY run_id = max(run_id) OVER () ORDER BY rowid"
+            "SELECT setting, winner, score FROM sweeps QUALIFY run_id = max(run_id) OVER () ORDER BY place"
         ).fetchall()
     return {setting.split()[-1]: (winner, score) for setting, winner, score in rows}
 
@@ -89,8 +112,8 @@ def test_the_worse_half_is_stopped_at_each_rung_and_its_tests_are_skipped(sessio
     assert status == 0, said
     assert "1 passed, 3 skipped" in said
     assert said.count("was stopped early: loss on held-out rows") == 3
-    assert "after step 3, not among the better half of 4" in said
-    assert "after step 6, not among the better half of 2" in said
+    assert said.count("after 1 of 4 parts, not among the better half of 4") == 2
+    assert "after 2 of 4 parts, not among the better half of 2" in said
     assert {rate for rate, (_, score) in names(root).items() if score is not None} == {"0.02"}
 
 
@@ -110,6 +133,25 @@ def test_a_second_session_trains_nothing_more(session):
     assert (status, len(logs)) == (0, 3)
     assert "1 passed, 3 skipped" in said
     assert all(path.read_text() == log for path, log in logs.items())
+
+
+def test_judging_what_is_stored_skips_what_was_stopped(session):
+    root, *_ = session
+    status, said = run_session(root, *SELECTED, "--no-train")
+    assert status == 0, said
+    assert "1 passed, 3 skipped" in said
+
+
+def test_what_another_test_needs_is_not_stopped(session, tmp_path):
+    """`plain` at a rate that the sweep has as well: the same checkpoint, which its own test asks for."""
+    root = write_project(tmp_path, learning_rate=1e-6)
+    (root / "recipes" / "rates.py").write_text(SWEEP.lstrip())
+    (root / "suites" / "test_training.py").write_text(SUITE.lstrip())
+    status, said = run_session(
+        root, "-k", "(plain or sweep) and training and not gate", "--scale", "mini", "--adaptive"
+    )
+    assert status == 0, said
+    assert "3 passed, 2 skipped" in said  # the shared one twice, and the best of three others
 
 
 def test_without_it_all_go_on_from_where_they_stopped_to_the_same_weights(session, tmp_path):

@@ -64,7 +64,7 @@ def test_the_commit_of_a_change_is_named_with_what_was_different(warehouse):
     assert (change.run_id, change.commit_id) == ("20260105T0", "5" * 40)
     assert change.after - change.before == pytest.approx(0.2, abs=0.02)
     assert change.why == ("settings.learning_rate 0.001 → 0.01",)
-    assert change_line(change).endswith("since 5555555 (p = 0.0002): settings.learning_rate 0.001 → 0.01")
+    assert change_line(change).endswith("since 5555555 (p = 0.0010): settings.learning_rate 0.001 → 0.01")
 
 
 def test_what_a_checkpoint_was_trained_from_is_looked_into(warehouse):

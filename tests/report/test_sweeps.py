@@ -17,7 +17,7 @@ def settings(connection, axes, scores=(0.2, 0.4, 0.5), sweep="facts_sweep", **mo
         interval = {} if score is None else {"low": score - 0.05, "high": score + 0.05, "n": 87, "over_base": score - 0.1,
                     "over_base_low": score - 0.2, "over_base_high": score, "base": "base-mini"}  # fmt: skip
         insert(connection, "sweeps", **{
-            "run_id": RUN, "sweep": sweep, "size": "mini", "subject": f"{sweep}-mini-{place}",
+            "run_id": RUN, "sweep": sweep, "size": "mini", "place": place, "subject": f"{sweep}-mini-{place}",
             "setting": ", ".join(f"{name} {value}" for name, value in axis.items()), "axes": axis,
             "chosen_by": "training held_out_loss_change", "judged_by": "recall unseen", "own": place == 1,
             "winner": place == len(axes) - 1, "seeds": 1, "choosing": -0.5, "score": score, "conclusion": CONCLUSION,

@@ -39,7 +39,7 @@ def test_both_settings_are_trained_and_measured_beside_their_base(session):
     assert "2 passed" in said
     with duckdb.connect(str(root / ".bench" / "results.duckdb"), read_only=True) as connection:
         rows = connection.execute(
-            "SELECT subject, setting, own, base, score IS NOT NULL, over_base IS NOT NULL FROM sweeps ORDER BY rowid"
+            "SELECT subject, setting, own, base, score IS NOT NULL, over_base IS NOT NULL FROM sweeps ORDER BY place"
         ).fetchall()
     assert rows == [
         ("plain_sweep_of_rates-mini-learning_rate0.005", "learning_rate 0.005", True, "ground-mini", True, True),

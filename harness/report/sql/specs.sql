@@ -1,4 +1,4 @@
--- What some evaluations, and the checkpoints that they measured, were made from.
-SELECT e.evaluation, e.spec, e.fingerprint
-FROM evaluations e
-WHERE list_contains($evaluations, e.evaluation);
+-- What some evaluations were made from and where, with the checkpoints that they measured.
+SELECT evaluation, spec, fingerprint, device, dtype
+FROM evaluations
+WHERE list_contains($evaluations, evaluation);

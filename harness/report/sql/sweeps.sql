@@ -5,4 +5,4 @@ SELECT subject, sweep, size, setting, axes, chosen_by, judged_by, own, winner, s
 FROM sweeps
 WHERE list_contains($runs, run_id) AND ($recipes IS NULL OR list_contains($recipes, sweep))
 QUALIFY run_id = max(run_id) OVER (PARTITION BY sweep, size)
-ORDER BY sweep, size, rowid;
+ORDER BY sweep, size, place;
