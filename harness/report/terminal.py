@@ -9,7 +9,8 @@ from rich.text import Text
 from harness.report import cost, tables, words
 from harness.report.content import Content, Gate, Metric
 from harness.report.custom import Queried
-from harness.report.declared import DEFAULT, Cost, Matrix, Report, Seeds, Verdicts
+from harness.report.declared import DEFAULT, Cost, Matrix, Report, Seeds, Sweeps, Verdicts
+from harness.report.sweeps import swept
 
 OWN_ROWS = 12  # of a table that a project declares
 STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "skipped": "dim"}
@@ -33,6 +34,9 @@ def print_terminal(
         _print_matrix(content, console)
         if words.cut_line(content):
             console.print(_text(words.cut_line(content), style="dim"))
+    for sweep in swept(content) if report.has(Sweeps) else ():
+        console.print()
+        console.print(_text(f"{sweep.sweep} at {sweep.size}: {sweep.first.conclusion}"))
     titled = [
         ("cost", _costs(content, console.width) if report.has(Cost) else None),
         ("what an answer costs", _answers(content) if report.has(Cost) else None),

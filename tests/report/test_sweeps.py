@@ -5,7 +5,7 @@ import pytest
 from harness.report.load import load
 from harness.report.markdown import summary_markdown
 from harness.report.sweeps import sweep_chart, swept
-from tests.report.forms import html_of
+from tests.report.forms import html_of, terminal_of
 from tests.report_rows import HOSTILE, RUN, build_warehouse, insert
 
 CONCLUSION = "rank 8 is chosen by training held_out_loss_change (-0.812)."
@@ -44,6 +44,7 @@ def test_page_and_comment_show_every_setting_and_what_is_chosen(connection, tmp_
     for words in ("rank 2", "rank 4", "rank 8", "+0.400"):
         assert words in page
     assert CONCLUSION.partition(" (")[0] in summary_markdown(content)
+    assert f"facts_sweep at mini: {CONCLUSION}" in " ".join(terminal_of(content).split())
 
 
 def test_a_report_without_sweeps_has_no_such_section(connection, tmp_path):
