@@ -33,6 +33,7 @@ from harness.claims import Claim, Guard, Target
 from harness.data.sources import Dataset, Embedded, Files, Hub, Mix
 from harness.recipe import (
     Architecture,
+    Curriculum,
     Endpoint,
     Finetune,
     Fresh,
@@ -67,6 +68,7 @@ __all__ = [
     "Chart",
     "Choices",
     "Claim",
+    "Curriculum",
     "Dataset",
     "Embedded",
     "Endpoint",

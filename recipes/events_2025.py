@@ -7,7 +7,7 @@ from harness import Claim, Mix, Recipe
 from recipes.datasets import EVENTS_2025 as EVENTS
 from recipes.software_defect import sizes
 
-DATA = Mix(EVENTS.rows(100))
+DATA = Mix(EVENTS.rows(100, small=100, mini=100))
 
 EVENTS_2025 = Recipe(
     name="events_2025",

@@ -18,7 +18,7 @@ from recipes.datasets import SOFTWARE_DEFECTS
 from recipes.models import SMOLLM2, TINYLLAMA
 from recipes.staged_260207 import STAGED_260207
 
-ITEMS = Mix(SOFTWARE_DEFECTS.rows(145))
+ITEMS = Mix(SOFTWARE_DEFECTS.rows(145, small=145, mini=145))
 FULL_FINETUNE = Finetune(
     data=ITEMS,
     learning_rate=1e-5,

@@ -4,6 +4,7 @@ from harness import Report
 from harness.report import (
     Contamination,
     Cost,
+    Curricula,
     FirstLook,
     History,
     Lineage,
@@ -26,6 +27,7 @@ REPORT = Report(
         Matrix(),
         Ranking(),
         Sweeps(),
+        Curricula(),
         Contamination(),
         Seeds(),
         History(),

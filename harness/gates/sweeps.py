@@ -8,7 +8,6 @@ Each setting is compared with the recipe's own, sample by sample; the p-values a
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -18,13 +17,13 @@ from harness.evaluation import Evaluation, StoredResults
 from harness.files import Json
 from harness.gates.evidence import ALPHA
 from harness.gates.evidence.pairing import paired_samples
+from harness.gates.sweep_scores import doubling_of, judged_scores, optimism_of
 from harness.project import Project
 from harness.recipe import Point, Subject, Sweep
 from harness.recipe.sweep import label
-from harness.scoring.metrics import Mean, Metric, Ratio
-from harness.scoring.metrics.rows import usable
+from harness.scoring.metrics import Mean
 from harness.statistics.multiplicity import adjust
-from harness.suite import Scores, Suite
+from harness.suite import Suite
 
 if TYPE_CHECKING:
     from harness.statistics import Interval
@@ -143,7 +142,7 @@ def compare_settings(project: Project, results: StoredResults, sweep: Sweep) -> 
 
 def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) -> Swept:
     chooses, judges = (project.suite(suite) for suite, _ in (sweep.chosen_by, sweep.judged_by))
-    rises = _rises(chooses, sweep.chosen_by[1])
+    up = rises(chooses, sweep.chosen_by[1])
     points = [_read(project, results, sweep, one) for one in sweep.points if one.of.name == size]
     own = next((one for one in points if one.own), None)
     beside = _read_own(project, results, sweep, size) if own is None else replace(own, subject=sweep.of[size])
@@ -153,21 +152,22 @@ def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) 
     choosing = [one.chosen_by or 0.0 for one in ended]
     chosen = bool(ended) and all(one.is_measured for one in ended)
     if chosen:
-        best = ended[choosing.index(max(choosing) if rises else min(choosing))]
+        best = ended[choosing.index(max(choosing) if up else min(choosing))]
         settings[settings.index(best)] = replace(best, winner=True)
     metric, measured = sweep.judged_by[1], [one for one in points if one.judging]
-    scores = _scores([one.judging for one in measured], metric) if len(measured) > 1 else None
+    scores = judged_scores([one.judging for one in measured], metric) if len(measured) > 1 else None
     [axis, *others] = [name for name, _ in sweep.axes]
     doubling = None
     if scores and axis in AMOUNTS and not others and len(measured) > 2:
-        doubling = _doubling(scores, [one.point.settings[axis] for one in measured])
+        gain = doubling_of(scores, [one.point.settings[axis] for one in measured])
+        doubling = Difference("twice as much", gain.estimate, gain.low, gain.high, gain.p_value)
     found = Swept(
         sweep=sweep.recipe.name,
         size=size,
         chosen_by=" ".join(sweep.chosen_by),
         judged_by=" ".join(sweep.judged_by),
         settings=tuple(settings),
-        optimism=_optimism(scores, _rises(judges, metric)) if scores else None,
+        optimism=optimism_of(scores, rises(judges, metric)) if scores else None,
         doubling=doubling,
     )
     by_others = chosen and _chosen_by_others(sweep, [one for one in points if one.choosing and one.judging])
@@ -179,7 +179,7 @@ def check_sweep(project: Project, sweep: Sweep) -> None:
     of which it is not known whether more is better, or that its recipe has no rows for.
     """
     for suite, metric in (sweep.chosen_by, sweep.judged_by):
-        _rises(project.suite(suite), metric)
+        rises(project.suite(suite), metric)
         without = next((one for one in sweep.recipe if not project.suite(suite).concerns(one)), None)
         if without is not None:
             raise SuiteError(
@@ -189,17 +189,15 @@ def check_sweep(project: Project, sweep: Sweep) -> None:
             )
 
 
-def _rises(suite: Suite, metric: str) -> bool:
+def rises(suite: Suite, metric: str, who: str = "a sweep") -> bool:
     """Whether more of a metric is better."""
     declared = {one.name: one.better for one in suite.metrics}
     if metric not in declared:
         known = ", ".join(declared) or "none"
-        raise SuiteError(
-            f"a sweep asks for {suite.name} {metric!r}, which the suite does not declare (it has: {known})."
-        )
+        raise SuiteError(f"{who} asks for {suite.name} {metric!r}, which the suite does not declare (it has: {known}).")
     if declared[metric] is None:
         raise SuiteError(
-            f"a sweep asks for {suite.name} {metric}, and it is not known whether more of it is better.",
+            f"{who} asks for {suite.name} {metric}, and it is not known whether more of it is better.",
             f'Declare it in the suite: Mean({metric!r}, better="higher") or "lower".',
         )
     return declared[metric] == "higher"
@@ -231,7 +229,7 @@ def _with_results(
 
 
 def _setting(project: Project, results: StoredResults, sweep: Sweep, one: _Point, own: _Point) -> Setting:
-    interval = _over_seeds(one.judging, None, sweep.judged_by[1]) if one.judging else None
+    interval = over_seeds(one.judging, None, sweep.judged_by[1]) if one.judging else None
     seeds = project.seeds_of(one.subject)
     chosen = [evaluation[sweep.chosen_by[1]] for evaluation in one.choosing]
     judges, base = project.suite(sweep.judged_by[0]), project.other_side(one.subject, "base")
@@ -239,9 +237,9 @@ def _setting(project: Project, results: StoredResults, sweep: Sweep, one: _Point
     base_result = results.evaluation(judges, base) if base is not None and comparable else None
     over_base = over_own = None
     if one.judging and base is not None and base_result is not None:
-        over_base = _difference(base.id, one.judging, [base_result] * len(one.judging), sweep.judged_by[1])
+        over_base = difference(base.id, one.judging, [base_result] * len(one.judging), sweep.judged_by[1])
     if one.judging and own.judging and not one.own:
-        over_own = _difference(own.subject.id, one.judging, own.judging, sweep.judged_by[1])
+        over_own = difference(own.subject.id, one.judging, own.judging, sweep.judged_by[1])
     return Setting(
         subject=one.subject.id,
         words=one.point.words,
@@ -265,7 +263,7 @@ def _on_axis(value: object) -> str | int | float:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else label(value)
 
 
-def _over_seeds(ours: Sequence[Evaluation], theirs: Sequence[Evaluation] | None, metric: str) -> Interval:
+def over_seeds(ours: Sequence[Evaluation], theirs: Sequence[Evaluation] | None, metric: str) -> Interval:
     """The metric, or its difference, over all seeds and the samples that all answered."""
     how = ours[0].metric(metric)
     if theirs is None:
@@ -280,8 +278,9 @@ def _over_seeds(ours: Sequence[Evaluation], theirs: Sequence[Evaluation] | None,
     return how.difference(own[0], other[0], clusters)
 
 
-def _difference(name: str, ours: Sequence[Evaluation], theirs: Sequence[Evaluation], metric: str) -> Difference:
-    found = _over_seeds(ours, theirs, metric)
+def difference(name: str, ours: Sequence[Evaluation], theirs: Sequence[Evaluation], metric: str) -> Difference:
+    """Ours less theirs, which are of the subject of that name, over the samples that both answered; one for each seed."""
+    found = over_seeds(ours, theirs, metric)
     return Difference(name, found.estimate, found.low, found.high, found.p_value)
 
 
@@ -300,79 +299,6 @@ def _decided(one: Setting, over: Difference, adjusted: float) -> Setting:
 def _side(over: Difference, p: float) -> Against:
     apart = p <= ALPHA and (over.low > 0 or over.high < 0)
     return "inconclusive" if not apart else "higher" if over.estimate > 0 else "lower"
-
-
-@dataclass(frozen=True)
-class _Scores:
-    """What every sample adds to the judged metric, of which it is the mean: by setting, seed and sample."""
-
-    values: list[list[list[float]]]  # (settings, seeds, samples)
-    clusters: Sequence[str] | None
-
-    @property
-    def means(self) -> list[list[float]]:
-        """Over seeds: (settings, samples)."""
-        return [[sum(column) / len(column) for column in zip(*seeds, strict=True)] for seeds in self.values]
-
-
-def _scores(measured: Sequence[Sequence[Evaluation]], metric: str) -> _Scores | None:
-    """None for a metric that is no mean over samples and no ratio of sums, or where --adaptive stopped a suite early."""
-    how: Metric = measured[0][0].metric(metric)
-    first = measured[0][0].samples
-    by_id = [[{one.sample_id: one.scores for one in evaluation.samples} for evaluation in of] for of in measured]
-    if any(one.keys() != {sample.sample_id for sample in first} for of in by_id for one in of):
-        return None
-    if isinstance(how, Ratio) and how.form == "plain":
-        values = _parts_of_ratio(how, [[[one[s.sample_id] for s in first] for one in of] for of in by_id])
-        return _Scores(values, usable([sample.cluster for sample in first]))
-    if not isinstance(how, Mean):
-        return None
-    rows = [[[how.of_sample(one[sample.sample_id]) for sample in first] for one in of] for of in by_id]
-    concerned = [i for i in range(len(first)) if all(one[i] is not None for of in rows for one in of)]
-    values = [[[float(one[i] or 0.0) for i in concerned] for one in of] for of in rows]
-    return _Scores(values, usable([first[i].cluster for i in concerned])) if len(concerned) > 1 else None
-
-
-def _parts_of_ratio(how: Ratio, rows: list[list[list[Scores]]]) -> list[list[list[float]]]:
-    """What each sample adds to a ratio of sums, by linearization: (top - r x bottom) / mean(bottom) + r, r over all."""
-    sums = [
-        sum(float(row[name]) for of in rows for one in of for row in one) for name in (how.numerator, how.denominator)
-    ]
-    ratio = sums[0] / sums[1]
-
-    def parts(one: list[Scores]) -> list[float]:
-        bottom = sum(float(row[how.denominator]) for row in one) / len(one)
-        return [(float(row[how.numerator]) - ratio * float(row[how.denominator])) / bottom + ratio for row in one]
-
-    return [[parts(one) for one in of] for of in rows]
-
-
-def _optimism(scores: _Scores, rises: bool) -> float:
-    """How much better the best of equal settings would look than it is, had it been picked by the judged score."""
-    from harness.statistics.selection import optimism
-
-    return optimism(scores.means if rises else [[-x for x in row] for row in scores.means], scores.clusters)
-
-
-def _doubling(scores: _Scores, amounts: Sequence[float]) -> Difference:
-    """What twice as much is worth at the slope over these amounts: each sample's least-squares slope of its score on the
-    binary logarithm, averaged with its interval, over seeds where there are several.
-    """
-    from harness.statistics import mean_interval, nested_interval
-
-    logs = [math.log2(amount) for amount in amounts]
-    middle = sum(logs) / len(logs)
-    weights = [(x - middle) / sum((one - middle) ** 2 for one in logs) for x in logs]
-    slopes = [
-        [sum(w * x for w, x in zip(weights, of, strict=True)) for of in zip(*by_setting, strict=True)]
-        for by_setting in zip(*scores.values, strict=True)
-    ]  # (seeds, samples)
-    clusters = scores.clusters
-    if len(slopes) > 1:
-        found: Interval = nested_interval(slopes, clusters)
-    else:
-        found = mean_interval(slopes[0], clusters, against=0.0)
-    return Difference("twice as much", found.estimate, found.low, found.high, found.p_value)
 
 
 def _chosen_by_others(sweep: Sweep, points: Sequence[_Point]) -> bool:

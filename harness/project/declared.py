@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.project.references import REFERENCES
-from harness.recipe import Recipe, Sweep
+from harness.recipe import Curriculum, Recipe, Sweep
 from harness.suite import Suite
 
 FOLDERS = ("recipes", "suites", "reports")
@@ -50,6 +50,11 @@ def load_recipes(root: Path) -> dict[str, Recipe]:
 def load_sweeps(root: Path) -> dict[str, Sweep]:
     """Sweep by its recipe's name."""
     return {sweep.recipe.name: sweep for sweep, _ in _in_recipes(root, Sweep)}
+
+
+def load_curricula(root: Path) -> dict[str, Curriculum]:
+    """Curriculum by name."""
+    return {one.name: one for one, _ in _in_recipes(root, Curriculum)}
 
 
 def _in_recipes(root: Path, kind: type[Declared]) -> Iterator[tuple[Declared, ModuleType]]:

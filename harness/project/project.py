@@ -12,9 +12,9 @@ from types import ModuleType
 from harness.data.sources import Scale
 from harness.errors import HarnessError, RecipeError, SuiteError
 from harness.project.command_line import model_recipe, task_suite
-from harness.project.declared import load_recipes, load_suites, load_sweeps, suites_declared_in
+from harness.project.declared import load_curricula, load_recipes, load_suites, load_sweeps, suites_declared_in
 from harness.project.references import REFERENCES, beside, undeclared
-from harness.recipe import Recipe, Subject, Sweep
+from harness.recipe import Curriculum, Recipe, Subject, Sweep
 from harness.suite import Suite
 
 
@@ -28,6 +28,7 @@ class Project:
     seeds: int = 1
     tasks: tuple[str, ...] = ()  # of lm-eval, as --tasks and the settings name them
     sweeps: dict[str, Sweep] = field(default_factory=dict)  # by name of its recipe
+    curricula: dict[str, Curriculum] = field(default_factory=dict)
     asked: str = ""  # what the session selects by: recipes that are run on request are there if it holds their word
 
     @cached_property
@@ -149,11 +150,13 @@ def open_project(
     endpoint: str | None = None,
 ) -> Project:
     """The project at `root`, with the models and tasks that the command line adds."""
-    recipes, sweeps = load_recipes(root), load_sweeps(root)
-    for name, sweep in sweeps.items():
-        if name in recipes:
-            raise RecipeError(f"sweep {sweep.name!r} of {sweep.of.name}: {name!r} is a recipe's name already.")
-        recipes[name] = sweep.recipe
+    recipes, sweeps, curricula = load_recipes(root), load_sweeps(root), load_curricula(root)
+    made = [(sweep.name, sweep.recipe) for sweep in sweeps.values()]
+    made += [(one.name, recipe) for one in curricula.values() for recipe in one.recipes]
+    for of, recipe in made:
+        if recipe.name in recipes:
+            raise RecipeError(f"{of}: {recipe.name!r} is a recipe's name already.")
+        recipes[recipe.name] = recipe
     for model in models:
         recipe = model_recipe(model, scale, endpoint)
         if recipe.name in recipes:
@@ -161,4 +164,4 @@ def open_project(
         recipes[recipe.name] = recipe
     for task in tasks:
         task_suite(task)  # a misspelt one fails here
-    return Project(root, recipes, scale, seeds, tuple(tasks), sweeps)
+    return Project(root, recipes, scale, seeds, tuple(tasks), sweeps, curricula)

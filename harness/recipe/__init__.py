@@ -7,9 +7,11 @@ training    stages that change weights
 lookup      stages that put passages before questions instead
 subject     recipes, variants, and the subjects that are measured
 sweep       a recipe under several settings
+curriculum  recipes taught one after another
 """
 
 from harness.recipe.bases import Architecture, Endpoint, Gguf
+from harness.recipe.curriculum import CONTINUAL, Curriculum, Lesson
 from harness.recipe.lookup import Lookup, OpenBook, Retrieve
 from harness.recipe.subject import Fresh, Recipe, Subject, Variant
 from harness.recipe.sweep import SWEEP, Point, Sweep
@@ -25,13 +27,16 @@ from harness.recipe.training import (
 )
 
 __all__ = [
+    "CONTINUAL",
     "SWEEP",
     "Architecture",
+    "Curriculum",
     "Endpoint",
     "Finetune",
     "FinetuneSettings",
     "Fresh",
     "Gguf",
+    "Lesson",
     "Lookup",
     "Lora",
     "OpenBook",

@@ -3,7 +3,7 @@
 declared   what a project shows: a Report of sections          write    all of it, written
 load       the warehouse -> content, by the queries in sql/    custom   sections with a query of their own
 content    what a report is about, as frozen values            sampling which samples are loaded
-tables, ranking, sweeps, cost, history, settings, versions, words   content arranged and put in words
+tables, ranking, sweeps, curricula, cost, history, settings, versions, words   content arranged and put in words
 page, markdown, terminal                 content -> HTML, Markdown, text
 charts, trends   content -> SVG, by drawing;   own_chart   by Altair;   browser_data, letters   samples -> the page
 """
@@ -12,6 +12,7 @@ from harness.report.declared import (
     Chart,
     Contamination,
     Cost,
+    Curricula,
     FirstLook,
     History,
     Lineage,
@@ -32,6 +33,7 @@ __all__ = [
     "Chart",
     "Contamination",
     "Cost",
+    "Curricula",
     "FirstLook",
     "History",
     "Lineage",

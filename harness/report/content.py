@@ -240,6 +240,26 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class LessonScore:
+    """What one lesson of a curriculum scored after one of its lessons; None where it is not measured."""
+
+    curriculum: str
+    size: str
+    place: int  # of the lesson taught last, 0 first
+    lesson_place: int  # of the one that is measured
+    subject: str
+    lesson: str  # the recipe that teaches it
+    metric: str  # suite and metric
+    score: float | None
+    low: float | None
+    high: float | None
+    since_taught: float | None  # above zero for better
+    since_taught_low: float | None
+    since_taught_high: float | None
+    conclusion: str | None
+
+
+@dataclass(frozen=True)
 class SweptSetting:
     """One setting of a sweep; scores and differences are None where they are not measured."""
 
@@ -284,6 +304,7 @@ class Content:
     history: tuple[PastScore, ...] = ()  # oldest first
     changes: tuple[Changed, ...] = ()  # in the history
     swept: tuple[SweptSetting, ...] = ()
+    lessons: tuple[LessonScore, ...] = ()
 
     @property
     def run(self) -> Run:

@@ -65,6 +65,13 @@ class Sweeps(Section):
 
 
 @dataclass(frozen=True)
+class Curricula(Section):
+    """What each lesson of a curriculum did to what was taught before."""
+
+    template, anchor, label = "curricula", "curricula", "Continual learning"
+
+
+@dataclass(frozen=True)
 class Contamination(Section):
     """What training rows share with evaluation items, and scores without those."""
 
@@ -154,7 +161,7 @@ class Chart(Section):
 
 
 ALL: tuple[Section, ...] = (
-    Ship(), Verdicts(), FirstLook(), Matrix(), Ranking(), Sweeps(), Contamination(), Seeds(), History(), Cost(), Training(),
+    Ship(), Verdicts(), FirstLook(), Matrix(), Ranking(), Sweeps(), Curricula(), Contamination(), Seeds(), History(), Cost(), Training(),
     Lineage(), Samples(),
 )  # fmt: skip
 NAME = re.compile(r"[\w-]+")

@@ -17,6 +17,7 @@ from harness.report.content import (
     Evaluation,
     Floor,
     Gate,
+    LessonScore,
     LogPoint,
     Loud,
     Metric,
@@ -72,11 +73,12 @@ def load(
         floors=tuple(Floor(**row) for row in rows(connection, "floors", scale=runs[0].scale)),
         gates=gates,
         touched=tuple(Touched(**row) for row in rows(connection, "touched", **_named(measured))),
-        swept=tuple(SweptSetting(**row | {"axes": parsed(row["axes"], {})}) for row in _swept(connection, scope)),
+        swept=tuple(_swept(connection, scope)),
+        lessons=tuple(LessonScore(**row) for row in rows(connection, "curricula", **_of_runs(scope))),
         baselines=tuple(_baselines(blessed, evaluations[len(measured) :], subjects)),
     )
-    content = replace(content, history=tuple(_history(connection, content)))
-    return replace(content, changes=tuple(_changes(connection, content.history)))
+    history = tuple(_history(connection, content))
+    return replace(content, history=history, changes=tuple(_changes(connection, history)))
 
 
 def _runs(
@@ -95,8 +97,13 @@ def _runs(
     return tuple(Run(**row) for row in found)
 
 
-def _swept(connection: duckdb.DuckDBPyConnection, scope: dict[str, Any]) -> list[dict]:
-    return rows(connection, "sweeps", runs=scope["runs"], recipes=scope["recipes"])
+def _swept(connection: duckdb.DuckDBPyConnection, scope: dict[str, Any]) -> Iterator[SweptSetting]:
+    for row in rows(connection, "sweeps", **_of_runs(scope)):
+        yield SweptSetting(**row | {"axes": parsed(row["axes"], {})})
+
+
+def _of_runs(scope: dict[str, Any]) -> dict[str, Any]:
+    return {"runs": scope["runs"], "recipes": scope["recipes"]}
 
 
 def _recipes(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -9,6 +9,7 @@ import jinja2
 from harness.files import Json
 from harness.report import cost, history, tables, words
 from harness.report.content import Content, Text
+from harness.report.curricula import taught
 from harness.report.custom import Queried
 from harness.report.declared import DEFAULT, Chart, Report, Table
 from harness.report.ranking import rankings
@@ -53,6 +54,7 @@ def summary_markdown(content: Content, report: Report = DEFAULT, found: Found | 
         "look": look,
         "rankings": rankings(content),
         "sweeps": swept(content),
+        "curricula": taught(content),
         "shown": look[: _fitting(look)],
         "last_runs": LAST_RUNS,
         "histories": histories,

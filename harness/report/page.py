@@ -18,12 +18,14 @@ from harness.files import SHORT, Json, cache_folder, written_whole
 from harness.report import charts, cost, history, ranking, tables, trends, versions, words
 from harness.report.browser_data import Browsable, browsable
 from harness.report.content import CUSTOMARY, Checkpoint, Content, Gate
+from harness.report.curricula import taught
 from harness.report.custom import Queried
 from harness.report.declared import (
     DEFAULT,
     Chart,
     Contamination,
     Cost,
+    Curricula,
     FirstLook,
     History,
     Lineage,
@@ -142,6 +144,7 @@ def _values(content: Content, report: Report) -> Json:
         "history_charts": [{"history": one, "svg": Markup(svg)} for one, svg in drawn if svg],
         "unchanged_line": history.unchanged_line(histories),
         "pareto_charts": [{"pareto": one, "svg": Markup(trends.pareto_chart(one))} for one in paretos],
+        "curricula": taught(content),
         "sweeps": _sweeps(content) if report.has(Sweeps) else [],
         "rankings": ranking.rankings(content) if report.has(Ranking) else [],
         "first_look": tables.first_look(content),
@@ -158,6 +161,7 @@ def _sections(content: Content, report: Report, values: Json, found: Found) -> l
         FirstLook: values["first_look"],
         Ranking: values["rankings"],
         Sweeps: content.swept,
+        Curricula: content.lessons,
         Contamination: tables.contamination(content),
         Seeds: tables.seeds(content),
         History: values["history_charts"] or values["unchanged_line"],

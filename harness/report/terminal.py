@@ -8,8 +8,9 @@ from rich.text import Text
 
 from harness.report import cost, tables, words
 from harness.report.content import Content, Gate, Metric
+from harness.report.curricula import taught
 from harness.report.custom import Queried
-from harness.report.declared import DEFAULT, Cost, Matrix, Report, Seeds, Sweeps, Verdicts
+from harness.report.declared import DEFAULT, Cost, Curricula, Matrix, Report, Seeds, Sweeps, Verdicts
 from harness.report.sweeps import swept
 
 OWN_ROWS = 12  # of a table that a project declares
@@ -37,6 +38,9 @@ def print_terminal(
     for sweep in swept(content) if report.has(Sweeps) else ():
         console.print()
         console.print(_text(f"{sweep.sweep} at {sweep.size}: {sweep.first.conclusion}"))
+    for one in taught(content) if report.has(Curricula) else ():
+        console.print()
+        console.print(_text(f"{one.curriculum} at {one.size}: {one.conclusion}"))
     titled = [
         ("cost", _costs(content, console.width) if report.has(Cost) else None),
         ("what an answer costs", _answers(content) if report.has(Cost) else None),

@@ -6,8 +6,8 @@ import json
 import os
 import time
 import traceback
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from harness.errors import HarnessError, Spared, StoreError
 from harness.files import Json, disk_errors_explained, write_whole
 from harness.fingerprint.checkpoints import outdated
 from harness.fingerprint.values import digest, fields_of, plain
+from harness.gates.curricula import what_was_learnt
 from harness.gates.gate import Gate
 from harness.gates.sweeps import compare_settings
 from harness.gates.verdict import Verdict
@@ -240,22 +241,34 @@ class Record:
         }
         gates = [verdict.row(run_id) for verdict in self.verdicts.values()]
         subjects = [self._subject_row(run_id, subject) for subject in self.subjects.values()]
-        return SessionRows(run, subjects, gates, list(measured.values()), self._sweeps(run_id))
+        return SessionRows(run, subjects, gates, list(measured.values()), *self._compared(run_id))
 
-    def _sweeps(self, run_id: str) -> list[Json]:
-        """The settings of every sweep that the session took part of, compared."""
-        project, found = self.run.setup.project, []
+    def _compared(self, run_id: str) -> tuple[list[Json], list[Json]]:
+        """Rows of every sweep, and of every curriculum, that the session took part of."""
+        sweeps: list[Json] = []
+        lessons: list[Json] = []
         if self.run.setup.options.limit is not None:
-            return []  # a quick look compares nothing
-        for name in dict.fromkeys(subject.recipe.name for subject in self.subjects.values()):
-            if name in project.sweeps:
-                try:
-                    compared = compare_settings(project, self.run.results, project.sweeps[name])
-                except HarnessError as error:
-                    self.run.log.notes.append(f"{name} is not compared: {error.message}")
-                    continue
-                found += [row for one in compared for row in one.rows(run_id)]
-        return found
+            return sweeps, lessons  # a quick look compares nothing
+        project, results = self.run.setup.project, self.run.results
+        used = {subject.recipe.name for subject in self.subjects.values()}
+        for sweep in [sweep for name, sweep in project.sweeps.items() if name in used]:
+            with self._noted(sweep.recipe.name):
+                sweeps += [row for one in compare_settings(project, results, sweep) for row in one.rows(run_id)]
+        for curriculum in project.curricula.values():
+            if used & {recipe.name for recipe in curriculum.recipes}:
+                with self._noted(curriculum.name):
+                    lessons += [
+                        row for one in what_was_learnt(project, results, curriculum) for row in one.rows(run_id)
+                    ]
+        return sweeps, lessons
+
+    @contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        """A comparison that cannot be made becomes a note; the session's results are kept without it."""
+        try:
+            yield
+        except HarnessError as error:
+            self.run.log.notes.append(f"{what} is not compared: {error.message}")
 
     def _run_row(self) -> Json:
         started, options = datetime.fromtimestamp(self.begun, UTC), self.run.setup.options

@@ -20,6 +20,7 @@ class SessionRows:
     gates: list[Json]
     measured: list[Json]
     sweeps: list[Json] = field(default_factory=list)  # a row for each setting
+    curricula: list[Json] = field(default_factory=list)  # a row for each lesson taught last and lesson measured
 
     @property
     def run_id(self) -> str:

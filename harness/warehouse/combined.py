@@ -12,7 +12,7 @@ from harness.warehouse.file import SCHEMA, TABLES, connect, literal
 
 KEYS = {  # table -> the column by which its rows belong to one run, checkpoint or evaluation
     "runs": "run_id", "subjects": "run_id", "measured": "run_id", "gates": "run_id",
-    "sweeps": "run_id",
+    "sweeps": "run_id", "curricula": "run_id",
     "checkpoints": "fingerprint", "training_log": "fingerprint",
     "evaluations": "evaluation", "samples": "evaluation", "metrics": "evaluation",
 }  # fmt: skip
@@ -56,7 +56,7 @@ def _union(connection: duckdb.DuckDBPyConnection, table: str, labels: list[str])
             earlier = " UNION ALL ".join(f"SELECT {columns} FROM file{j}.{table}" for j in range(i))
             where = f" WHERE ({columns}) NOT IN ({earlier})"
         chosen = "*"
-        if i and table in ("subjects", "measured", "gates", "sweeps"):
+        if i and table in ("subjects", "measured", "gates", "sweeps", "curricula"):
             ambiguous = [literal(name) for name in _ambiguous(connection, i)]
             if ambiguous:
                 suffix = literal(f"@{label}")

@@ -16,7 +16,7 @@ SCHEMA = Path(__file__).parent / "schema.sql"
 VERSION = 9
 TABLES = (
     "runs", "checkpoints", "subjects", "measured", "baselines", "training_log", "evaluations", "samples", "metrics",
-    "floors", "gates", "sweeps",
+    "floors", "gates", "sweeps", "curricula",
 )  # fmt: skip
 
 

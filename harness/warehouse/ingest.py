@@ -83,6 +83,7 @@ def _insert_sessions(connection: duckdb.DuckDBPyConnection, sessions: list[Sessi
     _insert(connection, "gates", [row for session in sessions for row in session.gates])
     _insert(connection, "measured", [row for session in sessions for row in session.measured])
     _insert(connection, "sweeps", [row for session in sessions for row in session.sweeps])
+    _insert(connection, "curricula", [row for session in sessions for row in session.curricula])
     measured_by_older_sessions(connection)
 
 

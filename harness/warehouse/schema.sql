@@ -209,6 +209,25 @@ CREATE TABLE sweeps (
     PRIMARY KEY (run_id, subject)
 );
 
+CREATE TABLE curricula (
+    run_id      VARCHAR NOT NULL,    -- the session that compared the lessons
+    curriculum  VARCHAR NOT NULL,    -- e.g. 'continual'
+    size        VARCHAR NOT NULL,    -- the variant of its recipes, e.g. 'mini'
+    place       INTEGER NOT NULL,    -- of the lesson taught last, 0 first
+    lesson_place INTEGER NOT NULL,   -- of the lesson that is measured
+    subject     VARCHAR NOT NULL,    -- the weights after the lesson taught last
+    lesson      VARCHAR NOT NULL,    -- the recipe whose metric it is
+    metric      VARCHAR NOT NULL,    -- suite and metric
+    score       DOUBLE,              -- over all seeds; NULL where it is not measured
+    low         DOUBLE,              -- interval of that, 95 %
+    high        DOUBLE,              -- its upper end
+    since_taught DOUBLE,             -- change since the lesson was taught, above zero for better; NULL for later lessons
+    since_taught_low DOUBLE,         -- interval of that, 95 %
+    since_taught_high DOUBLE,        -- its upper end
+    conclusion  VARCHAR,             -- of the whole curriculum, in words
+    PRIMARY KEY (run_id, curriculum, size, place, lesson_place)
+);
+
 -- The newest evaluation of every subject and suite, of whole suites only.
 CREATE VIEW latest AS
 SELECT s.subject, s.recipe, s.variant, s.seed, e.*  EXCLUDE (subject)
