@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from itertools import product
+from pathlib import PurePath
 from typing import Any
 
 from harness.errors import HarnessError, RecipeError, check_types
@@ -193,7 +194,7 @@ def label(value: Any) -> str:
     if isinstance(value, Fresh):
         return f"fresh_{label(value.like)}"
     if isinstance(value, Gguf):
-        value = value.path or value.member or ""
+        value = PurePath(value.path or value.member or "").stem
     if isinstance(value, float):
         return f"{value:g}"
     if is_dataclass(value):
