@@ -280,7 +280,7 @@ def halving(simulations: int, seed: int) -> Iterator[Row]:
         for _ in range(simulations):
             last = rng.normal(size=SETTINGS)
             early = [r * last + math.sqrt(1 - r * r) * rng.normal(size=SETTINGS) for r in (quarter, middle)]
-            contest = Contest({str(i): str(i) for i in range(SETTINGS)})
+            contest = Contest({str(i): [str(i)] for i in range(SETTINGS)})
             going, trained = list(range(SETTINGS)), 0.0
             for rung in range(len(RUNGS)):
                 trained += len(going) / 4

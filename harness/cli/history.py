@@ -34,6 +34,8 @@ def history(
         )
         if one.untested:
             print(f"{one.untested}.")
+        elif len(one.points) < 2:
+            print("It is measured once.")
         elif not one.changes:
             print("No change is found: every difference is within chance.")
         for change in one.changes:

@@ -265,7 +265,7 @@ class Mix:
     def take(self, rows: int | None = None, *, per_group: int | None = None) -> Mix:
         """A part of the mix: at most `per_group` rows of each group (see `Source.group`), then `rows` of those left.
 
-        In the order of the mix, so that what is taken with a smaller number is among what is taken with a larger one.
+        In the order of the mix, so that what is taken with a smaller number of either is among what is taken with a larger.
         Reading it is a DataError where a number is larger than what there is to take.
         """
         if rows is None and per_group is None:

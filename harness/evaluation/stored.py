@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
-from harness.errors import CheckpointMissing, EvaluationMissing
+from harness.errors import CheckpointMissing, EvaluationMissing, TrainingDiverged
 from harness.evaluation.evaluation import Checkpoint, Evaluation
 from harness.files import Json, short
 from harness.fingerprint.checkpoints import PlannedStage
@@ -16,10 +16,11 @@ from harness.fingerprint.nearest import why_missing
 from harness.recipe import Subject
 from harness.store import Artifact, Store
 from harness.suite import Suite
+from harness.worker.child import ERROR
 
 Rule = Callable[[Suite, Subject], Json | None]  # when --adaptive stops a suite; None if the whole suite is measured
 
-SPARED = "spared.json"  # in the folder of a training that was stopped early: its loss, and at which step
+SPARED = "spared.json"  # in the folder of a training that was stopped early: why, in words
 
 
 class StoredResults:
@@ -68,9 +69,12 @@ class StoredResults:
         return why_missing(planned, self.specs)
 
     def why_spared(self, planned: PlannedStage) -> str:
-        """Why --adaptive left a training unfinished, in words; empty where it was not stopped, or went on since."""
-        path = self.store.root / "checkpoints" / f"{planned.key}.partial" / SPARED
-        return str(json.loads(path.read_text())["words"]) if path.exists() else ""
+        """Why a training was left unfinished, in words: stopped early by --adaptive, or diverged; else empty."""
+        folder = self.store.root / "checkpoints" / f"{planned.key}.partial"
+        if (folder / SPARED).exists():
+            return str(json.loads((folder / SPARED).read_text())["words"])
+        left: Json = json.loads((folder / ERROR).read_text()) if (folder / ERROR).exists() else {}
+        return f"it diverged: {left['problem']}" if left.get("kind") == TrainingDiverged.__name__ else ""
 
     @property
     def specs(self) -> dict[str, Json]:

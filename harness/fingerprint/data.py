@@ -39,7 +39,13 @@ class DataKeys:
         if isinstance(given, Mix) and given.divided is not None:
             found.append({"side": given.divided.side, "held_out_rows": given.divided.count[scale]})
         if isinstance(given, Mix) and given.taken is not None and not given.takes_all(scale):
-            found.append({"take": {name: count for name, count in fields_of(given.taken).items() if count is not None}})
+            names = [part.dataset.name for part in given.parts] if given.taken.per_group is not None else []
+            found.append(
+                {
+                    **({"groups_of": names} if len(set(names)) > 1 else {}),
+                    "take": {name: count for name, count in fields_of(given.taken).items() if count is not None},
+                }
+            )
         self._known[id(wanted), scale] = wanted, found
         return list(found)
 

@@ -62,7 +62,7 @@ class Setting:
     p_adjusted: float | None  # of over_own, by Holm over the sweep
     against_own: Against | None
     winner: bool = False
-    spared: str = ""  # why it was stopped early by --adaptive
+    spared: str = ""  # why its training was left unfinished: stopped early by --adaptive, or diverged
 
     @property
     def is_measured(self) -> bool:
@@ -184,8 +184,8 @@ def check_sweep(project: Project, sweep: Sweep) -> None:
         if without is not None:
             raise SuiteError(
                 f"{sweep.recipe.name} is to be chosen or judged by {suite}, which does not measure {without.id}: "
-                "it asks for rows that the recipe does not hold out.",
-                'Give its stage held_out=..., or say chosen_by=("suite", "metric").',
+                "that asks for held-out rows, or for weights, which it does not have.",
+                'Give its stage held_out=..., or say chosen_by=("suite", "metric") and judged_by=(...).',
             )
 
 
@@ -302,13 +302,16 @@ def _side(over: Difference, p: float) -> Against:
 
 
 def _chosen_by_others(sweep: Sweep, points: Sequence[_Point]) -> bool:
-    """Whether no sample has both scores, the one that settings are chosen by and the one they are judged by."""
+    """Whether no sample has both scores, the one that settings are chosen by and the one they are judged by, and no
+    cluster of samples.
+    """
     having = []
     for (_, metric), evaluations in ((sweep.chosen_by, points[0].choosing), (sweep.judged_by, points[0].judging)):
         how = evaluations[0].metric(metric)
         samples = evaluations[0].samples
         whole = not isinstance(how, Mean)
-        having.append({one.sample_id for one in samples if whole or how.of_sample(one.scores) is not None})
+        concerned = [one for one in samples if whole or how.of_sample(one.scores) is not None]
+        having.append({one.cluster if one.cluster is not None else one.sample_id for one in concerned})
     return not having[0] & having[1]
 
 
@@ -319,7 +322,7 @@ def _conclusion(found: Swept, own: _Point, by_others: bool) -> str:
     if best is None:
         missing = [one for one in found.settings if not one.spared and not one.is_measured]
         if not missing:
-            return "All settings were stopped early; none is chosen."
+            return "All settings were left unfinished, stopped early or diverged; none is chosen."
         return f"{len(missing)} of {len(found.settings)} settings are not measured by both; none is chosen."
     words = (
         f"{best.words} is chosen by {found.chosen_by} ({best.chosen_by:.3f}); its {found.judged_by} is "
@@ -337,7 +340,7 @@ def _conclusion(found: Swept, own: _Point, by_others: bool) -> str:
         words += f", {judged} {own.subject.id} by that ({over.estimate:+.3f}, {over.low:+.3f} to {over.high:+.3f})"
         words += "." if by_others else "; both are scores of the same samples, so this is the best of many, after Holm."
     if spared:
-        words += f" {len(spared)} of {len(found.settings)} settings were stopped early by their loss on held-out rows."
+        words += f" {len(spared)} of {len(found.settings)} settings were left unfinished, stopped early or diverged."
     if found.doubling is not None:
         gain, axis = found.doubling, next(iter(best.values))
         words += f" Twice the {axis} are worth {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) at the slope of these."

@@ -72,8 +72,12 @@ class RungJob:
     contest: Contest
     setting: str
     rung: int
+    before: Sequence[Job]  # its own earlier rungs
 
     def __call__(self, job: Job, device: str) -> None:
+        for earlier in self.before:
+            if earlier.error is not None:
+                raise earlier.error
         if self.rung and not self.contest.goes_on(self.rung - 1, self.setting):
             return
         key, store = self.training.planned.key, self.training.context.store
@@ -182,7 +186,7 @@ def halve(jobs: Mapping[str, Job], settings: Trainings, store: Store, free: set[
                 training = jobs[key].run
                 assert isinstance(training, TrainingJob)
                 one = Job(
-                    f"{key} to rung {rung + 1}", jobs[key].name, "train", RungJob(training, contest, setting, rung),
+                    f"{key} to rung {rung + 1}", jobs[key].name, "train", RungJob(training, contest, setting, rung, list(own.get(key, ()))),
                     needs=list(jobs[key].needs), after=list(earlier), progress=jobs[key].progress,
                 )  # fmt: skip
                 now.append(one)

@@ -12,6 +12,7 @@ from harness.data.overlap.ngrams import check_contained
 from harness.data.reading.hub import check_access
 from harness.errors import HarnessError
 from harness.evaluation.asking.passages import Passages, read_passages
+from harness.evaluation.stored import SPARED
 from harness.fingerprint.checkpoints import PlannedStage
 from harness.fingerprint.evaluations import PlannedEvaluation, weights_behind
 from harness.jobs.context import JobContext, note_left_out
@@ -60,6 +61,8 @@ class Jobs:
         """Remove what is made anew, and what servers have answered of it so far."""
         store.discard(self.discarded)
         for key in self.discarded:
+            if (store.root / "checkpoints" / f"{key}.partial" / SPARED).exists():
+                store.abandon("checkpoints", key)  # what was stopped early begins anew as well
             for kept in (store.root / "measuring").glob(f"*/{key}{GOT}"):
                 kept.unlink()
 
@@ -129,8 +132,6 @@ class _Graph:
         free = {key for key, count in users.items() if count == 1}
         for settings in self.wanted.compared:
             trainings = {name: [self.keys.last(one) for one in of] for name, of in settings.items()}
-            for key in {planned.key for of in trainings.values() for planned in of} & self.found.discarded:
-                self.store.abandon("checkpoints", key)  # --retrain: what was stopped begins anew as well
             self.found.jobs |= halve(self.found.jobs, trainings, self.store, free)
 
     def _check_access(self, subjects: Iterable[Subject]) -> None:

@@ -32,7 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seeds", type=int, default=1, metavar="N", help="train each recipe with N seeds")
     group.addoption("--baseline", metavar="NAME", help="judge guarded metrics against that baseline: no worse")
     group.addoption("--strict-gates", action="store_true", help="an inconclusive gate fails")
-    group.addoption("--adaptive", action="store_true", help="stop a suite once its gates are decided")
+    group.addoption(
+        "--adaptive",
+        action="store_true",
+        help="stop a suite once its gates are decided, and the worse half of a sweep's settings",
+    )
     group.addoption(
         "--model",
         action="append",

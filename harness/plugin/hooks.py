@@ -26,7 +26,7 @@ from harness.gates.verdict import Verdict
 from harness.plugin import is_project
 from harness.plugin.command_line import ONE_SESSION, pytest_addoption, pytest_cmdline_main, selected_by  # noqa: F401  (hooks)
 from harness.plugin.gate_tests import SuiteModule, gates_of_file, judges_by_itself, test_gate
-from harness.recipe import SWEEP, Subject
+from harness.recipe import Subject
 from harness.session import github
 from harness.session.ending import closing, spelled
 from harness.session.options import read_options
@@ -61,7 +61,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "gate: a claim or target, judged on stored rows")
     config.addinivalue_line("markers", "gpu: needs a CUDA device")
     config.addinivalue_line("markers", "network: needs the network")
-    config.addinivalue_line("markers", f"{SWEEP}: a recipe under one of several settings; left out unless it is named")
     root = config.rootpath
     if not is_project(root):
         return
@@ -70,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SETUP] = open_setup(root, store_of(root, config.getoption("--store")), options)
         config.stash[OUTPUTS] = Outputs.of(root, config.getoption("--results"))
     config.stash[OF_TASKS] = set()
+    for word in {recipe.on_request for recipe in config.stash[SETUP].project.recipes.values()} - {""}:
+        config.addinivalue_line("markers", f"{word}: recipes that are run on request")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -99,8 +100,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     devices = ", ".join(setup.options.devices) + (" in float32 (--exact)" if setup.options.exact else "")
     limit = f", at most {setup.options.limit} samples of a suite (--limit)" if setup.options.limit else ""
     lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.where}{limit}"]
-    left_out = setup.project.left_out
-    lines += [f"left out: {', '.join(names)}; -k {word} takes them" for word, names in left_out.items()]
+    lines += [f"left out: {', '.join(names)}; -k {word} takes them" for word, names in setup.project.left_out.items()]
     return lines + ([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])
 
 
@@ -193,8 +193,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.extra_keyword_matches.add(recipes[0])
         if isinstance(parameters.get("verdict"), Gate):
             item.add_marker(pytest.mark.gate)
-        if any(isinstance(one, Subject) and one.recipe.name in setup.project.sweeps for one in parameters.values()):
-            item.add_marker(SWEEP)
+        for word in {one.recipe.on_request for one in parameters.values() if isinstance(one, Subject)} - {""}:
+            item.add_marker(word)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
     for note in notes_on(setup, _selection(items), bool(config.stash[OF_TASKS]), judges_by_itself(setup.root)):
         _write_line(config, note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -71,19 +72,19 @@ class Project:
 
     def subjects(self) -> list[Subject]:
         """Every recipe's variants of the session's scale, each once per training seed; of those on request the ones asked for."""
-        return [
-            subject
-            for recipe in self.recipes.values()
-            if recipe.on_request.lower() in self.asked
-            for subject in self._of(recipe)
-        ]
+        return [subject for recipe in self.recipes.values() if self._asks_for(recipe) for subject in self._of(recipe)]
+
+    def _asks_for(self, recipe: Recipe) -> bool:
+        """Whether it is run without being asked for, or its word stands in what the session selects by."""
+        word = re.escape(recipe.on_request.lower())
+        return not word or bool(re.search(rf"(?<![^\W_]){word}(?![^\W_])", self.asked))
 
     @property
     def left_out(self) -> dict[str, list[str]]:
         """Recipes that are run on request and were not asked for, by the word that asks for them."""
         found: dict[str, list[str]] = {}
         for recipe in self.recipes.values():
-            if recipe.on_request.lower() not in self.asked and self._of(recipe):
+            if not self._asks_for(recipe) and self._of(recipe):
                 found.setdefault(recipe.on_request, []).append(recipe.name)
         return found
 

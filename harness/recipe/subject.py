@@ -81,6 +81,8 @@ class Recipe:
             object.__setattr__(self, what, tuple(getattr(self, what)))
         if not self.name.isidentifier():
             raise RecipeError(f"Recipe {self.name!r}: the name is also a fixture's, so it must be a Python name.")
+        if self.on_request and not self.on_request.isidentifier():
+            raise RecipeError(f"{self.name}: on_request is {self.on_request!r}, and has to be one word, for -k and -m.")
         names = [variant.name for variant in self.variants]
         for name in names:
             if names.count(name) > 1:

@@ -20,6 +20,8 @@ from harness.recipe.training import Finetune, FinetuneSettings, Lora, Pretrain, 
 SWEEP = "sweep"  # part of every sweep's name, so that `-k sweep` finds it
 ROWS, PHRASINGS, BASE = "rows", "phrasings", "base"  # what can be swept beside a stage's settings
 HELD_OUT = ("training", "held_out_loss_change")  # by which settings are chosen unless said otherwise
+LOSSES = ("held_out_loss", "held_out_loss_change")
+OTHER_TOKENS = (BASE, "template", "max_length", "block_length")  # settings that change which tokens a loss is of
 MOST = 256  # combinations in one sweep
 NO_SETTINGS = ("held_out", "eval_steps", "micro_batch_size", "save_steps", "gpus", "seed")
 
@@ -47,11 +49,14 @@ class Sweep:
 
     A setting is a field of the stage that trains, or of its `Lora` (whose alpha keeps its ratio to the rank unless it
     is swept too); `rows`, so many of the training rows; `phrasings`, at most so many rows of each group; or `base`.
-    What is taken with a smaller number of rows is among what is taken with a larger one.
+    What is taken with a smaller number is among what is taken with a larger one. `stage` counts the stages that train
+    from 1, and is needed where there are several; `variants` are the recipe's sizes to sweep (default: all).
 
-    It is measured by the suites that choose and judge. Settings are chosen by `chosen_by` (default: the loss on
-    held-out rows) and judged by `judged_by` (default: what the recipe's first claim is about), so that the winner's score
-    is none that it was chosen by. Sweeps are left out of a session unless `-k` or `-m` names them.
+    It is measured by the suites that choose and judge, a suite and a metric each, of which the suite declares which
+    direction is better (`Mean("unseen", better="higher")`). Settings are chosen by `chosen_by` (default: the loss on
+    held-out rows) and judged by `judged_by` (default: what the recipe's first claim is about); they are compared with
+    the recipe as declared where that is measured too. The name has "sweep" in it: sweeps are left out of a session
+    unless `-k` or `-m` says so. Raises RecipeError for a setting that the recipe does not have, or that is none.
     """
 
     of: Recipe
@@ -99,10 +104,11 @@ class Sweep:
             raise RecipeError(f"{who}: its name is a Python name with {SWEEP!r} in it, such as 'sweep_of_rates'.")
         if not self.axes:
             raise RecipeError(f"{who}: it sweeps nothing.", "Name settings: learning_rate=[1e-4, 1e-3].")
-        if BASE in [axis for axis, _ in self.axes] and self.chosen_by == HELD_OUT:
+        other_tokens = next((axis for axis, _ in self.axes if axis in OTHER_TOKENS), None)
+        if other_tokens and {metric for _, metric in (self.chosen_by, self.judged_by)} & set(LOSSES):
             raise RecipeError(
-                f"{who}: losses of several bases are of other tokens, and each has its own loss before training.",
-                'Say by what they are chosen: chosen_by=("suite", "metric").',
+                f"{who}: with another {other_tokens} the loss on held-out rows is of other tokens, and cannot be compared.",
+                'Say by what they are chosen and judged: chosen_by=("suite", "metric"), judged_by=(...).',
             )
         count = math.prod(len(values) for _, values in self.axes)
         if count > MOST:
@@ -135,6 +141,10 @@ class Sweep:
     @cached_property
     def recipe(self) -> Recipe:
         """All of it as a recipe, which claims nothing."""
+        names = [point.variant.name for point in self.points]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise RecipeError(f"two of its settings are both called {twice!r} in test ids.", "Leave one of them out.")
         swept = "; ".join(f"{name} {', '.join(map(label, values))}" for name, values in self.axes)
         return Recipe(
             name=f"{self.of.name}_{self.name}",
@@ -149,10 +159,11 @@ class Sweep:
         return next(point.of.name for point in self.points if point.variant.name == variant)
 
     @property
-    def by_held_out_loss(self) -> bool:
-        """Whether it is chosen by the loss on held-out rows, and losses of all settings are of the same tokens."""
-        by_loss = self.chosen_by[1] in ("held_out_loss", "held_out_loss_change")
-        return by_loss and not {BASE, "template"} & {name for name, _ in self.axes}
+    def can_be_halved(self) -> bool:
+        """Whether settings may be stopped early by the loss on held-out rows: they are chosen by it, and are no amounts,
+        of which a smaller one has taken fewer steps at the same share of its training.
+        """
+        return self.chosen_by[1] in LOSSES and not {ROWS, PHRASINGS} & {name for name, _ in self.axes}
 
     def _variant(self, size: Variant, settings: Mapping[str, Any]) -> Variant:
         """The size with those settings."""
@@ -197,8 +208,14 @@ def label(value: Any) -> str:
         value = PurePath(value.path or value.member or "").stem
     if isinstance(value, float):
         return f"{value:g}"
-    if is_dataclass(value):
-        return type(value).__name__.lower()
+    if is_dataclass(value) and not isinstance(value, type):
+        given = [(field.name, getattr(value, field.name)) for field in fields(value)]
+        others = [
+            f"{name}{label(own)}"
+            for (name, own), field in zip(given, fields(value), strict=True)
+            if own != field.default
+        ]
+        return "_".join([type(value).__name__.lower(), *others])
     return re.sub(r"[^\w.+]+", "_", str(value)).strip("_")
 
 

@@ -25,7 +25,7 @@ DERIVED = (
 
 @dataclass(frozen=True)
 class Timeline:
-    """All measurements of one subject in one metric, oldest first, each once."""
+    """The newest measurements of one subject in one metric, oldest first; what was found again at once counts once."""
 
     points: tuple[PastScore, ...]
     changes: tuple[Changed, ...]
@@ -58,10 +58,12 @@ def timeline(connection: duckdb.DuckDBPyConnection, scores: Sequence[PastScore])
     untested = ""
     for start, end in zip(edges, edges[1:], strict=False):
         stretch = points[start:end]
+        if len(stretch) < 2:
+            continue
         by_sample = _by_sample(connection, stretch, suites[start])
         if isinstance(by_sample, str):
             untested = by_sample
-        elif end - start > 1:
+        else:
             changes += _changes(connection, stretch, by_sample, made)
     return Timeline(tuple(points), tuple(changes), tuple(breaks), untested)
 

@@ -114,7 +114,7 @@ def _when(one: PastScore | Changed) -> str:
 
 
 def change_line(change: Changed) -> str:
-    """'0.112 → 0.373 since 3f2ab1c (p = 0.0002): settings.learning_rate 0.0005 → 0.001'."""
+    """'0.112 → 0.373 since 3f2ab1c (p = 0.0010): settings.learning_rate 0.0005 → 0.001'."""
     why = "; ".join(change.why) or "nothing that is recorded differs"
     p = p_value(change.p_value)
     return f"{number(change.before)} → {number(change.after)} since {_when(change)} (p {p}): {why}"

@@ -107,7 +107,7 @@ class Record:
         trained = list(dict.fromkeys(job.name for job in jobs if job.kind == "train"))
         scored = sum(job.asks == "nothing" for job in jobs)
         if scored < len(jobs):
-            asked = len(jobs) - len(trained) - scored
+            asked = sum(job.kind == "measure" for job in jobs) - scored
             lines.append(f"to train: {', '.join(trained) or 'nothing'}; to measure: {asked} checkpoints")
         if scored:
             lines.append(f"to score from stored answers: {scored} checkpoints")
@@ -191,6 +191,7 @@ class Record:
                 self.interrupted,
                 self.run.setup.options.exact,
                 self._better(),
+                [row | {"run_id": ""} for rows in self._compared("") for row in rows],
             ]
         )
 

@@ -32,7 +32,7 @@ from harness.jobs.pool import WorkerPool
 from harness.jobs.ray.cluster import Cluster
 from harness.jobs.ray.pool import RayPool
 from harness.jobs.train import TrainingJob
-from harness.recipe import Subject
+from harness.recipe import Subject, Sweep
 from harness.session.selection import Selection
 from harness.session.setup import Setup
 from harness.suite import Suite
@@ -148,12 +148,17 @@ class Run:
         groups: dict[tuple[str, str], dict[str, dict[str, Subject]]] = {}
         for subject in subjects:
             sweep = self.setup.project.sweeps.get(subject.recipe.name)
-            if sweep is not None and sweep.by_held_out_loss:
+            if sweep is not None and sweep.can_be_halved and not self._is_declared(sweep, subject):
                 size = sweep.size_of(subject.variant.name)
                 groups.setdefault((sweep.recipe.name, size), {}).setdefault(subject.variant.name, {})[subject.id] = (
                     subject
                 )
         return [{name: list(of.values()) for name, of in group.items()} for group in groups.values()]
+
+    def _is_declared(self, sweep: Sweep, subject: Subject) -> bool:
+        """Whether it is the recipe as declared, with which all settings are compared."""
+        own = sweep.of[sweep.size_of(subject.variant.name)].with_seed(subject.seed)
+        return self.keys.fingerprint(own) == self.keys.fingerprint(subject)
 
     def plan(self, wanted: Wanted) -> None:
         """Find the jobs for all that is missing; none where nothing may be trained."""
@@ -249,7 +254,7 @@ class Run:
             if job.error:
                 raise job.error
         planned = self.keys.last(subject)
-        spared = "" if self.results.is_there(planned) else self.results.why_spared(planned)
+        spared = "" if self.results.is_there(planned) or job is not None else self.results.why_spared(planned)
         if spared:
             raise Spared(f"{subject.id} was stopped early: {spared}.", "Without --adaptive it goes on from there.")
         return self.results.checkpoint(subject)

@@ -122,7 +122,7 @@ def test_the_best_is_chosen_among_those_that_ended_and_what_was_stopped_is_said(
     assert names(root)["0.02"][0]
     [found] = json.loads(run_harness(root, "sweep", "plain", "--scale", "mini", "--json").stdout)
     assert "learning_rate 0.02 is chosen" in found["conclusion"]
-    assert "3 of 4 settings were stopped early" in found["conclusion"]
+    assert "3 of 4 settings were left unfinished" in found["conclusion"]
     assert [bool(one["spared"]) for one in found["settings"]] == [True, True, True, False]
 
 
