@@ -42,6 +42,7 @@ from harness.session.selection import (
     subjects_for,
     suites_named,
     why_beyond,
+    words_of,
 )
 from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
@@ -99,9 +100,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     )  # fmt: skip
     devices = ", ".join(setup.options.devices) + (" in float32 (--exact)" if setup.options.exact else "")
     limit = f", at most {setup.options.limit} samples of a suite (--limit)" if setup.options.limit else ""
-    lines = [f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.where}{limit}"]
-    lines += [f"left out: {', '.join(names)}; -k {word} takes them" for word, names in setup.project.left_out.items()]
-    return lines + ([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])
+    first = f"harness: scale {setup.options.scale} ({why}), device {devices}, store {setup.store.where}{limit}"
+    left_out = [f"left out: {', '.join(names)}; -k {word} takes them" for word, names in setup.project.left_out.items()]
+    return [first, *left_out, *([config.stash[ONE_SESSION]] if ONE_SESSION in config.stash else [])]
 
 
 # ---- collection ---------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.extra_keyword_matches.add(recipes[0])
         if isinstance(parameters.get("verdict"), Gate):
             item.add_marker(pytest.mark.gate)
-        for word in {one.recipe.on_request for one in parameters.values() if isinstance(one, Subject)} - {""}:
+        for word in words_of(parameters):
             item.add_marker(word)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
     for note in notes_on(setup, _selection(items), bool(config.stash[OF_TASKS]), judges_by_itself(setup.root)):

@@ -57,6 +57,12 @@ def measures_nothing(parameters: Mapping[str, Any]) -> bool:
     return bool(suites) and any(own and not own & suites for own in named)
 
 
+def words_of(parameters: Mapping[str, Any]) -> set[str]:
+    """The words by which the recipes of a test are asked for, of those that are run on request."""
+    subjects = [one.subject if isinstance(one, Gate) else one for one in parameters.values()]
+    return {one.recipe.on_request for one in subjects if isinstance(one, Subject)} - {""}
+
+
 def why_beyond(suite: Suite, subject: Subject) -> str:
     """Why the suite does not measure the subject, in words."""
     if subject.recipe.suites and suite.name not in subject.recipe.suites:
