@@ -35,6 +35,7 @@ from harness.session.run import Run
 from harness.session.selection import (
     Selection,
     beyond,
+    marks_of,
     measures_nothing,
     misspelt_words,
     notes_on,
@@ -42,7 +43,6 @@ from harness.session.selection import (
     subjects_for,
     suites_named,
     why_beyond,
-    words_of,
 )
 from harness.session.settings import settings_of
 from harness.session.setup import Setup, open_setup, store_of
@@ -192,10 +192,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         recipes = [name for name in parameters if name in setup.project.names]
         if len(recipes) == 1:  # -k wiki_only must not train the other side of a test that asks for two
             item.extra_keyword_matches.add(recipes[0])
-        if isinstance(parameters.get("verdict"), Gate):
-            item.add_marker(pytest.mark.gate)
-        for word in words_of(parameters):
-            item.add_marker(word)
+        for mark in marks_of(parameters):
+            item.add_marker(mark)
     items.sort(key=lambda item: item.get_closest_marker("gate") is not None)
     for note in notes_on(setup, _selection(items), bool(config.stash[OF_TASKS]), judges_by_itself(setup.root)):
         _write_line(config, note)

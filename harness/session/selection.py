@@ -57,10 +57,11 @@ def measures_nothing(parameters: Mapping[str, Any]) -> bool:
     return bool(suites) and any(own and not own & suites for own in named)
 
 
-def words_of(parameters: Mapping[str, Any]) -> set[str]:
-    """The words by which the recipes of a test are asked for, of those that are run on request."""
+def marks_of(parameters: Mapping[str, Any]) -> set[str]:
+    """The marks of a test: `gate` where it judges one, and the words by which its recipes are asked for."""
     subjects = [one.subject if isinstance(one, Gate) else one for one in parameters.values()]
-    return {one.recipe.on_request for one in subjects if isinstance(one, Subject)} - {""}
+    words = {one.recipe.on_request for one in subjects if isinstance(one, Subject)} - {""}
+    return words | ({"gate"} if isinstance(parameters.get("verdict"), Gate) else set())
 
 
 def why_beyond(suite: Suite, subject: Subject) -> str:
