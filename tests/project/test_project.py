@@ -1,5 +1,7 @@
 """The declarations of one session: subjects at its scale and over its seeds, suites by name, and the other side of a claim."""
 
+from pathlib import Path
+
 import pytest
 
 from harness import Recipe, Variant
@@ -167,3 +169,22 @@ def test_a_task_file_may_lie_in_a_folder_with_a_colon(tmp_path):
     task.write_text("task: own\n")
     [suite] = open_project(root, "mini", tasks=[f"{task}:fewshot=2"]).task_suites
     assert (suite.name, suite.asks[0].task, suite.asks[0].num_fewshot) == ("own_2shot", str(task), 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        ("", False), ("big", False), ("slow", True), ("not slow", True), ("big and slow", True), ("slower", False),
+        ("test_look[big-slow_one-mini]", True),
+    ],
+)  # fmt: skip
+def test_recipes_on_request_are_taken_where_their_word_stands(asked, taken):
+    big = Recipe(name="big", variants=[Variant("mini", base="org/model", scale="mini")], on_request="Slow")
+    project = Project(Path(), {"big": big}, "mini", asked=asked)
+    assert bool(project.subjects()) == taken
+    assert project.left_out == ({} if taken else {"Slow": ["big"]})
+
+
+def test_the_word_of_a_recipe_on_request_is_one_word():
+    with pytest.raises(RecipeError, match="has to be one word"):
+        Recipe(name="big", variants=[], on_request="very slow")
