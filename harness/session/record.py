@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -191,7 +192,7 @@ class Record:
                 self.interrupted,
                 self.run.setup.options.exact,
                 self._better(),
-                [row | {"run_id": ""} for rows in self._compared("") for row in rows],
+                list(self._compared),
             ]
         )
 
@@ -242,10 +243,12 @@ class Record:
         }
         gates = [verdict.row(run_id) for verdict in self.verdicts.values()]
         subjects = [self._subject_row(run_id, subject) for subject in self.subjects.values()]
-        return SessionRows(run, subjects, gates, list(measured.values()), *self._compared(run_id))
+        compared = ([row | {"run_id": run_id} for row in rows] for rows in self._compared)
+        return SessionRows(run, subjects, gates, list(measured.values()), *compared)
 
-    def _compared(self, run_id: str) -> tuple[list[Json], list[Json]]:
-        """Rows of every sweep, and of every curriculum, that the session took part of."""
+    @cached_property
+    def _compared(self) -> tuple[list[Json], list[Json]]:
+        """Rows of every sweep, and of every curriculum, that the session took part of; without the run's name."""
         sweeps: list[Json] = []
         lessons: list[Json] = []
         if self.run.setup.options.limit is not None:
@@ -254,13 +257,11 @@ class Record:
         used = {subject.recipe.name for subject in self.subjects.values()}
         for sweep in [sweep for name, sweep in project.sweeps.items() if name in used]:
             with self._noted(sweep.recipe.name):
-                sweeps += [row for one in compare_settings(project, results, sweep) for row in one.rows(run_id)]
+                sweeps += [row for one in compare_settings(project, results, sweep) for row in one.rows("")]
         for curriculum in project.curricula.values():
             if used & {recipe.name for recipe in curriculum.recipes}:
                 with self._noted(curriculum.name):
-                    lessons += [
-                        row for one in what_was_learnt(project, results, curriculum) for row in one.rows(run_id)
-                    ]
+                    lessons += [row for one in what_was_learnt(project, results, curriculum) for row in one.rows("")]
         return sweeps, lessons
 
     @contextmanager
