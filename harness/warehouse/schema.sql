@@ -179,7 +179,7 @@ CREATE TABLE sweeps (
     run_id      VARCHAR NOT NULL,    -- the session that compared the settings
     sweep       VARCHAR NOT NULL,    -- e.g. 'software_defect_sweep'
     size        VARCHAR NOT NULL,    -- the variant of the recipe that was swept, e.g. 'mini'
-    place       INTEGER NOT NULL,    -- of the setting in the order declared, 0 first
+    place       INTEGER,             -- of the setting in the order declared, 0 first
     subject     VARCHAR NOT NULL,    -- with several training seeds the first
     setting     VARCHAR NOT NULL,    -- in words: 'rank 8, learning_rate 0.001'
     axes        JSON,                -- the same by name
