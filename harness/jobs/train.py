@@ -68,10 +68,10 @@ class TrainingJob:
         """Make the stage's checkpoint, unless another session has made it meanwhile."""
         folder = self.context.store.root / "checkpoints" / f"{self.planned.key}.partial"
         (folder / SPARED).unlink(missing_ok=True)
-        self.run_until(job, device, lambda: False)
+        self.run_until(job, device)
         self.rows = TrainingRows()
 
-    def run_until(self, job: Job, device: str, enough: Callable[[], bool]) -> None:
+    def run_until(self, job: Job, device: str, enough: Callable[[], bool] | None = None) -> None:
         """The same, or only until it is enough: then the worker leaves its state, from which it goes on later."""
         context, planned, store = self.context, self.planned, self.context.store
         progress_of = job.progress
@@ -100,16 +100,16 @@ class TrainingJob:
                     context.report(Note(f"{planned.name}: {words.format(**record)}"))
             context.report(Trained(planned.name))
 
-    def _work(self, job: Job, folder: Path, device: str, enough: Callable[[], bool]) -> None:
+    def _work(self, job: Job, folder: Path, device: str, enough: Callable[[], bool] | None) -> None:
         """Have a worker train until it has ended or it is enough."""
-        if enough():
+        if enough is not None and enough():
             return
         self._fetch(job)
         if device_inside(device) == "cpu" and _computes_slowly(self.planned):
             self.context.report(Note(f"{self.planned.name}: {SLOWLY}"))
         bring_weights(receive(folder / TASK).base, self.context.store)
         worker = self.context.pool.run(WORKER, folder, device, self.planned.name)
-        while worker.running():
+        while enough is not None and worker.running():
             if enough():
                 worker.stop()
                 break
@@ -117,7 +117,7 @@ class TrainingJob:
         try:
             worker.wait()
         except WorkerFailed:
-            if self.context.pool.stopping or not enough():
+            if enough is None or self.context.pool.stopping or not enough():
                 raise
 
     def processes(self, asked: int | None, gpus: int) -> int:

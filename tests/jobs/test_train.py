@@ -291,9 +291,6 @@ def test_4_bit_weights_that_this_processor_is_slow_with_are_told(made, ground, m
         def run(self, *_):
             return self
 
-        def running(self):
-            return False
-
         def wait(self):
             raise WorkerFailed("ended")
 
