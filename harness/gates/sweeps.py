@@ -179,6 +179,12 @@ def check_sweep(project: Project, sweep: Sweep) -> None:
     of which it is not known whether more is better, or that its recipe has no rows for.
     """
     for suite, metric in (sweep.chosen_by, sweep.judged_by):
+        if suite not in project.suites:
+            raise SuiteError(
+                f"{sweep.recipe.name} is chosen or judged by {suite} {metric}, and there is no suite {suite!r} "
+                f"(suites: {', '.join(project.suites)}).",
+                'Say chosen_by=("suite", "metric") and judged_by=(...), or add it: harness add suite NAME.',
+            )
         rises(project.suite(suite), metric)
         without = next((one for one in sweep.recipe if not project.suite(suite).concerns(one)), None)
         if without is not None:

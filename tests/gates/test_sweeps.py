@@ -7,7 +7,7 @@ import pytest
 
 from harness import Claim, Dataset, Embedded, Finetune, Mean, Mix, Recipe, Sweep, Variant
 from harness.errors import SuiteError
-from harness.gates.sweeps import compare_settings
+from harness.gates.sweeps import check_sweep, compare_settings
 from tests.hand_made import measure
 
 ROWS = Mix(Dataset(name="facts", mini=Embedded("events_2025", explode="train", group="item")))
@@ -117,3 +117,18 @@ def test_its_rows_say_the_same(made, swept):
     assert [row.get("declared") for row in rows] == ["facts-mini", None, "facts-mini"]
     assert {row["base"] for row in rows} == {"base-mini"}
     assert rows[0]["axes"] == '{"learning_rate": 0.0001}'
+
+
+@pytest.mark.parametrize(
+    ("chosen_by", "message"),
+    [
+        (
+            ("training", "held_out_loss"),
+            r"facts_sweep is chosen or judged by training held_out_loss, and there is no suite",
+        ),
+        (("share", "accuracy"), r"'accuracy', which the suite does not declare"),
+    ],
+)
+def test_what_could_not_be_compared_is_said_before_training(made, swept, chosen_by, message):
+    with pytest.raises(SuiteError, match=message):
+        check_sweep(made.project, Sweep(made.recipes["facts"], learning_rate=[1e-4, 1e-2], chosen_by=chosen_by))
