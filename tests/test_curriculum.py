@@ -74,6 +74,11 @@ LOOKED_UP = Recipe(
         ),
         ({"recipes": [FIRST, LOOKED_UP]}, "looked_up-mini looks things up or trains nothing"),
         ({"recipes": [FIRST, Recipe(name="mute", variants=FIRST.variants)]}, "mute claims nothing"),
+        (
+            {"recipes": [FIRST, recipe("file", Mix(EVENTS.rows(mini=5), file="all.json"))], "replay": 0.1},
+            "the rows of file are",
+        ),
+        ({"recipes": [FIRST, recipe("even", Mix(EVENTS), equals=0.0)]}, "the first claim of even asks for one number"),
         ({"recipes": [FIRST, "second"]}, "'second' is no Recipe"),
     ],
 )

@@ -126,3 +126,15 @@ def test_of_several_stages_one_is_named():
 def test_a_sweep_that_cannot_be_meant(of, given, message):
     with pytest.raises(RecipeError, match=message):
         Sweep(of, **given)
+
+
+@pytest.mark.parametrize(
+    ("axes", "halved"),
+    [
+        ({"learning_rate": [1e-4, 1e-3]}, True), ({"rows": [5, 10]}, False), ({"phrasings": [1, 2]}, False),
+        ({"epochs": [1, 2]}, False), ({"effective_batch_size": [4, 8]}, False),
+        ({"learning_rate": [1e-4, 1e-3], "chosen_by": ("recall", "exact")}, False),
+    ],
+)  # fmt: skip
+def test_only_settings_of_equally_many_steps_that_are_chosen_by_the_held_out_loss_are_halved(axes, halved):
+    assert Sweep(recipe(), **axes).can_be_halved == halved

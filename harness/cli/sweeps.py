@@ -48,7 +48,7 @@ COLUMNS = {
 
 
 def _row(one: Setting) -> Json:
-    marks = ("chosen" if one.winner else "", "declared" if one.own else "")
+    marks = ("chosen" if one.winner else "", "declared" if one.own else "", "unfinished" if one.spared else "")
     return {
         **asdict(one),
         "mark": ", ".join(filter(None, marks)),

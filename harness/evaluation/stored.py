@@ -69,12 +69,20 @@ class StoredResults:
         return why_missing(planned, self.specs)
 
     def why_spared(self, planned: PlannedStage) -> str:
-        """Why a training was left unfinished, in words: stopped early by --adaptive, or diverged; else empty."""
-        folder = self.store.root / "checkpoints" / f"{planned.key}.partial"
-        if (folder / SPARED).exists():
-            return str(json.loads((folder / SPARED).read_text())["words"])
-        left: Json = json.loads((folder / ERROR).read_text()) if (folder / ERROR).exists() else {}
-        return f"it diverged: {left['problem']}" if left.get("kind") == TrainingDiverged.__name__ else ""
+        """Why --adaptive stopped a training early, in words; empty where it did not, or where that went on since."""
+        return str(self._left_behind(planned, SPARED).get("words", ""))
+
+    def why_unfinished(self, planned: PlannedStage) -> str:
+        """The same, or that the training diverged."""
+        left = self._left_behind(planned, ERROR)
+        diverged = left.get("kind") == TrainingDiverged.__name__
+        return self.why_spared(planned) or (f"it diverged: {left['problem']}" if diverged else "")
+
+    def _left_behind(self, planned: PlannedStage, name: str) -> Json:
+        """A file of a training that is not finished; {} where there is none."""
+        path = self.store.root / "checkpoints" / f"{planned.key}.partial" / name
+        found: Json = json.loads(path.read_text()) if path.exists() else {}
+        return found
 
     @property
     def specs(self) -> dict[str, Json]:

@@ -2,18 +2,17 @@
 
 Backward transfer is the mean, over all lessons but the last, of the score after the last lesson less the score when it
 had just been taught (Lopez-Paz and Ranzato 2017, arXiv:1706.08840). Forgetting takes the best score so far in place of
-the latter (Chaudhry et al. 2018, arXiv:1801.10112). Both are given so that below zero is worse, whatever the metric.
+the latter (Chaudhry et al. 2018, arXiv:1801.10112). Both are given so that below zero is worse: what the recipe claims more or less of.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.evaluation import Evaluation, StoredResults
 from harness.files import Json
-from harness.gates.sweeps import Difference, difference, over_seeds, rises
+from harness.gates.sweeps import Difference, difference, over_seeds
 from harness.project import Project
 from harness.recipe import Curriculum, Subject
 
@@ -60,9 +59,7 @@ class Learnt:
 
 
 def what_was_learnt(project: Project, results: StoredResults, curriculum: Curriculum) -> list[Learnt]:
-    """The curriculum at each of its sizes of the session's scale. Raises SuiteError for a metric that no suite declares,
-    or of which it is not known whether more is better.
-    """
+    """The curriculum at each of its sizes of the session's scale. Raises SuiteError for a metric that its suite lacks."""
     sizes = [name for name in curriculum.variants if curriculum.lessons[0].recipe[name].scale == project.scale]
     return [_at_size(project, results, curriculum, size) for size in sizes]
 
@@ -72,7 +69,7 @@ def _at_size(project: Project, results: StoredResults, curriculum: Curriculum, s
     measured = [
         [_measured(project, results, subject, lesson.suite) for lesson in curriculum.lessons] for subject in after
     ]
-    up = [rises(project.suite(lesson.suite), lesson.metric, curriculum.name) for lesson in curriculum.lessons]
+    up = [lesson.rises for lesson in curriculum.lessons]
     cells = []
     for place, subject in enumerate(after):
         row = []
@@ -103,14 +100,16 @@ def _better(found: Difference, up: bool) -> Difference:
 
 
 def _backward_transfer(last: Sequence[Cell]) -> Difference | None:
-    """The mean change since each lesson was taught; the suites have other samples, so their errors add up in squares."""
+    """The mean change since each lesson was taught. Its interval is as wide as theirs on average, which holds however
+    they hang together: lessons may share a suite, and under several seeds they share trainings.
+    """
     changes = [cell.since_taught for cell in last[:-1]]
     known = [one for one in changes if one is not None]
     if len(known) < len(changes):
         return None
     mean = sum(one.estimate for one in known) / len(known)
-    half = math.sqrt(sum(((one.high - one.low) / 2) ** 2 for one in known)) / len(known)
-    return Difference("when taught", mean, mean - half, mean + half, None)
+    low, high = (sum(ends) / len(known) for ends in zip(*((one.low, one.high) for one in known), strict=True))
+    return Difference("when taught", mean, low, high, None)
 
 
 def _forgetting(cells: Sequence[Sequence[Cell]], up: Sequence[bool]) -> float | None:

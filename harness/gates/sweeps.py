@@ -1,7 +1,7 @@
 """A sweep -> its settings compared: what each scored, which is chosen, and what choosing the best of many is worth.
 
-Settings are chosen by one metric and judged by another, so that the winner's score is not the one it was picked for.
-Each setting is compared with the recipe's own, sample by sample; the p-values are adjusted for their number by Holm
+Settings are chosen by one metric and judged by another. Where no sample has both, the winner's score is not the one it
+was picked for, and it is compared once; else it is the best of many. Each setting is compared with the recipe's own, sample by sample; the p-values are adjusted for their number by Holm
 (1979). What picking the best by the judged score itself would add to that score is its optimism, and is said.
 """
 
@@ -20,7 +20,7 @@ from harness.gates.evidence.pairing import paired_samples
 from harness.gates.sweep_scores import doubling_of, judged_scores, optimism_of
 from harness.project import Project
 from harness.recipe import Point, Subject, Sweep
-from harness.recipe.sweep import label
+from harness.recipe.sweep import AMOUNTS, label
 from harness.scoring.metrics import Mean
 from harness.statistics.multiplicity import adjust
 from harness.suite import Suite
@@ -28,7 +28,6 @@ from harness.suite import Suite
 if TYPE_CHECKING:
     from harness.statistics import Interval
 
-AMOUNTS = ("rows", "phrasings")  # settings of which more is more to learn from
 Against = Literal["higher", "lower", "inconclusive"]
 
 
@@ -142,7 +141,7 @@ def compare_settings(project: Project, results: StoredResults, sweep: Sweep) -> 
 
 def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) -> Swept:
     chooses, judges = (project.suite(suite) for suite, _ in (sweep.chosen_by, sweep.judged_by))
-    up = rises(chooses, sweep.chosen_by[1])
+    up = _rises(chooses, sweep.chosen_by[1])
     points = [_read(project, results, sweep, one) for one in sweep.points if one.of.name == size]
     own = next((one for one in points if one.own), None)
     beside = _read_own(project, results, sweep, size) if own is None else replace(own, subject=sweep.of[size])
@@ -167,7 +166,7 @@ def _at_size(project: Project, results: StoredResults, sweep: Sweep, size: str) 
         chosen_by=" ".join(sweep.chosen_by),
         judged_by=" ".join(sweep.judged_by),
         settings=tuple(settings),
-        optimism=optimism_of(scores, rises(judges, metric)) if scores else None,
+        optimism=optimism_of(scores, _rises(judges, metric)) if scores else None,
         doubling=doubling,
     )
     by_others = chosen and _chosen_by_others(sweep, [one for one in points if one.choosing and one.judging])
@@ -185,7 +184,7 @@ def check_sweep(project: Project, sweep: Sweep) -> None:
                 f"(suites: {', '.join(project.suites)}).",
                 'Say chosen_by=("suite", "metric") and judged_by=(...), or add it: harness add suite NAME.',
             )
-        rises(project.suite(suite), metric)
+        _rises(project.suite(suite), metric)
         without = next((one for one in sweep.recipe if not project.suite(suite).concerns(one)), None)
         if without is not None:
             raise SuiteError(
@@ -195,15 +194,17 @@ def check_sweep(project: Project, sweep: Sweep) -> None:
             )
 
 
-def rises(suite: Suite, metric: str, who: str = "a sweep") -> bool:
+def _rises(suite: Suite, metric: str) -> bool:
     """Whether more of a metric is better."""
     declared = {one.name: one.better for one in suite.metrics}
     if metric not in declared:
         known = ", ".join(declared) or "none"
-        raise SuiteError(f"{who} asks for {suite.name} {metric!r}, which the suite does not declare (it has: {known}).")
+        raise SuiteError(
+            f"a sweep asks for {suite.name} {metric!r}, which the suite does not declare (it has: {known})."
+        )
     if declared[metric] is None:
         raise SuiteError(
-            f"{who} asks for {suite.name} {metric}, and it is not known whether more of it is better.",
+            f"a sweep asks for {suite.name} {metric}, and it is not known whether more of it is better.",
             f'Declare it in the suite: Mean({metric!r}, better="higher") or "lower".',
         )
     return declared[metric] == "higher"
@@ -261,7 +262,7 @@ def _setting(project: Project, results: StoredResults, sweep: Sweep, one: _Point
         over_own=over_own,
         p_adjusted=None,
         against_own=None,
-        spared=next(filter(None, (results.why_spared(results.keys.last(s)) for s in seeds)), ""),
+        spared=next(filter(None, (results.why_unfinished(results.keys.last(s)) for s in seeds)), ""),
     )
 
 

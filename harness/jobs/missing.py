@@ -35,9 +35,8 @@ class Wanted:
     subjects: Sequence[Subject] = ()
     evaluations: Sequence[PlannedEvaluation] = ()
     references: Sequence[PlannedEvaluation] = ()  # measured if missing, never again
-    compared: Sequence[
-        Mapping[str, Sequence[Subject]]
-    ] = ()  # settings, each under its seeds, of which the worse half may be stopped
+    # Groups of settings that are compared, each under its seeds, of which the worse half may be stopped early.
+    compared: Sequence[Mapping[str, Sequence[Subject]]] = ()
     retrain: bool = False
     reevaluate: bool = False
 

@@ -11,10 +11,10 @@ curriculum  recipes taught one after another
 """
 
 from harness.recipe.bases import Architecture, Endpoint, Gguf
-from harness.recipe.curriculum import CONTINUAL, Curriculum, Lesson
+from harness.recipe.curriculum import Curriculum
 from harness.recipe.lookup import Lookup, OpenBook, Retrieve
 from harness.recipe.subject import Fresh, Recipe, Subject, Variant
-from harness.recipe.sweep import SWEEP, Point, Sweep
+from harness.recipe.sweep import Point, Sweep
 from harness.recipe.training import (
     Finetune,
     FinetuneSettings,
@@ -27,8 +27,6 @@ from harness.recipe.training import (
 )
 
 __all__ = [
-    "CONTINUAL",
-    "SWEEP",
     "Architecture",
     "Curriculum",
     "Endpoint",
@@ -36,7 +34,6 @@ __all__ = [
     "FinetuneSettings",
     "Fresh",
     "Gguf",
-    "Lesson",
     "Lookup",
     "Lora",
     "OpenBook",

@@ -21,8 +21,21 @@ class Lesson:
     """What one recipe of a curriculum teaches, and how it is measured: by what the recipe's first claim is about."""
 
     recipe: Recipe
-    suite: str
-    metric: str
+
+    @property
+    def suite(self) -> str:
+        """By which it is measured."""
+        return self.recipe.claims[0].suite
+
+    @property
+    def metric(self) -> str:
+        """Of that suite."""
+        return self.recipe.claims[0].metric
+
+    @property
+    def rises(self) -> bool:
+        """Whether more of it is what the recipe claims."""
+        return self.recipe.claims[0].kind in ("higher_than", "no_lower_than", "above")
 
 
 @dataclass(frozen=True, init=False)
@@ -55,7 +68,13 @@ class Curriculum:
         mute = next((one.name for one in recipes if not one.claims), None)
         if mute is not None:
             raise RecipeError(f"{who}: {mute} claims nothing, so it is not known by what it is measured.")
-        lessons = tuple(Lesson(one, one.claims[0].suite, one.claims[0].metric) for one in recipes)
+        even = next((one.name for one in recipes if one.claims[0].equals is not None), None)
+        if even is not None:
+            raise RecipeError(
+                f"{who}: the first claim of {even} asks for one number, so it is not known which change is worse.",
+                "Put a claim first that asks for more or for less than something.",
+            )
+        lessons = tuple(Lesson(one) for one in recipes)
         common = [name for name in _sizes(recipes) if not variants or name in variants]
         for attribute, value in {
             "name": name, "lessons": lessons, "replay": replay, "may_forget": may_forget, "variants": tuple(common),
@@ -118,9 +137,8 @@ class Curriculum:
     def _kept(self, place: int, since: str) -> Claim:
         """That a lesson's score has not got worse since it was taught."""
         lesson = self.lessons[place]
-        rises = lesson.recipe.claims[0].kind in ("higher_than", "no_lower_than", "above", "equals")
         words = f"what {lesson.recipe.name} taught is kept: its {lesson.suite} {lesson.metric} stays within {self.may_forget:g}"
-        kind = "no_lower_than" if rises else "no_higher_than"
+        kind = "no_lower_than" if lesson.rises else "no_higher_than"
         return Claim(lesson.suite, lesson.metric, margin=self.may_forget, words=words, **{kind: since})  # type: ignore[arg-type]
 
     def _variant(self, place: int, size: str, later: Sequence[Recipe]) -> Variant:
@@ -161,8 +179,10 @@ def _sizes(recipes: Sequence[Recipe]) -> list[str]:
 
 def _plain(data: Mix, who: str) -> tuple[Rows, ...]:
     """The parts of a mix that can be put together with others."""
-    if data.divided is not None or data.taken is not None or any(part.portion is not None for part in data.parts):
+    shares = any(part.portion is not None for part in data.parts)
+    if data.divided is not None or data.taken is not None or data.file is not None or shares:
         raise RecipeError(
-            f"replay: the rows of {who} are split, taken from, or shares of a mix.", "Declare them as numbers of rows."
+            f"replay: the rows of {who} are split, taken from, shares of a mix, or a file that stands for the whole.",
+            "Declare them as numbers of rows.",
         )
     return data.parts

@@ -20,8 +20,10 @@ from harness.recipe.training import Finetune, FinetuneSettings, Lora, Pretrain, 
 SWEEP = "sweep"  # part of every sweep's name, so that `-k sweep` finds it
 ROWS, PHRASINGS, BASE = "rows", "phrasings", "base"  # what can be swept beside a stage's settings
 HELD_OUT = ("training", "held_out_loss_change")  # by which settings are chosen unless said otherwise
+AMOUNTS = (ROWS, PHRASINGS)  # settings of which more is more to learn from
 LOSSES = ("held_out_loss", "held_out_loss_change")
 OTHER_TOKENS = (BASE, "template", "max_length", "block_length")  # settings that change which tokens a loss is of
+OTHER_STEPS = ("epochs", "effective_batch_size")  # settings that change how many steps are taken
 MOST = 256  # combinations in one sweep
 NO_SETTINGS = ("held_out", "eval_steps", "micro_batch_size", "save_steps", "gpus", "seed")
 
@@ -160,10 +162,10 @@ class Sweep:
 
     @property
     def can_be_halved(self) -> bool:
-        """Whether settings may be stopped early by the loss on held-out rows: they are chosen by it, and are no amounts,
-        of which a smaller one has taken fewer steps at the same share of its training.
+        """Whether settings may be stopped early by the loss on held-out rows: they are chosen by it, and take equally many
+        steps, so that the same share of a training is as much of it for each.
         """
-        return self.chosen_by[1] in LOSSES and not {ROWS, PHRASINGS} & {name for name, _ in self.axes}
+        return self.chosen_by[1] in LOSSES and not {*AMOUNTS, *OTHER_STEPS} & {name for name, _ in self.axes}
 
     def _variant(self, size: Variant, settings: Mapping[str, Any]) -> Variant:
         """The size with those settings."""
@@ -245,7 +247,7 @@ def _with_settings(stage: Stage, settings: Mapping[str, Any]) -> Stage:
             of_lora[name] = value
         elif name in NO_SETTINGS:
             raise RecipeError(f"{name} is no setting that is chosen.", _instead(name))
-        elif name not in (ROWS, PHRASINGS):
+        elif name not in AMOUNTS:
             known = [*sorted(of_stage), *sorted(of_adapter), ROWS, PHRASINGS, BASE]
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"Settings: {', '.join(known)}."
@@ -258,7 +260,7 @@ def _with_settings(stage: Stage, settings: Mapping[str, Any]) -> Stage:
             assert adapter.alpha is not None, "Lora fills it in"
             of_lora["alpha"] = max(1, round(adapter.alpha * of_lora["rank"] / adapter.rank))
         own["adapter"] = replace(adapter, **of_lora)
-    if settings.keys() & {ROWS, PHRASINGS}:
+    if settings.keys() & set(AMOUNTS):
         own["data"] = stage.data.take(settings.get(ROWS), per_group=settings.get(PHRASINGS))
     return replace(stage, **own)
 

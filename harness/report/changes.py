@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 MOST = 40  # measurements that are tested, the newest
 MOST_NAMED = 3  # fields that are named beside one change
 FEWEST_SAMPLES = 2
-DERIVED = (
-    "checkpoint",
-    "answers",
-)  # of an evaluation: keys that follow from its other fields, or from the checkpoint's
+DERIVED = ("checkpoint", "answers")  # of an evaluation: keys of what it stands on, whose own differences are named
 
 
 @dataclass(frozen=True)

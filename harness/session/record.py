@@ -271,6 +271,10 @@ class Record:
             yield
         except HarnessError as error:
             self.run.log.notes.append(f"{what} is not compared: {error.message}")
+        except Exception as error:  # a fault of this program, which must not take the session's results with it
+            self.run.log.notes.append(
+                f"{what} is not compared, by a fault of the harness: {type(error).__name__}: {error}"
+            )
 
     def _run_row(self) -> Json:
         started, options = datetime.fromtimestamp(self.begun, UTC), self.run.setup.options

@@ -140,9 +140,7 @@ class Run:
         return list({(suite.name, base.id): (suite, base) for suite, base in judged if base is not None}.values())
 
     def _compared(self, subjects: list[Subject]) -> list[dict[str, list[Subject]]]:
-        """Under --adaptive, the settings of each sweep that is chosen by the loss on held-out rows, by size; only where
-        losses are like for like: with one tokenizer and one template.
-        """
+        """Under --adaptive, the settings of each sweep that may be stopped early, by size, each under its seeds."""
         if not self.setup.options.adaptive or self.cluster is not None:
             return []
         groups: dict[tuple[str, str], dict[str, dict[str, Subject]]] = {}

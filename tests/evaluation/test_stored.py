@@ -1,6 +1,7 @@
 """What a store holds under one set of keys: checkpoints, evaluations, and what is said of those that are missing."""
 
 import dataclasses
+import json
 import time
 
 import pytest
@@ -118,3 +119,23 @@ def test_an_evaluation_measured_at_once_spared_nothing(made):
     assert (found.suite, found.subject, found.checkpoint) == ("tone", "alpha-mini", made.keys.fingerprint(
         made.recipes["alpha"]["mini"]
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("left", "spared", "unfinished"),
+    [
+        ({}, "", ""),
+        ({"spared.json": {"words": "loss 3.1"}}, "loss 3.1", "loss 3.1"),
+        (
+            {"error.json": {"kind": "TrainingDiverged", "problem": "the loss is nan"}},
+            "",
+            "it diverged: the loss is nan",
+        ),
+        ({"error.json": {"kind": "WorkerFailed", "problem": "out of memory"}}, "", ""),
+    ],
+)
+def test_only_what_was_stopped_early_is_spared_and_what_diverged_is_a_failure(made, left, spared, unfinished):
+    planned = made.keys.last(add(made, "alpha", stages=STAGES))
+    for name, found in left.items():
+        (made.store.work("checkpoints", planned.key) / name).write_text(json.dumps(found))
+    assert (made.results.why_spared(planned), made.results.why_unfinished(planned)) == (spared, unfinished)
