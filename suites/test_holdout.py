@@ -1,10 +1,18 @@
-"""Rows kept out of training: how likely they are, and how near the model's own answer comes to them."""
+"""Rows kept out of training: how likely they are, and how near the model's own answer comes to them.
+
+Facts and passages stand for the experiments on general knowledge. Statistics questions, held out by whole papers, stand
+for the domain that one recipe teaches; of their long answers only the likelihood is measured.
+"""
+
+from dataclasses import replace
+
+import pytest
 
 from harness import Generate, Guard, Perplexity, Sample, Suite
-from harness.scoring import likelihood_and_overlap
+from harness.scoring import document_likelihood, likelihood_and_overlap
 from harness.scoring.likelihood import LIKELIHOOD_METRICS
 from harness.scoring.overlap import OVERLAP_METRICS
-from recipes.datasets import KNOWLEDGE_HELD_OUT
+from recipes.datasets import KNOWLEDGE_HELD_OUT, STATISTICS_HELD_OUT
 
 
 def to_sample(row: dict) -> Sample:
@@ -24,6 +32,19 @@ HOLDOUT = Suite(
 )
 
 
-def test_holdout(checkpoint, evaluate):
-    evaluation = evaluate(HOLDOUT, checkpoint)
-    assert evaluation.scored == len(HOLDOUT.dataset)
+HOLDOUT_STATISTICS = replace(
+    HOLDOUT,
+    name="holdout_statistics",
+    dataset=STATISTICS_HELD_OUT,
+    asks=[Perplexity(chat=True)],
+    scorer=document_likelihood,
+    metrics=LIKELIHOOD_METRICS,
+    guards=[Guard("bits_per_byte", may_rise=0.02)],
+    about="Statistics questions on papers that no recipe trained on: likelihood of the answer.",
+)
+
+
+@pytest.mark.parametrize("suite", [HOLDOUT, HOLDOUT_STATISTICS], ids=["knowledge", "statistics"])
+def test_holdout(checkpoint, evaluate, suite):
+    evaluation = evaluate(suite, checkpoint)
+    assert evaluation.scored == len(suite.dataset)

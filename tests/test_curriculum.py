@@ -48,8 +48,9 @@ def test_each_claims_that_what_was_taught_before_is_kept_whichever_way_is_better
 
 def test_replay_puts_a_share_of_every_earlier_recipes_rows_among_its_own():
     second, third = Curriculum("continual_replay", [FIRST, SECOND, THIRD], replay=0.1).recipes
-    assert second["mini"].stages[0].data.declared("mini") == {"events": 100, "defects": 15}
-    assert third["mini"].stages[0].data.declared("mini") == {"events": "20 and 10", "defects": 15}
+    assert second["mini"].stages[0].data.declared("mini") == {"events": 100, "defects, added": 15}
+    assert [data.declared_rows("mini") for data in third["mini"].stages[0].data.added] == [15, 10]
+    assert third["mini"].stages[0].data.declared_rows("mini") == 20 + 15 + 10
 
 
 LOOKED_UP = Recipe(
@@ -67,17 +68,16 @@ LOOKED_UP = Recipe(
         ({"recipes": [FIRST, SECOND], "replay": 1.5}, "replay is 1.5"),
         ({"recipes": [FIRST, SECOND], "may_forget": 0.0}, "may_forget is 0"),
         ({"recipes": [FIRST, SECOND], "name": "lessons"}, "a Python name with 'continual' in it"),
-        ({"recipes": [recipe("all", Mix(DEFECTS)), SECOND], "replay": 0.1}, "all trains on all rows of defects"),
         (
-            {"recipes": [FIRST, recipe("part", Mix(EVENTS).take(5))], "replay": 0.1},
-            "the rows of part are split, taken from",
+            {"recipes": [recipe("all", Mix(DEFECTS)), SECOND], "replay": 0.1},
+            "replay: all does not declare how many rows",
+        ),
+        (
+            {"recipes": [recipe("part", Mix(EVENTS).take(5)), FIRST], "replay": 0.1},
+            "replay: part does not declare how many rows it trains on, or takes a part",
         ),
         ({"recipes": [FIRST, LOOKED_UP]}, "looked_up-mini looks things up or trains nothing"),
         ({"recipes": [FIRST, Recipe(name="mute", variants=FIRST.variants)]}, "mute claims nothing"),
-        (
-            {"recipes": [FIRST, recipe("file", Mix(EVENTS.rows(mini=5), file="all.json"))], "replay": 0.1},
-            "the rows of file are",
-        ),
         ({"recipes": [FIRST, recipe("even", Mix(EVENTS), equals=0.0)]}, "the first claim of even asks for one number"),
         ({"recipes": [FIRST, "second"]}, "'second' is no Recipe"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -233,6 +233,7 @@ class Mix:
     divided: Split | None
     taken: Taken | None
     file: str | None
+    added: tuple[Mix, ...]
 
     def __init__(self, *parts: Rows | Dataset, file: str | None = None) -> None:
         rows = tuple(part.rows() if isinstance(part, Dataset) else part for part in parts)
@@ -249,18 +250,16 @@ class Mix:
         object.__setattr__(self, "divided", None)
         object.__setattr__(self, "taken", None)
         object.__setattr__(self, "file", file)
+        object.__setattr__(self, "added", ())
 
     def split(
         self, full: int, *, small: int | None = None, mini: int | None = None, tiny: int | None = None
     ) -> tuple[Mix, Mix]:
         """(rows to train on, rows held out): that many are held out at each scale, and no group is on both sides."""
-        if self.taken is not None or self.divided is not None:
-            raise DataError("a mix is split once, and before take(): Mix(...).split(...)[0].take(...).")
+        if self.taken is not None or self.divided is not None or self.added:
+            raise DataError("a mix is split once, and before take() and add(): Mix(...).split(...)[0].take(...).")
         count = _by_scale(full, small, mini, tiny)
-        train, held_out = Mix(*self.parts, file=self.file), Mix(*self.parts, file=self.file)
-        object.__setattr__(train, "divided", Split("train", count))
-        object.__setattr__(held_out, "divided", Split("held_out", count))
-        return train, held_out
+        return self._with(divided=Split("train", count)), self._with(divided=Split("held_out", count))
 
     def take(self, rows: int | None = None, *, per_group: int | None = None) -> Mix:
         """A part of the mix: at most `per_group` rows of each group (see `Source.group`), then `rows` of those left.
@@ -275,21 +274,47 @@ class Mix:
                 raise DataError(f"take(): {name} is {count!r}, and has to be a whole number of at least 1.")
         if self.taken is not None:
             raise DataError("take(): a part of this mix is taken already.", "Take from the whole mix.")
-        part = Mix(*self.parts, file=self.file)
-        object.__setattr__(part, "divided", self.divided)
-        object.__setattr__(part, "taken", Taken(rows=rows, per_group=per_group))
-        return part
+        if self.added:
+            raise DataError("take(): other rows are added to this mix.", "Take first: Mix(...).take(...).add(...).")
+        return self._with(taken=Taken(rows=rows, per_group=per_group))
+
+    def add(self, *others: Mix) -> Mix:
+        """The mix with the rows of others among its own, as those stand; what is split or taken stays as it is.
+
+        The whole is in one order, drawn by the same hash. A published file stands for the mix it is of, not for the whole.
+        """
+        return self._with(added=(*self.added, *others))
+
+    @property
+    def every_part(self) -> list[Rows]:
+        """Its own parts, then those of the mixes added to it."""
+        return [*self.parts, *(part for other in self.added for part in other.every_part)]
 
     def takes_all(self, scale: Scale) -> bool:
         """Whether so many rows are taken as the parts declare at that scale, so that it is the whole mix."""
-        counts = [part.count[scale] for part in self.parts]
-        if self.taken is None or self.taken.per_group is not None or None in counts:
+        if self.taken is None or self.taken.per_group is not None:
             return self.taken is None
-        declared = sum(count for count in counts if count)
-        if self.divided is not None:
+        return self.taken.rows is not None and self.taken.rows == self._with(taken=None).declared_rows(scale)
+
+    def declared_rows(self, scale: Scale) -> int | None:
+        """The number of rows at a scale, held-out ones left out; None where a part takes all it has, or a share."""
+        counts = [part.count[scale] for part in self.parts]
+        more = [other.declared_rows(scale) for other in self.added]
+        if self.taken is not None and self.taken.rows is not None:
+            counts = [self.taken.rows]
+        elif self.taken is not None:
+            return None
+        elif self.divided is not None and None not in counts:
             held_out = self.divided.count[scale] or 0
-            declared = held_out if self.divided.side == "held_out" else declared - held_out
-        return self.taken.rows == declared
+            counts = [held_out if self.divided.side == "held_out" else _total(counts) - held_out]
+        return None if None in counts + more else _total(counts + more)
+
+    def _with(self, **changed: object) -> Mix:
+        """The mix with other values of these attributes."""
+        copy = Mix(*self.parts, file=self.file)
+        for name in ("divided", "taken", "added"):
+            object.__setattr__(copy, name, changed.get(name, getattr(self, name)))
+        return copy
 
     def __len__(self) -> int:
         return _counter.get()(self)
@@ -306,9 +331,16 @@ class Mix:
         if self.taken is not None:
             limits = {"of each group at most": self.taken.per_group, "of those": self.taken.rows}
             rows |= {name: count for name, count in limits.items() if count is not None}
+        for other in self.added:
+            name = " + ".join(dict.fromkeys(part.dataset.name for part in other.every_part))
+            rows[f"{name}, added"] = other.declared_rows(scale) or "all"
         return rows
 
     def published_rows(self) -> int | None:
         """Number of rows that the parts declare at full scale, held-out rows included; None if one takes all it has."""
         counts = [part.count["full"] for part in self.parts]
-        return None if None in counts else sum(c for c in counts if c)
+        return None if None in counts else _total(counts)
+
+
+def _total(counts: Sequence[int | None]) -> int:
+    return sum(count for count in counts if count)

@@ -30,7 +30,9 @@ class DataKeys:
         self._known: dict[tuple[int, str], tuple[object, list[Json]]] = {}  # holds what its key is the id of
 
     def of(self, wanted: Dataset | Rows | Mix, scale: Scale) -> list[Json]:
-        """One entry per part of a dataset or mix at a scale, and one more each where a mix is split and where part of it is taken."""
+        """One entry per part of a dataset or mix at a scale, and one more each where a mix is split, where part of it is
+        taken, and for each mix that is added to it.
+        """
         if (id(wanted), scale) in self._known:
             return list(self._known[id(wanted), scale][1])
         access = replace(self.access, scale=scale)
@@ -46,6 +48,8 @@ class DataKeys:
                     "take": {name: count for name, count in fields_of(given.taken).items() if count is not None},
                 }
             )
+        if isinstance(given, Mix):
+            found += [{"added": self.of(other, scale)} for other in given.added]
         self._known[id(wanted), scale] = wanted, found
         return list(found)
 

@@ -105,12 +105,9 @@ def _rows(results: StoredResults, planned: PlannedStage) -> int | None:
     None where the rows are on the hub and their number is not declared.
     """
     assert planned.stage is not None
-    taken = planned.stage.data.taken
-    if taken is not None and taken.rows is not None:
-        return taken.rows + _held_out_of(planned.stage.data, planned.subject.scale)
-    counts = [part.count[planned.subject.scale] for part in planned.stage.data.parts]
-    if taken is None and None not in counts:
-        return sum(count for count in counts if count)
+    declared = planned.stage.data.declared_rows(planned.subject.scale)
+    if declared is not None:
+        return declared + _held_out_of(planned.stage.data, planned.subject.scale)
     if planned.subject.scale == "full":
         return None
     access = replace(results.keys.access, scale=planned.subject.scale)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.claims import Claim
-from harness.data.sources import Mix, Rows, Scale
+from harness.data.sources import Mix, Scale
 from harness.errors import HarnessError, RecipeError, check_types
 from harness.recipe.subject import Recipe, Subject, Variant
 from harness.recipe.training import Stage
@@ -152,37 +152,22 @@ class Curriculum:
 
     def _with_replay(self, place: int, size: str, stage: Stage) -> Stage:
         """The stage with a share of the rows that were taught before among its own."""
-        scale = self.lessons[place].recipe[size].scale
-        parts = [*_plain(stage.data, self.lessons[place].recipe.name)]
-        for lesson in self.lessons[:place]:
-            for before in lesson.recipe[size].stages:
-                parts += [
-                    self._share(rows, scale, lesson.recipe.name) for rows in _plain(before.data, lesson.recipe.name)
-                ]
-        return replace(stage, data=Mix(*parts))
+        earlier = [(lesson.recipe.name, lesson.recipe[size]) for lesson in self.lessons[:place]]
+        shares = [self._share(name, before.data, of.scale) for name, of in earlier for before in of.stages]
+        return replace(stage, data=stage.data.add(*shares))
 
-    def _share(self, rows: Rows, scale: Scale, who: str) -> Rows:
-        """The first rows of a part, as many as the share of its count."""
-        if rows.count[scale] is None:
+    def _share(self, who: str, data: Mix, scale: Scale) -> Mix:
+        """The first rows that a recipe trains on, as many as the share of their declared number."""
+        declared = data.declared_rows(scale)
+        if declared is None or data.taken is not None:
             raise RecipeError(
-                f"replay: {who} trains on all rows of {rows.dataset.name}.", "Give a number: rows(mini=N)."
+                f"replay: {who} does not declare how many rows it trains on, or takes a part of them.",
+                "Give every dataset a number of rows: rows(mini=N).",
             )
-        counts = {name: count and math.ceil(count * self.replay) for name, count in rows.count.items()}
-        return replace(rows, count=counts)
+        return data.take(math.ceil(declared * self.replay))
 
 
 def _sizes(recipes: Sequence[Recipe]) -> list[str]:
     """Names of the variants that all recipes have."""
     names = [[variant.name for variant in recipe.variants] for recipe in recipes]
     return [name for name in names[0] if all(name in of for of in names)] if names else []
-
-
-def _plain(data: Mix, who: str) -> tuple[Rows, ...]:
-    """The parts of a mix that can be put together with others."""
-    shares = any(part.portion is not None for part in data.parts)
-    if data.divided is not None or data.taken is not None or data.file is not None or shares:
-        raise RecipeError(
-            f"replay: the rows of {who} are split, taken from, shares of a mix, or a file that stands for the whole.",
-            "Declare them as numbers of rows.",
-        )
-    return data.parts

@@ -38,7 +38,7 @@ def found_of(setup: Setup, subject: Subject, note: Callable[[str], None]) -> Fin
 def _data(suite: Suite, subject: Subject) -> str:
     """The hub ids of the suite's rows, or else its datasets' names."""
     wanted = suite.dataset
-    parts = wanted.parts if isinstance(wanted, Mix) else [] if wanted is None else [wanted]
+    parts = wanted.every_part if isinstance(wanted, Mix) else [] if wanted is None else [wanted]
     sets = [part.dataset if isinstance(part, Rows) else part for part in parts]
     sources = [(one.name, one.source(subject.scale)) for one in sets]
     return ", ".join(dict.fromkeys(of.id if isinstance(of, Hub) else name for name, of in sources)) or suite.name

@@ -67,6 +67,15 @@ def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> 
     `group`. With `raw`, for suites, it also has its fields from the file, and its format may be unknown.
     Raises DataError at the first bad row, unless the access skips bad rows.
     """
+    loaded = _in_order(wanted, access, raw)
+    _tell_apart(loaded.rows)
+    for row in loaded.rows:
+        del row["rank"]
+    return loaded
+
+
+def _in_order(wanted: Dataset | Rows | Mix, access: Access, raw: bool) -> Loaded:
+    """The rows in the order of their ranks, by which further ones can be put among them."""
     wanted = as_given(wanted, access)
     parts = wanted.parts if isinstance(wanted, Mix) else (wanted,)
     loaded = Loaded()
@@ -80,9 +89,11 @@ def load(wanted: Dataset | Rows | Mix, access: Access, *, raw: bool = False) -> 
         loaded.rows = _side(loaded.rows, wanted.divided, access.scale)
     if isinstance(wanted, Mix) and wanted.taken is not None:
         loaded.rows = _taken(loaded.rows, wanted.taken)
-    _tell_apart(loaded.rows)
-    for row in loaded.rows:
-        del row["rank"]
+    if isinstance(wanted, Mix) and wanted.added:
+        for other in wanted.added:
+            more = _in_order(other, access, raw)
+            loaded.rows, loaded.left_out = loaded.rows + more.rows, loaded.left_out + more.left_out
+        loaded.rows.sort(key=lambda row: row["rank"])
     return loaded
 
 
@@ -112,6 +123,7 @@ def as_given(wanted: Dataset | Rows | Mix, access: Access) -> Rows | Mix:
     whole = Mix(Dataset(name=Path(wanted.file).stem, full=Files(wanted.file)).rows(wanted.published_rows()))
     object.__setattr__(whole, "divided", wanted.divided)
     object.__setattr__(whole, "taken", wanted.taken)
+    object.__setattr__(whole, "added", wanted.added)
     return whole
 
 
