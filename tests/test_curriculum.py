@@ -1,5 +1,7 @@
 """Curricula: which recipes they make, what is replayed, and which ones cannot be meant."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness import Claim, Curriculum, Dataset, Embedded, Finetune, Mix, Recipe, Retrieve, Variant
@@ -30,6 +32,15 @@ def test_each_later_recipe_trains_on_from_the_one_before():
     assert second["mini"].stages == SECOND["mini"].stages
     assert second.suites == ("recall", "recall_events", "tone")
     assert second.on_request == "continual"
+
+
+def test_later_lessons_keep_the_template_of_the_weights_they_start_from():
+    stage = Finetune(data=Mix(EVENTS), template="chatml", learning_rate=1e-4, epochs=1, effective_batch_size=8)
+    marked = Recipe(name="marked", stages=[stage], claims=SECOND.claims, variants=SECOND.variants)
+    [later] = Curriculum("continual", [FIRST, marked]).recipes
+    assert later["mini"].stages == (replace(stage, template="base"),)
+    [later] = Curriculum("continual", [marked, FIRST]).recipes
+    assert later["mini"].variant.base.stages == (stage,)
 
 
 def test_the_first_lesson_is_the_recipe_as_declared():

@@ -11,7 +11,7 @@ from harness.claims import Claim
 from harness.data.sources import Mix, Scale
 from harness.errors import HarnessError, RecipeError, check_types
 from harness.recipe.subject import Recipe, Subject, Variant
-from harness.recipe.training import Stage
+from harness.recipe.training import Finetune, Stage
 
 CONTINUAL = "continual"  # part of every curriculum's name, so that `-k continual` finds it
 
@@ -46,10 +46,11 @@ class Curriculum:
         Curriculum("continual_replay", [SOFTWARE_DEFECT, EVENTS_2025], replay=0.1)
 
     The first recipe is taught as it is declared, and its checkpoint is its own; each later one trains on from the weights
-    of the one before, with its own rows and settings, as a recipe of its own (`continual_events_2025`). With `replay` its
-    rows have that share of every earlier recipe's rows among them (Robins 1995, Connection Science 7, 123-146). After each the
-    suites of all are measured; each claims that no earlier recipe's score has got worse by `may_forget` or more since
-    that was taught. Curricula are left out of a session unless `-k` or `-m` says "continual".
+    of the one before, with its own rows and settings, as a recipe of its own (`continual_events_2025`). The chat template
+    stays that of these weights, so that all are asked in the same form. With `replay` its rows have that share of every
+    earlier recipe's rows among them (Robins 1995, Connection Science 7, 123-146). After each the suites of all are
+    measured; each claims that no earlier recipe's score has got worse by `may_forget` or more since that was taught.
+    Curricula are left out of a session unless `-k` or `-m` says "continual".
     """
 
     name: str
@@ -148,6 +149,7 @@ class Curriculum:
             raise RecipeError(f"{own.id} looks things up or trains nothing, and cannot be taught.")
         if self.replay:
             stages = (self._with_replay(place, size, stages[0]), *stages[1:])
+        stages = tuple(replace(one, template="base") if isinstance(one, Finetune) else one for one in stages)
         return replace(own.variant, base=self._taught(place - 1, later)[size], stages=stages, published="")
 
     def _with_replay(self, place: int, size: str, stage: Stage) -> Stage:
