@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness import Claim, Curriculum, Dataset, Embedded, Finetune, Mix, Recipe, Retrieve, Variant
+from harness import Claim, Curriculum, Dataset, Embedded, Finetune, Lora, Mix, Recipe, Retrieve, Variant
 from harness.errors import RecipeError
 
 DEFECTS = Dataset(name="defects", mini=Embedded("software_defects", explode="train"))
@@ -64,6 +64,7 @@ def test_replay_puts_a_share_of_every_earlier_recipes_rows_among_its_own():
     assert third["mini"].stages[0].data.declared_rows("mini") == 20 + 15 + 10
 
 
+ADAPTED = replace(FIRST, name="adapted", stages=[replace(FIRST.stages[0], adapter=Lora(rank=2))])
 LOOKED_UP = Recipe(
     name="looked_up", stages=[Retrieve(data=Mix(EVENTS))], variants=FIRST.variants, claims=FIRST.claims
 )  # fmt: skip
@@ -86,6 +87,10 @@ LOOKED_UP = Recipe(
         (
             {"recipes": [recipe("part", Mix(EVENTS).take(5)), FIRST], "replay": 0.1},
             "replay: part does not declare how many rows it trains on, or takes a part",
+        ),
+        (
+            {"recipes": [ADAPTED, FIRST, SECOND]},
+            "continual_first-mini: its base adapted-mini is an adapter, and training does not go on from one",
         ),
         ({"recipes": [FIRST, LOOKED_UP]}, "looked_up-mini looks things up or trains nothing"),
         ({"recipes": [FIRST, Recipe(name="mute", variants=FIRST.variants)]}, "mute claims nothing"),

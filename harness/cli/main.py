@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import begin, history, models, plans, results, ship, sweeps
+from harness.cli import begin, curricula, history, models, plans, results, ship, sweeps
 from harness.cli.data import data_app
 from harness.cli.store import store_app
 from harness.errors import HarnessError
 
 ABOUT = "A project's files; what is planned, stored, different and judged. Run inside a project's folder."
 COMMANDS = (
-    begin.init, plans.plan, plans.why, plans.status, plans.tone, results.compare, results.gate, results.rescore, results.report, ship.ship, sweeps.sweep, history.history,
+    begin.init, plans.plan, plans.why, plans.status, plans.tone, results.compare, results.gate, results.rescore, results.report, ship.ship, sweeps.sweep, curricula.curriculum,
+    history.history,
     models.chat, models.export, models.serve,
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from typing import Literal
 from harness.environment import version_of
 from harness.errors import RecipeError
 from harness.files import Json, short
-from harness.fingerprint.code import WEIGHTS, CodeDigests
+from harness.fingerprint.code import EMBEDDING, WEIGHTS, CodeDigests
 from harness.fingerprint.data import DataKeys
 from harness.fingerprint.values import digest, fields_of, plain
 from harness.recipe import Architecture, Endpoint, Finetune, Fresh, Gguf, Lookup, Pretrain, Retrieve, Stage, Subject
@@ -116,8 +116,13 @@ class StageKeys:
             "data": self.data.of(lookup.data, subject.scale),
             "settings": {name: value for name, value in fields_of(lookup).items() if name != "data"},
         }
-        if isinstance(lookup, Retrieve):
+        if not isinstance(lookup, Retrieve):
+            return PlannedStage(kind, subject, None, spec, asked, lookup)
+        if lookup.embeddings is None:
             spec["bm25s"] = version_of("bm25s")  # what is a word, and how passages are ranked, is its own
+        else:
+            spec["embeddings"] = {**self._embedder(subject, lookup.embeddings), "code": self.code.of(*EMBEDDING)}
+            del spec["settings"]["embeddings"]  # by what it holds, wherever it lies
         return PlannedStage(kind, subject, None, spec, asked, lookup)
 
     def _chain(self, subject: Subject) -> Iterator[PlannedStage]:
@@ -193,6 +198,18 @@ class StageKeys:
                 raise RecipeError(f"{subject.id}: {path} has SHA-256 {content}, and {base.sha256} is declared.")
         spec = {"stage": "import", "base": {"gguf": content}, "code": self.code.of(*WEIGHTS["import"])}
         return PlannedStage("import", subject, None, spec, None)
+
+    def _embedder(self, subject: Subject, name: str) -> Json:
+        """A model of sentence-transformers on the hub by its recorded revision, in a folder by its bytes."""
+        folder = self.folders.of(name)
+        if not folder.is_dir():
+            return self._model(name)
+        if not (folder / "modules.json").exists():
+            raise RecipeError(
+                f"{subject.id}: embedding model directory {folder} holds no modules.json.",
+                "Is it a model of sentence-transformers? SentenceTransformer(name).save(folder) writes one.",
+            )
+        return {"directory": self._bytes_below(folder)}
 
     def _model(self, base: str) -> Json:
         """A hub model by its recorded revision, a local one by its bytes."""

@@ -33,6 +33,7 @@ ANSWERS = (
 )  # fmt: skip
 # In place of ANSWERS, of a server's model.
 SERVED = ("data/reading", "models/passages", "models/endpoint", "evaluation/asking")
+EMBEDDING = ("models/embedding",)  # beside ANSWERS, where passages are found by their vectors
 ITEMS = ("data/overlap",)  # beside ANSWERS, where training rows are compared with evaluation items
 SCORES = ("evaluation/scored", "scoring/metrics", "statistics")  # beside each suite's own scorer
 EVIDENCE = ("gates/evidence", "scoring/metrics", "statistics")

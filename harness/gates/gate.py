@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from harness.claims import Claim, Regression, Target
 from harness.errors import RecipeError, SuiteError
 from harness.project import REFERENCES, Project
 from harness.recipe import Recipe, Subject
-from harness.store.baselines import Baseline
 from harness.suite import Suite
 
 
@@ -74,12 +73,24 @@ def gates_of(subject: Subject) -> list[Gate]:
     return gates
 
 
+class Blessed(Protocol):
+    """Evaluations that were kept under a name, for later ones to be compared with."""
+
+    @property
+    def name(self) -> str:
+        """As `--baseline` says it."""
+
+    @property
+    def evaluations(self) -> Mapping[str, Mapping[str, str]]:
+        """Subject -> suite -> key of the evaluation."""
+
+
 @dataclass(frozen=True)
 class DeclaredGates:
     """All gates of a project, with those of guarded metrics where the session compares with a baseline."""
 
     project: Project
-    baseline: Baseline | None = None
+    baseline: Blessed | None = None
 
     def of(self, subject: Subject) -> list[Gate]:
         """The gates of one subject."""

@@ -106,6 +106,7 @@ class Swept:
                 **_columns("declared", one.over_own),
                 "p_value": one.over_own.p_value if one.over_own else None,
                 "against_declared": one.against_own,
+                "unfinished": one.spared or None,
                 "optimism": self.optimism,
                 "conclusion": self.conclusion,
             }

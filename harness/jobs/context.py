@@ -15,7 +15,7 @@ from harness.fingerprint.evaluations import PlannedEvaluation
 from harness.jobs.events import Listener, Note
 from harness.jobs.fetch import cached
 from harness.jobs.pool import WorkerPool
-from harness.recipe import Endpoint, Fresh, Gguf
+from harness.recipe import Endpoint, Fresh, Gguf, Retrieve
 from harness.store import Store
 from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place, Published, Served, keys_of, whole_base
 
@@ -71,6 +71,13 @@ def model_place(planned: PlannedStage, folders: ModelFolders) -> Place:
         return GgufFile(str(cached(declared) if declared.path is None else folders.of(declared.path)), base["gguf"])
     found = _place(base, str(declared), folders)
     return whole_base(found) if fresh else found
+
+
+def embedder_place(planned: PlannedStage, folders: ModelFolders) -> Place:
+    """Where the model is by which a stage finds passages: on the hub at its recorded revision, or in a folder."""
+    assert isinstance(planned.lookup, Retrieve)
+    assert planned.lookup.embeddings is not None
+    return _place(planned.spec["embeddings"], planned.lookup.embeddings, folders)
 
 
 def _place(base: Json, declared: str, folders: ModelFolders) -> Place:

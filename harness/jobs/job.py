@@ -52,6 +52,7 @@ class Job:
     threads: int = field(default_factory=threads)  # of its worker, where that computes on the CPU
     processes: int = 1  # of its worker, each with a GPU of its own where it trains on GPUs
     asks: Literal["model", "server", "nothing"] = "model"  # nothing: it scores answers that are stored
+    embeds: bool = False  # whether a model finds passages for what it asks
     devices: int = 1  # that may work at it at once
     helped: Callable[[], Help | None] = lambda: None  # what one more device could do for it now
     offer: Callable[[], None] = lambda: None  # says that it can be helped; the executor's, while running

@@ -29,6 +29,7 @@ from harness.jobs.context import JobContext, bring_weights, place_of
 from harness.jobs.devices import device_inside
 from harness.jobs.events import Measured, MeasuringFailed, Note, StoppedEarly
 from harness.jobs.job import Help, Job, Progress, clock
+from harness.jobs.nearest import find_nearest
 from harness.jobs.pool import ENDPOINT_WORKER
 from harness.jobs.process import Worker
 from harness.jobs.spread import Spread
@@ -102,7 +103,8 @@ class MeasuringJob:
             for planned in [planned for planned in left if not planned.suite.needs_model]:
                 with self._failures_of(planned):
                     self._publish(planned, answered_without_model(self.context, planned, self.suites_of_project))
-            asked = [one for planned in left if planned.suite.needs_model and (one := self._to_ask(planned))]
+            of_model = [planned for planned in left if planned.suite.needs_model]
+            asked = [one for planned in of_model if (one := self._to_ask(planned, (job, device)))]
             if asked:
                 self._ask(asked, job, device)
             if not self.failed:
@@ -130,13 +132,16 @@ class MeasuringJob:
 
     # ---- asking -----------------------------------------------------------------------------------
 
-    def _to_ask(self, planned: PlannedEvaluation) -> Asked | None:
+    def _to_ask(self, planned: PlannedEvaluation, place: tuple[Job, str]) -> Asked | None:
         """The evaluation with its samples; None where the store holds the answers, and they are scored now."""
         rows = self.context.rows.rows(planned.suite)
         whole = questions(planned.suite, rows)
         everything = [sample for sample, _ in whole]
         known = stored_answers(self.context.store, planned, everything)
         if known is None:
+            if self.passages is not None and self.passages.by_embeddings and not self.passages.nearest:
+                texts = [sample.text for one in self.suites for sample in self.context.rows.samples(one.suite)]
+                find_nearest(self.context, self.planned, self.passages, texts, place)
             again = planned.limit is not None or self.passages is not None
             asked = questions(planned.suite, rows, planned.limit, self.passages) if again else whole
             return Asked(planned, [sample for sample, _ in asked], [question for _, question in asked], everything)

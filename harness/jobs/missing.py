@@ -87,6 +87,12 @@ def check_installed(jobs: Iterable[Job], here: bool = True) -> None:
             "to measure a server's model, openai must be installed.",
             "Install the harness with its extra `endpoint`: pip install 'PATH[endpoint]', PATH being its folder or wheel.",
         )
+    embedding = [job for job in jobs if job.embeds and (here or job.asks == "server")]
+    if find_spec("sentence_transformers") is None and embedding:
+        raise HarnessError(
+            "to find passages by embeddings, sentence-transformers must be installed.",
+            "Install the harness with its extra `embeddings`: pip install 'PATH[embeddings]', PATH being its folder or wheel.",
+        )
     if not here or not any(job.asks == "model" for job in jobs):
         return
     missing = [name for name in NEEDED if find_spec(name) is None]
@@ -140,7 +146,8 @@ class _Graph:
             chain = self.keys.chain(subject)
             jobs = [job for p in chain for key in (p.key, f"measure {p.key}") if (job := self.found.jobs.get(key))]
             loads_weights = any(job.asks == "model" for job in jobs)
-            for base in [planned.spec["base"] for planned in chain if loads_weights]:
+            embedders = [planned.spec["embeddings"] for planned in chain if "embeddings" in planned.spec]
+            for base in [*(planned.spec["base"] for planned in chain if loads_weights), *(embedders if jobs else ())]:
                 if "model" in base and base["model"] not in asked:
                     asked.add(base["model"])
                     check_access(base["model"], base["revision"])
@@ -181,9 +188,10 @@ class _Graph:
         run = MeasuringJob(self.context, first.subject, first.checkpoint, evaluations, self.suites, passages)
         parent = self.found.of_checkpoint(first.checkpoint.weights.key)
         key = f"measure {first.checkpoint.key}"
+        asks = self._asked(evaluations)
         self.found.jobs[key] = Job(
-            key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress,
-            asks=self._asked(evaluations), helped=run.help,
+            key, run.name, "measure", run, needs=[parent] if parent else [], progress=run.progress, asks=asks,
+            embeds=asks != "nothing" and passages is not None and passages.by_embeddings, helped=run.help,
         )  # fmt: skip
 
     def _passages(self, planned: PlannedStage, evaluations: list[PlannedEvaluation]) -> Passages | None:

@@ -3,6 +3,7 @@
 loading/     a place -> model and tokenizer      } all that can change an answer: hashed into the keys
 prefixes/    shared beginnings, computed once    } of evaluations, folder by folder; the first two also
 answering/   asks -> answers                     } into those of checkpoints
+embedding/   a worker of its own: which passages are nearest to each question
 tools/       what cannot change one: chat, export, token counts, memory, energy, progress
 
 Only worker processes import this folder's modules; they may import torch.

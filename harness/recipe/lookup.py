@@ -47,15 +47,21 @@ class Retrieve(_LooksUp):
     """Each question is asked with its `k` best passages in front, the best first.
 
     Passages are ranked by BM25 (Robertson et al. 1994; Lucene's form, k1 = 1.5, b = 0.75) over lower-case words,
-    English stopwords left out. A passage that shares no word with the question is not taken.
+    English stopwords left out. A passage that shares no word with the question is not taken. With `embeddings` they are
+    ranked by the similarity of their vectors to the question's instead, and `k` are always taken.
     """
 
     k: int = 3
+    embeddings: str | None = None  # a model of sentence-transformers, by its hub id or as a folder
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.k < 1:
             raise RecipeError(f"Retrieve: k is {self.k}; take at least one passage.")
+        if self.embeddings is not None and not self.embeddings.strip():
+            raise RecipeError(
+                "Retrieve: embeddings is empty.", "Name a model of sentence-transformers, or leave it out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

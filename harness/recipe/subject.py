@@ -181,9 +181,22 @@ class Subject:
             raise RecipeError(f"{self.id}: the base is an Architecture with fresh weights, but no stage pretrains it.")
         if pretrains and isinstance(self.variant.base, Fresh):
             raise RecipeError(f"{self.id}: Pretrain cannot start from Fresh(...).", "Give the Architecture itself.")
+        self._check_adapters()
+
+    def _check_adapters(self) -> None:
+        """Raise RecipeError where a stage would train on from an adapter."""
         adapters = [i for i, stage in enumerate(self.stages) if isinstance(stage, Finetune) and stage.adapter]
         if adapters and adapters[-1] != len(self.stages) - 1:
             raise RecipeError(f"{self.id}: stage {adapters[0] + 1} trains an adapter; only the last stage can.")
+        before = self.variant.base
+        while isinstance(before, Subject) and not before.stages:
+            before = before.variant.base
+        last = before.stages[-1] if isinstance(before, Subject) else None
+        if self.stages and isinstance(before, Subject) and isinstance(last, Finetune) and last.adapter:
+            raise RecipeError(
+                f"{self.id}: its base {before.id} is an adapter, and training does not go on from one.",
+                f"Start from what {before.id} starts from, or train all its weights (no adapter=).",
+            )
 
     def _check_lookup(self) -> None:
         """Raise RecipeError where a stage that looks things up is not the only one, or has no weights to ask."""

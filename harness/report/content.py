@@ -288,6 +288,7 @@ class SweptSetting:
     over_declared_high: float | None
     p_adjusted: float | None
     against_declared: str | None
+    unfinished: str | None  # why its training was left so
     optimism: float | None
     conclusion: str | None
 

@@ -13,7 +13,7 @@ from harness.errors import WarehouseError
 from harness.files import Json
 
 SCHEMA = Path(__file__).parent / "schema.sql"
-VERSION = 9
+VERSION = 10
 TABLES = (
     "runs", "checkpoints", "subjects", "measured", "baselines", "training_log", "evaluations", "samples", "metrics",
     "floors", "gates", "sweeps", "curricula",

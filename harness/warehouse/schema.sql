@@ -204,6 +204,7 @@ CREATE TABLE sweeps (
     p_value     DOUBLE,              -- of over_declared, raw
     p_adjusted  DOUBLE,              -- Holm over the settings of the sweep
     against_declared VARCHAR,        -- higher, lower or inconclusive
+    unfinished  VARCHAR,             -- why its training was left unfinished: stopped early, or diverged; NULL where it was not
     optimism    DOUBLE,              -- how much better the best of equal settings would look than it is, had it been picked by judged_by
     conclusion  VARCHAR,             -- of the whole sweep, in words
     PRIMARY KEY (run_id, subject)

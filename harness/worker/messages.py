@@ -23,6 +23,9 @@ from harness.worker.places import Adapted, Directory, GgufFile, HubModel, Place,
 TASK, ROWS, HELD_OUT = "spec.json", "rows.jsonl", "held_out.jsonl"  # in the folder of a training task
 RECORD = "record.json"  # beside the folder `made`, written after it is complete
 REQUEST, PROGRESS = "request.json", "progress.json"  # in the folder of a measuring request
+NEAREST = (
+    "nearest.json"  # beside a request for nearest passages: {"nearest": [[place, ...], ...], "cut": n, "reads": tokens}
+)
 GOT = ".got.jsonl"  # after the key of answers: those that a server has given so far
 
 
@@ -153,6 +156,18 @@ class WorkerError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NearestRequest:
+    """Questions for each of which the `k` nearest passages are wanted, by a model that makes vectors of both."""
+
+    model: Place
+    device: str
+    threads: int
+    k: int
+    passages: tuple[str, ...]
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportRequest:
     """A checkpoint that is to be written as a folder that plain transformers can load."""
 
@@ -183,7 +198,7 @@ class ChatRequest:
 KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        TrainingTask, MeasureRequest, AskedSuite, ExportRequest, ChatRequest, WorkerError,
+        TrainingTask, MeasureRequest, AskedSuite, NearestRequest, ExportRequest, ChatRequest, WorkerError,
         HubModel, Directory, GgufFile, Served, Published, Adapted, *ASKS,
         Architecture, PretrainSettings, FinetuneSettings, Lora, Quantization,
     )

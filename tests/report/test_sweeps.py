@@ -47,6 +47,12 @@ def test_page_and_comment_show_every_setting_and_what_is_chosen(connection, tmp_
     assert f"facts_sweep at mini: {CONCLUSION}" in " ".join(terminal_of(content).split())
 
 
+def test_a_setting_that_was_left_unfinished_says_why(connection, tmp_path):
+    why = "loss on held-out rows 3.2 after 1 of 4 parts, not among the better half of 12"
+    settings(connection, [{"rank": 2}], scores=(None,), unfinished=why)
+    assert f"left unfinished: {why}" in html_of(load(connection), tmp_path)
+
+
 def test_a_report_without_sweeps_has_no_such_section(connection, tmp_path):
     assert 'id="sweeps"' not in html_of(load(connection), tmp_path)
 

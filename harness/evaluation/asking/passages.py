@@ -47,7 +47,8 @@ class Passages:
             raise DataError(
                 f"{who}: Retrieve takes k={lookup.k} passages, and there are {len(rows)}.", f"Write k={len(rows)}."
             )
-        self._texts = [passage_text(row) for row in rows]
+        self.texts = [passage_text(row) for row in rows]
+        self.nearest: dict[str, list[int]] = {}  # by question, found by embeddings before any is asked
         self._of_cluster: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
             self._of_cluster.setdefault(str(row[lookup.cluster]), []).append(place)
@@ -63,11 +64,16 @@ class Passages:
                 "or leave the suite out: Recipe(suites=[...]) names those that measure it.",
             )
 
+    @property
+    def by_embeddings(self) -> bool:
+        """Whether passages are ranked by a model, which a worker process asks."""
+        return isinstance(self.lookup, Retrieve) and self.lookup.embeddings is not None
+
     def of(self, sample: Sample) -> tuple[Passage, ...]:
         """The sample's passages, the best first; each `right` if it is of the sample's cluster."""
         own = self._own(sample)
         places = self._found(sample.text) if isinstance(self.lookup, Retrieve) else own
-        return tuple(Passage(id=self.rows[i]["id"], text=self._texts[i], right=i in own) for i in places)
+        return tuple(Passage(id=self.rows[i]["id"], text=self.texts[i], right=i in own) for i in places)
 
     def findable(self, sample: Sample) -> bool:
         """Whether any passage is of the sample's cluster."""
@@ -77,13 +83,15 @@ class Passages:
         return [] if sample.cluster is None else self._of_cluster.get(sample.cluster, [])
 
     def _found(self, text: str) -> list[int]:
-        """Positions of the k best passages that share a word with the text; of equal ones the first.
+        """Positions of the k best passages, by vectors or of those that share a word with the text; of equal ones the first.
 
         Scores are rounded, and sorted stably, so that every processor finds the same ones.
         """
         import numpy as np
 
         assert isinstance(self.lookup, Retrieve)
+        if self.by_embeddings:
+            return self.nearest[text]
         [words] = _words([text])
         if not words:
             return []
@@ -96,7 +104,7 @@ class Passages:
         import bm25s
 
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own to DEBUG
-        words = _words(self._texts)
+        words = _words(self.texts)
         if not any(words):
             raise DataError(f"{self.who}: its {len(words)} passages hold no word but English stopwords.")
         index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
