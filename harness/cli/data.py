@@ -16,7 +16,7 @@ from harness.project import find_root
 if TYPE_CHECKING:
     from harness.data.tools.checking import Findings, Items
 
-data_app = typer.Typer(no_args_is_help=True, help="Files of training rows: chunks, mixes, splits, checks.")
+data_app = typer.Typer(no_args_is_help=True, help="Files of training rows: built, cut, mixed, split, checked.")
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="folder for train.jsonl and eval.jsonl")]
 Tokenizer = Annotated[str | None, typer.Option("--tokenizer", help="a folder, or an id on the Hugging Face hub")]
@@ -114,6 +114,32 @@ def check(
     else:
         _print_findings(found, absent, suites)
     raise typer.Exit(1 if found.bad or any(suite.contained for suite in found.suites) else 0)
+
+
+@data_app.command()
+def stackexchange(
+    dump: Annotated[Path, typer.Argument(help="Posts.xml of a site's dump, or the .7z with it")],
+    output: Annotated[Path, typer.Option("--output", help="the file to write")],
+    site: Annotated[str, typer.Option(help="the site's host, for addresses")] = "stats.stackexchange.com",
+    tags: Annotated[str, typer.Option(help="questions with any of these, comma between; default: all")] = "",
+    min_score: Annotated[int, typer.Option(help="of the question")] = 0,
+    min_answer_score: Annotated[int, typer.Option(help="of the answer")] = 0,
+    accepted: Annotated[
+        bool, typer.Option("--accepted", help="accepted answers alone; default: else the best")
+    ] = False,
+    rows: Annotated[int | None, typer.Option(help="at most, those of the highest question score")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Questions with their accepted or best answer from a Stack Exchange dump, with address, authors and licence."""
+    from harness.data.building.stackexchange import Wanted, build
+
+    names = tuple(filter(None, (name.strip() for name in tags.split(","))))
+    built = build(dump, output, site, Wanted(names, min_score, min_answer_score, accepted, rows))
+    if as_json:
+        return print_json(asdict(built))
+    counts = {"posts": built.posts, "questions": built.questions, "wanted by tags and score": built.wanted}
+    left_out = {f"left out: {reason}": count for reason, count in built.left_out.items() if count}
+    _table([{"what": what, "count": count} for what, count in {**counts, **left_out, "written": built.rows}.items()])
 
 
 # ---- suites -------------------------------------------------------------------------------------------

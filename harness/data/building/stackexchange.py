@@ -1,0 +1,233 @@
+"""Posts of a Stack Exchange site -> rows of questions with their answer, each with its address, authors and licence.
+
+The posts are read once. What may be wanted lies in a file beside the output until all have been seen, so memory holds
+some 60 bytes for each such question, and no text.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from harness.data.building.dump import Post, beside, for_each_row
+from harness.data.building.readable import as_text, check_installed
+from harness.errors import DataError, HarnessError
+from harness.files import Json, disk_errors_explained, written_whole
+
+QUESTION, ANSWER = "1", "2"  # PostTypeId
+OLD_LICENCE = "CC BY-SA"  # of posts in dumps from before posts named theirs
+NONE = -1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which questions are taken, and which of their answers."""
+
+    tags: tuple[str, ...] = ()  # any of them; all questions where there are none
+    min_score: int = 0  # of the question
+    min_answer_score: int = 0  # of the answer, accepted or not
+    accepted: bool = False  # accepted answers alone
+    rows: int | None = None  # at most, those of the highest question score; of equal ones the older
+
+    def __post_init__(self) -> None:
+        if self.rows is not None and self.rows < 1:
+            raise HarnessError(f"--rows {self.rows}: take at least one.", "Leave it out to take all.")
+
+
+@dataclass
+class Built:
+    """What was written, and why the rest was not."""
+
+    posts: int = 0
+    questions: int = 0  # of these posts
+    wanted: int = 0  # of these questions, by tags and score
+    rows: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)  # reason -> wanted questions
+
+
+def build(dump: Path, output: Path, site: str, wanted: Wanted) -> Built:
+    """Write a row for each wanted question that has an answer; the file is written whole or not at all.
+
+    `site` is the site's host, such as stats.stackexchange.com, from which addresses are made. Authors are named where the
+    dump has its users: in the `.7z`, or in `Users.xml` beside `Posts.xml`.
+    """
+    check_installed()
+    if not dump.is_file():
+        raise DataError(f"{dump} does not exist.", "Give Posts.xml of a site's dump, or its .7z.")
+    with disk_errors_explained(f"writing {output} and a file beside it"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent) as kept:
+            pairs = _Pairs(wanted, kept)
+            for_each_row(dump, "posts", pairs.take)
+            pairs.settle()
+            with written_whole(output) as path, path.open("w", encoding="utf-8") as file:
+                for row in _rows(pairs, site, _users(dump, pairs)):
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    pairs.built.rows += 1
+                if not pairs.built.rows:
+                    raise DataError(f"{dump}: {_why_nothing(pairs.built)}", "Ask for less: fewer tags, lower scores.")
+    return pairs.built
+
+
+class _Pairs:
+    """The wanted questions, each with the place of its best answer so far in the file of what is kept."""
+
+    def __init__(self, wanted: Wanted, kept: IO[bytes]) -> None:
+        self.wanted, self.kept, self.built = wanted, kept, Built()
+        self.place: dict[int, int] = {}  # of a question's id in these
+        self.at, self.score, self.accepted = array("q"), array("q"), array("q")  # of questions
+        self.answer_at, self.answer_score = array("q"), array("q")  # NONE where there is none yet
+        self.early: list[tuple[int, int, int, int]] = []  # answers that came before their question
+
+    def take(self, post: Post) -> None:
+        """Keep a post, if it is wanted."""
+        self.built.posts += 1
+        kind = post.get("PostTypeId")
+        if kind == QUESTION:
+            self.built.questions += 1
+            if self._is_wanted(post):
+                self._question(post)
+        elif kind == ANSWER:
+            self._answer(int(post["ParentId"]), int(post["Id"]), int(post.get("Score", 0)), post)
+
+    def settle(self) -> None:
+        """Give the answers that came early to their questions, now that all are known."""
+        for question, own, score, at in self.early:
+            if question in self.place and self._is_better(self.place[question], own, score):
+                self._choose(self.place[question], at, own, score)
+        self.early.clear()
+
+    def post_at(self, at: int) -> Post:
+        """A post that was kept."""
+        self.kept.seek(at)
+        post: Post = json.loads(self.kept.readline())
+        return post
+
+    def chosen(self) -> list[int]:
+        """Places of the questions to write, in the dump's order; why others are not is counted."""
+        answered = [i for i, at in enumerate(self.answer_at) if at != NONE]
+        self.built.left_out["no such answer"] = len(self.at) - len(answered)
+        if self.wanted.rows is None or len(answered) <= self.wanted.rows:
+            return answered
+        best = sorted(answered, key=lambda i: -self.score[i])[: self.wanted.rows]
+        self.built.left_out["more than --rows"] = len(answered) - len(best)
+        return sorted(best)
+
+    def _is_wanted(self, post: Post) -> bool:
+        if int(post.get("Score", 0)) < self.wanted.min_score:
+            return False
+        return not self.wanted.tags or not set(self.wanted.tags).isdisjoint(tags_of(post))
+
+    def _question(self, post: Post) -> None:
+        self.built.wanted += 1
+        self.place[int(post["Id"])] = len(self.at)
+        self.at.append(self._keep(post))
+        self.score.append(int(post.get("Score", 0)))
+        self.accepted.append(int(post.get("AcceptedAnswerId", NONE)))
+        self.answer_at.append(NONE)
+        self.answer_score.append(NONE)
+
+    def _answer(self, question: int, own: int, score: int, post: Post) -> None:
+        if score < self.wanted.min_answer_score:
+            return
+        place = self.place.get(question)
+        if place is not None and self._is_better(place, own, score):
+            self._choose(place, self._keep(post), own, score)
+        elif place is None and question > own:
+            self.early.append((question, own, score, self._keep(post)))
+
+    def _is_better(self, place: int, own: int, score: int) -> bool:
+        """Whether an answer comes before the best so far: the accepted one, else the highest score, of equal ones the first."""
+        if own == self.accepted[place]:
+            return True
+        if self.wanted.accepted or self.answer_score[place] == ACCEPTED:
+            return False
+        return self.answer_at[place] == NONE or score > self.answer_score[place]
+
+    def _choose(self, place: int, at: int, own: int, score: int) -> None:
+        self.answer_at[place] = at
+        self.answer_score[place] = ACCEPTED if own == self.accepted[place] else score
+
+    def _keep(self, post: Post) -> int:
+        at = self.kept.seek(0, 2)
+        self.kept.write(json.dumps({name: post[name] for name in KEPT if name in post}).encode() + b"\n")
+        return at
+
+
+ACCEPTED = 2**62  # in place of the score of an accepted answer, which no other is better than
+KEPT = ("Id", "Title", "Body", "Tags", "Score", "OwnerUserId", "OwnerDisplayName", "ContentLicense")
+
+
+def tags_of(post: Post) -> list[str]:
+    """The names of a question's tags: `<a><b>` in older dumps, `|a|b|` in newer ones."""
+    return [name for name in post.get("Tags", "").replace("><", "|").strip("<>|").split("|") if name]
+
+
+def _users(dump: Path, pairs: _Pairs) -> dict[str, str]:
+    """Names of the users by id; empty where the dump has none."""
+    where = beside(dump, "users")
+    if where is None:
+        return {}
+    asked = set()
+    for place in pairs.chosen():
+        for at in (pairs.at[place], pairs.answer_at[place]):
+            asked.add(pairs.post_at(at).get("OwnerUserId"))
+    names: dict[str, str] = {}
+
+    def take(user: Post) -> None:
+        if user.get("Id") in asked and user.get("DisplayName"):
+            names[user["Id"]] = user["DisplayName"]
+
+    for_each_row(where, "users", take)
+    return names
+
+
+def _rows(pairs: _Pairs, site: str, names: dict[str, str]) -> Iterator[Json]:
+    for place in pairs.chosen():
+        question, answer = pairs.post_at(pairs.at[place]), pairs.post_at(pairs.answer_at[place])
+        body, text = as_text(question.get("Body", "")), as_text(answer.get("Body", ""))
+        if body is None or text is None:
+            pairs.built.left_out["HTML nested too deeply"] += 1
+        elif not text:
+            pairs.built.left_out["an answer without text"] += 1
+        else:
+            yield {
+                "id": f"{site.split('.')[0]}-{question['Id']}",
+                "title": question.get("Title", ""),
+                "question": f"{question.get('Title', '')}\n\n{body}".strip(),
+                "answer": text,
+                "tags": tags_of(question),
+                "score": int(question.get("Score", 0)),
+                "answer_score": int(answer.get("Score", 0)),
+                "accepted": pairs.answer_score[place] == ACCEPTED,
+                "url": f"https://{site}/questions/{question['Id']}",
+                "answer_url": f"https://{site}/a/{answer['Id']}",
+                "question_author": _author(question, site, names),
+                "answer_author": _author(answer, site, names),
+                "licence": " and ".join(
+                    dict.fromkeys(post.get("ContentLicense", OLD_LICENCE) for post in (question, answer))
+                ),
+            }
+
+
+def _author(post: Post, site: str, names: dict[str, str]) -> str:
+    """Whom the licence asks to name: a name with the profile's address, or as much of it as the dump tells."""
+    own = post.get("OwnerUserId")
+    name = names.get(own or "") or post.get("OwnerDisplayName", "")
+    link = f"https://{site}/users/{own}" if own else ""
+    return f"{name} ({link})" if name and link else name or link or "an author who is not named"
+
+
+def _why_nothing(built: Built) -> str:
+    if not built.posts:
+        return "it has no posts."
+    if not built.wanted:
+        return f"none of its {built.questions:,} questions has these tags and scores."
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in built.left_out.items() if count)
+    return f"none of the {built.wanted:,} wanted questions gives a row ({reasons})."
