@@ -87,8 +87,9 @@ def report(dump: Path, count: int, min_score: int) -> None:
 MEASURED = """
 import resource, sys
 from pathlib import Path
+from harness.data.building.dump import Dump
 from harness.data.building.stackexchange import Wanted, build
-built = build(Path(sys.argv[1]), Path(sys.argv[2]), "stats.stackexchange.com", Wanted(("regression",), int(sys.argv[3])))
+built = build(Dump(Path(sys.argv[1])), Path(sys.argv[2]), "stats.stackexchange.com", Wanted(("regression",), int(sys.argv[3])))
 print(built.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

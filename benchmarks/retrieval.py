@@ -63,7 +63,7 @@ def places_of_right(data: Mix, asked: Dataset, embeddings: str | None) -> list[i
     if embeddings is not None:
         passages.nearest = nearest(passages.texts, [sample.text for sample in samples], embeddings)
     right = [[passage.right for passage in passages.of(sample)] for sample in samples]
-    return [found.index(True) if True in found else len(found) for found in right]
+    return [found.index(True) if True in found else max(DEPTHS) for found in right]
 
 
 def nearest(passages: list[str], questions: list[str], embeddings: str) -> dict[str, list[int]]:

@@ -12,7 +12,18 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "lm_eval", "bitsandbytes", "tokenizers")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "datasets",
+    "lm_eval",
+    "bitsandbytes",
+    "tokenizers",
+    "sentence_transformers",
+)
 MATTERS = ("torch", "transformers", "trl", "peft")  # of these, another minor version is mentioned
 PACKAGE = Path(__file__).parent
 DRIVER = Path("/proc/driver/nvidia/version")

@@ -240,6 +240,9 @@ class Suite:
     # What its scores show of a fine-tune, for `harness ship`; by metric where they show several things.
     shows: Shown | Mapping[str, Shown] = field(default="learnt", compare=False)
 
+    # Whether it measures those recipes alone that claim something of it, or name it in their `suites`.
+    only_if_claimed: bool = field(default=False, compare=False)
+
     def __post_init__(self) -> None:
         check_types(self, SuiteError)
         for ask in self.asks:
@@ -314,12 +317,15 @@ class Suite:
         return ()
 
     def concerns(self, subject: Subject) -> bool:
-        """Whether it measures the subject: its recipe names no other suites, and it has what is asked for.
+        """Whether it measures the subject: its recipe names no other suites, claims something of it where only those are
+        measured that do, and has what is asked for.
 
         That is weights, a training record, training rows of its own; or only questions, which a server's model can be
         asked too, and a subject that looks things up.
         """
         if subject.recipe.suites and self.name not in subject.recipe.suites:
+            return False
+        if self.only_if_claimed and self.name not in subject.recipe.named_suites:
             return False
         for ask in self.asks:
             is_question = isinstance(ask, Generate | Choices) or ask == Perplexity(chat=True)

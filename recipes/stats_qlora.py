@@ -40,7 +40,7 @@ STATS_QLORA = Recipe(
         Variant("3b", base=LLAMA_3B, scale="full", micro_batch_size=2, published="2 to 3 h on an RTX 4090"),
     ],
     claims=[
-        Claim("holdout_statistics", "bits_per_byte", lower_than="base", words="answers on papers that it did not see are likelier than to the base"),
+        Claim("holdout_statistics", "bits_per_byte", lower_than="base", words="answers to questions that it did not see are likelier than to the base"),
         Claim("training", "held_out_loss_change", below=0.0, words="held-out perplexity, averaged over rows on the log scale, is below the base's"),
         Claim("stability", "finite", equals=1.0),
     ],

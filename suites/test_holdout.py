@@ -1,7 +1,7 @@
 """Rows kept out of training: how likely they are, and how near the model's own answer comes to them.
 
-Facts and passages stand for the experiments on general knowledge. Statistics questions, held out by whole papers, stand
-for the domain that one recipe teaches; of their long answers only the likelihood is measured.
+Facts and passages stand for the experiments on general knowledge. Statistics questions, of which those on one paper are
+held out together, stand for a domain of its own; of their long answers only the likelihood is measured.
 """
 
 from dataclasses import replace
@@ -32,15 +32,21 @@ HOLDOUT = Suite(
 )
 
 
+def of_paper(row: dict) -> Sample:
+    return replace(to_sample(row), cluster=row["group"])
+
+
 HOLDOUT_STATISTICS = replace(
     HOLDOUT,
     name="holdout_statistics",
     dataset=STATISTICS_HELD_OUT,
+    to_sample=of_paper,
     asks=[Perplexity(chat=True)],
     scorer=document_likelihood,
     metrics=LIKELIHOOD_METRICS,
     guards=[Guard("bits_per_byte", may_rise=0.02)],
-    about="Statistics questions on papers that no recipe trained on: likelihood of the answer.",
+    about="Statistics questions that no recipe trained on, nor on others of their papers: likelihood of the answer.",
+    only_if_claimed=True,
 )
 
 

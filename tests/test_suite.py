@@ -8,6 +8,7 @@ import pytest
 
 from harness import (
     Choices,
+    Claim,
     Dataset,
     Embedded,
     Generate,
@@ -24,6 +25,7 @@ from harness import (
     Retrieve,
     Sample,
     Suite,
+    Target,
     Variant,
 )
 from harness.data.sources import SCALES
@@ -204,3 +206,15 @@ def test_a_recipe_s_own_choice_of_suites_and_passages_leave_out_what_cannot_be_a
     other = Recipe(name="other", variants=variants, suites=["elsewhere"])["mini"]
     assert not suite().concerns(other)
     assert suite(name="elsewhere").concerns(other)
+
+
+def test_a_suite_for_those_that_claim_something_of_it_measures_no_others():
+    variants = [Variant("mini", base="org/model", scale="mini")]
+    one = suite(name="own", only_if_claimed=True)
+    claims = [Claim("own", "score", above=0.5)]
+    targets = [Target("tone", "score", at_least=0.5, together_with=["own"])]
+    assert not one.concerns(Recipe(name="plain", variants=variants)["mini"])
+    assert not one.concerns(Recipe(name="other", variants=variants, claims=[Claim("tone", "score", above=0.5)])["mini"])
+    assert one.concerns(Recipe(name="claims", variants=variants, claims=claims)["mini"])
+    assert one.concerns(Recipe(name="aims", variants=variants, targets=targets)["mini"])
+    assert one.concerns(Recipe(name="named", variants=variants, suites=["own"])["mini"])

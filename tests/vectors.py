@@ -29,7 +29,7 @@ def counting(folder: Path, texts: list[str]) -> Path:
     return folder
 
 
-def short_sighted(folder: Path, texts: list[str], reads: int) -> Path:
+def short_sighted(folder: Path, texts: list[str], reads: int, dtype: str = "float32") -> Path:
     """A small BERT of random weights that reads so many tokens of a text."""
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words_of(texts), unk_token="[UNK]", pad_token="[PAD]")
     config = BertConfig(
@@ -38,7 +38,7 @@ def short_sighted(folder: Path, texts: list[str], reads: int) -> Path:
     )  # fmt: skip
     torch.manual_seed(0)
     whole = folder.with_name(f"{folder.name}-bert")
-    BertModel(config).save_pretrained(whole)
+    BertModel(config).to(getattr(torch, dtype)).save_pretrained(whole)
     tokenizer.save_pretrained(whole)
     module = Transformer(str(whole), max_seq_length=reads)
     SentenceTransformer(modules=[module, Pooling(16)], device="cpu").save(str(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,9 +119,12 @@ def check(
 
 @data_app.command()
 def stackexchange(
-    dump: Annotated[Path, typer.Argument(help="Posts.xml of a site's dump, or the .7z with it")],
     output: Annotated[Path, typer.Option("--output", help="the file to write")],
-    site: Annotated[str, typer.Option(help="the site's host, for addresses")] = "stats.stackexchange.com",
+    dump: Annotated[
+        Path | None,
+        typer.Argument(help="Posts.xml of a site's dump, or the .7z with it; without it, the site's API is asked"),
+    ] = None,
+    site: Annotated[str, typer.Option(help="the site's host")] = "stats.stackexchange.com",
     tags: Annotated[str, typer.Option(help="questions with any of these, comma between; default: all")] = "",
     min_score: Annotated[int, typer.Option(help="of the question")] = 0,
     min_answer_score: Annotated[int, typer.Option(help="of the answer")] = 0,
@@ -128,13 +132,25 @@ def stackexchange(
         bool, typer.Option("--accepted", help="accepted answers alone; default: else the best")
     ] = False,
     rows: Annotated[int | None, typer.Option(help="at most, those of the highest question score")] = None,
+    api_url: Annotated[str, typer.Option(help="the API's address and version")] = "https://api.stackexchange.com/2.3",
     as_json: AsJson = False,
 ) -> None:
-    """Questions with their accepted or best answer from a Stack Exchange dump, with address, authors and licence."""
+    """Questions with their accepted or best answer from Stack Exchange, with address, authors and licence."""
+    from harness.data.building.api import Api
+    from harness.data.building.dump import Dump
     from harness.data.building.stackexchange import Wanted, build
 
     names = tuple(filter(None, (name.strip() for name in tags.split(","))))
-    built = build(dump, output, site, Wanted(names, min_score, min_answer_score, accepted, rows))
+    wanted = Wanted(names, min_score, min_answer_score, accepted, rows)
+    if dump is not None:
+        built = build(Dump(dump), output, site, wanted)
+    else:
+        pages = output.with_name(f"{output.name}.pages")
+        api = Api(
+            site, names, min_score, rows, pages, api_url.rstrip("/"), say=lambda words: print(words, file=sys.stderr)
+        )
+        built = build(api, output, site, wanted)
+        api.forget()
     if as_json:
         return print_json(asdict(built))
     counts = {"posts": built.posts, "questions": built.questions, "wanted by tags and score": built.wanted}

@@ -278,12 +278,15 @@ class Mix:
             raise DataError("take(): other rows are added to this mix.", "Take first: Mix(...).take(...).add(...).")
         return self._with(taken=Taken(rows=rows, per_group=per_group))
 
-    def add(self, *others: Mix) -> Mix:
+    def add(self, *others: Mix | Rows | Dataset) -> Mix:
         """The mix with the rows of others among its own, as those stand; what is split or taken stays as it is.
 
         The whole is in one order, drawn by the same hash. A published file stands for the mix it is of, not for the whole.
         """
-        return self._with(added=(*self.added, *others))
+        odd = next((one for one in others if not isinstance(one, Mix | Rows | Dataset)), None)
+        if odd is not None:
+            raise DataError(f"Mix.add: {odd!r:.80} is no Mix, Rows or Dataset.")
+        return self._with(added=(*self.added, *(one if isinstance(one, Mix) else Mix(one) for one in others)))
 
     @property
     def every_part(self) -> list[Rows]:
@@ -294,7 +297,7 @@ class Mix:
         """Whether so many rows are taken as the parts declare at that scale, so that it is the whole mix."""
         if self.taken is None or self.taken.per_group is not None:
             return self.taken is None
-        return self.taken.rows is not None and self.taken.rows == self._with(taken=None).declared_rows(scale)
+        return self.taken.rows is not None and self.taken.rows == self._with(taken=None, added=()).declared_rows(scale)
 
     def declared_rows(self, scale: Scale) -> int | None:
         """The number of rows at a scale, held-out ones left out; None where a part takes all it has, or a share."""
@@ -333,7 +336,10 @@ class Mix:
             rows |= {name: count for name, count in limits.items() if count is not None}
         for other in self.added:
             name = " + ".join(dict.fromkeys(part.dataset.name for part in other.every_part))
-            rows[f"{name}, added"] = other.declared_rows(scale) or "all"
+            partly = other.taken is not None or other.parts[0].portion is not None
+            said = other.declared_rows(scale) or ("a part" if partly else "all")
+            name = f"{name}, added"
+            rows[name] = f"{rows[name]} and {said}" if name in rows else said
         return rows
 
     def published_rows(self) -> int | None:

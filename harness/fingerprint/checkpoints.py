@@ -121,7 +121,9 @@ class StageKeys:
         if lookup.embeddings is None:
             spec["bm25s"] = version_of("bm25s")  # what is a word, and how passages are ranked, is its own
         else:
-            spec["embeddings"] = {**self._embedder(subject, lookup.embeddings), "code": self.code.of(*EMBEDDING)}
+            library = version_of("sentence-transformers")  # pooling, prompts and similarity are its own
+            model = self._embedder(subject, lookup.embeddings)
+            spec["embeddings"] = {**model, "sentence_transformers": library, "code": self.code.of(*EMBEDDING)}
             del spec["settings"]["embeddings"]  # by what it holds, wherever it lies
         return PlannedStage(kind, subject, None, spec, asked, lookup)
 
@@ -202,6 +204,11 @@ class StageKeys:
     def _embedder(self, subject: Subject, name: str) -> Json:
         """A model of sentence-transformers on the hub by its recorded revision, in a folder by its bytes."""
         folder = self.folders.of(name)
+        if not folder.is_dir() and name.startswith((".", "/", "~")):
+            raise RecipeError(
+                f"{subject.id}: embedding model directory {name} does not exist.",
+                "Give a directory, or a hub id such as org/name.",
+            )
         if not folder.is_dir():
             return self._model(name)
         if not (folder / "modules.json").exists():

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, StatisticsError, WorkerFailed
 from harness.evaluation.asking.answers import Answered, as_stored, store_answers, stored_answers
-from harness.evaluation.asking.batches import batches, in_drawn_order
+from harness.evaluation.asking.batches import batches, first_drawn, in_drawn_order
 from harness.evaluation.asking.passages import Passages
 from harness.evaluation.asking.questions import questions
 from harness.evaluation.scored.publish import publish, unpublished
@@ -140,7 +140,8 @@ class MeasuringJob:
         known = stored_answers(self.context.store, planned, everything)
         if known is None:
             if self.passages is not None and self.passages.by_embeddings and not self.passages.nearest:
-                texts = [sample.text for one in self.suites for sample in self.context.rows.samples(one.suite)]
+                of_suites = [(self.context.rows.samples(one.suite), one.limit) for one in self.suites]
+                texts = [samples[i].text for samples, limit in of_suites for i in first_drawn(samples, limit)]
                 find_nearest(self.context, self.planned, self.passages, texts, place)
             again = planned.limit is not None or self.passages is not None
             asked = questions(planned.suite, rows, planned.limit, self.passages) if again else whole

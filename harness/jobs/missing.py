@@ -147,7 +147,10 @@ class _Graph:
             jobs = [job for p in chain for key in (p.key, f"measure {p.key}") if (job := self.found.jobs.get(key))]
             loads_weights = any(job.asks == "model" for job in jobs)
             embedders = [planned.spec["embeddings"] for planned in chain if "embeddings" in planned.spec]
-            for base in [*(planned.spec["base"] for planned in chain if loads_weights), *(embedders if jobs else ())]:
+            for base in [
+                *(planned.spec["base"] for planned in chain if loads_weights),
+                *(embedders if any(job.embeds for job in jobs) else ()),
+            ]:
                 if "model" in base and base["model"] not in asked:
                     asked.add(base["model"])
                     check_access(base["model"], base["revision"])

@@ -28,6 +28,8 @@ def find_nearest(
     Says so where the model reads only the beginning of some passages.
     """
     lookup, (job, device) = planned.lookup, place
+    if planned.is_served:
+        device = "cpu"  # its job has no other device
     assert isinstance(lookup, Retrieve)
     asked = tuple(dict.fromkeys(questions))
     folder: Path = context.store.root / "measuring" / f"{planned.key}.embedding"

@@ -230,7 +230,7 @@ def _held_out(planned: PlannedStage, loaded: Loaded, access: Access) -> list[Row
     if both:
         raise DataError(
             f"{planned.name}: {len(both)} held-out rows are trained on (first: {both[0]}).",
-            "Declare held_out rows beyond the training rows: Rows.held_out(n).",
+            "Declare held_out rows beyond the training rows: Rows.held_out(n). Rows that are added (Mix.add, replay) count as such.",
         )
     return held_out
 

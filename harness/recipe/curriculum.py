@@ -149,7 +149,9 @@ class Curriculum:
             raise RecipeError(f"{own.id} looks things up or trains nothing, and cannot be taught.")
         if self.replay:
             stages = (self._with_replay(place, size, stages[0]), *stages[1:])
-        stages = tuple(replace(one, template="base") if isinstance(one, Finetune) else one for one in stages)
+        before = [stage for lesson in self.lessons[:place] for stage in lesson.recipe[size].stages]
+        if any(isinstance(stage, Finetune) for stage in before):  # so that the weights have a template
+            stages = tuple(replace(one, template="base") if isinstance(one, Finetune) else one for one in stages)
         return replace(own.variant, base=self._taught(place - 1, later)[size], stages=stages, published="")
 
     def _with_replay(self, place: int, size: str, stage: Stage) -> Stage:

@@ -75,6 +75,18 @@ class Recipe:
         default="", kw_only=True
     )  # the word that -k or -m has to hold for it to be run; default: none
 
+    @property
+    def _judged(self) -> list[str]:
+        """Suites that claims and targets are about."""
+        return [claim.suite for claim in self.claims] + [
+            name for target in self.targets for name in (target.suite, *target.together_with)
+        ]
+
+    @property
+    def named_suites(self) -> set[str]:
+        """Suites that it names: those that measure it, where it says so, and those that its claims and targets are about."""
+        return {*self.suites, *self._judged}
+
     def __post_init__(self) -> None:
         check_types(self, RecipeError)
         for what in ("stages", "variants", "claims", "targets", "suites"):
@@ -87,9 +99,7 @@ class Recipe:
         for name in names:
             if names.count(name) > 1:
                 raise RecipeError(f"{self.name}: two variants are called {name!r}.", "Give each its own name.")
-        judged = [claim.suite for claim in self.claims]
-        judged += [name for target in self.targets for name in (target.suite, *target.together_with)]
-        beyond = next((name for name in judged if self.suites and name not in self.suites), None)
+        beyond = next((name for name in self._judged if self.suites and name not in self.suites), None)
         if beyond is not None:
             raise RecipeError(
                 f"{self.name}: a claim is about the suite {beyond!r}, and it is measured by {', '.join(self.suites)}.",

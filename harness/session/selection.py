@@ -43,11 +43,12 @@ class Selection:
 
 
 def beyond(suite: Suite, subject: Subject) -> bool:
-    """Whether a suite that a test asks for by name does not measure the subject: it asks for more than questions, or the
-    subject's recipe names other suites.
+    """Whether a suite that a test asks for by name does not measure the subject: it asks for more than questions, the
+    subject's recipe names other suites, or claims nothing of one that measures only those that do.
     """
     questions_alone = isinstance(subject.variant.base, Endpoint) or subject.lookup is not None
-    return (questions_alone or bool(subject.recipe.suites)) and not suite.concerns(subject)
+    chosen = questions_alone or bool(subject.recipe.suites) or suite.only_if_claimed
+    return chosen and not suite.concerns(subject)
 
 
 def measures_nothing(parameters: Mapping[str, Any]) -> bool:

@@ -7,8 +7,12 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import DataError, HarnessError
+from tests.dumps import answer, question, write_dump
 from tests.projects import ROOT, run_harness, write_project
 from tests.row_files import read, write
+from tests.stackexchange_server import Site, serving
+from tests.stackexchange_server import answer as asked_answer
+from tests.stackexchange_server import question as asked_question
 from tests.word_tokenizer import tokenizer_of_words
 
 
@@ -345,3 +349,34 @@ def test_wrong_options_of_check_are_told(tmp_path, monkeypatch):
     assert error_of("check", "nowhere.jsonl", "--no-suites").startswith("nowhere.jsonl cannot be read")
     (tmp_path / "empty.jsonl").write_text("\n\n")
     assert error_of("check", "empty.jsonl", "--no-suites") == "empty.jsonl is empty."
+
+
+# ---- stackexchange ------------------------------------------------------------------------------------
+
+
+def test_a_dump_s_questions_are_written_and_counted(tmp_path):
+    posts = [question(1, Score=9, AcceptedAnswerId=2), answer(2, 1), question(3, Score=1), question(4, Score=9)]
+    dump = write_dump(tmp_path / "Posts.xml", posts)
+    given = ["data", "stackexchange", str(dump), "--output", str(tmp_path / "rows.jsonl"), "--min-score", "2"]
+    found = run_harness(tmp_path, *given)
+    assert found.returncode == 0, found.stderr
+    told = dict(line.rsplit(maxsplit=1) for line in found.stdout.splitlines()[1:])
+    assert {name.strip(): count for name, count in told.items()} == {
+        "posts": "4", "questions": "3", "wanted by tags and score": "2", "left out: no such answer": "1", "written": "1",
+    }  # fmt: skip
+    assert [row["id"] for row in read(tmp_path / "rows.jsonl")] == ["stats-1"]
+    [told] = [json.loads(run_harness(tmp_path, *given, "--json").stdout)]
+    assert told == {"posts": 4, "questions": 3, "wanted": 2, "rows": 1, "left_out": {"no such answer": 1}}
+    missing = run_harness(tmp_path, "data", "stackexchange", "none.xml", "--output", "rows.jsonl")
+    assert (missing.returncode, missing.stderr.startswith("DataError: none.xml does not exist.")) == (2, True)
+
+
+def test_without_a_dump_the_api_is_asked(tmp_path):
+    site = Site([asked_question(1, 9)], [asked_answer(2, 1)])
+    with serving(site) as url:
+        found = run_harness(
+            tmp_path, "data", "stackexchange", "--output", "rows.jsonl", "--api-url", url, "--tags", "r, anova"
+        )
+    assert found.returncode == 0, found.stderr
+    assert [row["answer"] for row in read(tmp_path / "rows.jsonl")] == ["By answer 2."]
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]

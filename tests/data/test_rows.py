@@ -263,3 +263,26 @@ def test_a_part_is_taken_once_and_after_the_split():
         part.take(2)
     with pytest.raises(DataError, match="before take"):
         part.split(1, mini=1)
+
+
+def test_rows_that_are_added_stand_among_a_mix_s_own_in_one_order():
+    facts = Dataset(name="facts", mini=Embedded("facts", text="statement"))
+    stories = Dataset(name="stories", mini=Embedded("stories", text="text"))
+    own, other = Mix(facts.rows(mini=60)).split(1, mini=20)[0], Mix(stories.rows(mini=50)).take(40)
+    access = Access("mini")
+    alone, added = load(own, access).rows, load(own.add(other), access).rows
+    assert [row for row in added if row["source"] == "facts"] == alone
+    assert [row for row in added if row["source"] == "stories"] == load(other, access).rows
+    first = [row["source"] for row in added[:20]]
+    assert {"facts", "stories"} == set(first)
+    both = Mix(facts.rows(mini=60), stories.rows(mini=50))
+    assert load(Mix(facts.rows(mini=60)).add(stories.rows(mini=50)), access).rows == load(both, access).rows
+
+
+def test_a_published_file_stands_for_the_mix_it_is_of_and_not_for_what_is_added(tmp_path):
+    write(tmp_path / "facts.jsonl", [{"text": f"fact {n}"} for n in range(4)])
+    write(tmp_path / "mix.jsonl", [{"text": f"published {n}"} for n in range(3)])
+    facts = Dataset(name="facts", full=Files("facts.jsonl", text="text"))
+    mix = Mix(facts.rows(2), file="mix.jsonl").add(facts.rows(4))
+    rows = load(mix, Access("full", tmp_path)).rows
+    assert sorted(row["text"].split()[0] for row in rows) == ["fact"] * 4 + ["published"] * 2

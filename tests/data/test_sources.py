@@ -97,3 +97,32 @@ def test_a_mix_says_how_many_rows_of_each_dataset_it_takes():
     assert Mix(facts.rows(mini=80), facts.rows(mini=20)).declared("mini") == {"facts": "80 and 20"}
     train, _ = Mix(facts).split(100, mini=10)
     assert train.declared("mini") == {"facts": "all", "held out of them": 10}
+
+
+def test_rows_that_are_added_are_declared_beside_a_mix_s_own():
+    added = (
+        Mix(FACTS.rows(6, mini=6)).take(4),
+        Mix(FACTS.rows(9, mini=9)),
+        Mix(STORIES).take(per_group=1),
+        STORIES.rows(2, mini=2),
+    )
+    mix = Mix(FACTS.rows(20, mini=20)).split(5, mini=5)[0].add(*added[:2]).add(*added[2:])
+    assert mix.declared("mini") == {
+        "facts": 20, "held out of them": 5, "facts, added": "4 and 9", "stories, added": "a part and 2",
+    }  # fmt: skip
+    assert mix.declared_rows("mini") is None
+    assert Mix(FACTS.rows(20)).split(5)[0].add(*added[:2]).declared_rows("full") == 15 + 4 + 9
+
+
+@pytest.mark.parametrize(
+    ("declare", "told"),
+    [
+        (lambda: Mix(FACTS).add("facts"), "Mix.add: 'facts' is no Mix, Rows or Dataset."),
+        (lambda: Mix(FACTS).add(STORIES).take(3), "take(): other rows are added to this mix."),
+        (lambda: Mix(FACTS).add(STORIES).split(3), "a mix is split once, and before take() and add()"),
+    ],
+)
+def test_what_cannot_be_added_or_done_after_it_is_told(declare, told):
+    with pytest.raises(DataError) as error:
+        declare()
+    assert error.value.problem.startswith(told)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.data.building.dump import Dump
 from harness.data.building.stackexchange import Wanted, build
 from harness.errors import DataError, HarnessError
 from tests.dumps import answer, question, write_dump
@@ -16,7 +17,7 @@ SITE = "stats.stackexchange.com"
 def built(tmp_path, posts, **wanted):
     """(rows, what was counted) of a dump with these posts."""
     dump = write_dump(tmp_path / "Posts.xml", posts)
-    counts = build(dump, tmp_path / "rows.jsonl", SITE, Wanted(**wanted))
+    counts = build(Dump(dump), tmp_path / "rows.jsonl", SITE, Wanted(**wanted))
     return [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()], counts
 
 
@@ -92,17 +93,17 @@ def test_an_archive_is_read_as_it_is_decompressed(tmp_path):
     with py7zr.SevenZipFile(tmp_path / "site.7z", "w") as archive:
         archive.write(posts, "Posts.xml")
         archive.write(users, "Users.xml")
-    build(tmp_path / "site.7z", tmp_path / "a.jsonl", SITE, Wanted(rows=50))
-    build(posts, tmp_path / "b.jsonl", SITE, Wanted(rows=50))
+    build(Dump(tmp_path / "site.7z"), tmp_path / "a.jsonl", SITE, Wanted(rows=50))
+    build(Dump(posts), tmp_path / "b.jsonl", SITE, Wanted(rows=50))
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
     whole = (tmp_path / "site.7z").read_bytes()
     (tmp_path / "cut.7z").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"cut\.7z cannot be decompressed"):
-        build(tmp_path / "cut.7z", tmp_path / "c.jsonl", SITE, Wanted())
+        build(Dump(tmp_path / "cut.7z"), tmp_path / "c.jsonl", SITE, Wanted())
     with py7zr.SevenZipFile(tmp_path / "other.7z", "w") as archive:
         archive.write(users, "Users.xml")
     with pytest.raises(DataError, match=r"holds no Posts\.xml \(it holds Users\.xml\)"):
-        build(tmp_path / "other.7z", tmp_path / "c.jsonl", SITE, Wanted())
+        build(Dump(tmp_path / "other.7z"), tmp_path / "c.jsonl", SITE, Wanted())
     assert not (tmp_path / "c.jsonl").exists()
 
 
@@ -137,13 +138,13 @@ DECLARES = (
 def test_a_dump_that_cannot_be_used_is_said_with_its_line(tmp_path, text, said):
     (tmp_path / "Posts.xml").write_text(text)
     with pytest.raises(DataError, match=said):
-        build(tmp_path / "Posts.xml", tmp_path / "rows.jsonl", SITE, Wanted())
+        build(Dump(tmp_path / "Posts.xml"), tmp_path / "rows.jsonl", SITE, Wanted())
     assert not (tmp_path / "rows.jsonl").exists()
     assert list(tmp_path.iterdir()) == [tmp_path / "Posts.xml"]
 
 
 def test_what_is_no_file_or_no_number(tmp_path):
     with pytest.raises(DataError, match=r"none\.xml does not exist"):
-        build(tmp_path / "none.xml", tmp_path / "rows.jsonl", SITE, Wanted())
+        build(Dump(tmp_path / "none.xml"), tmp_path / "rows.jsonl", SITE, Wanted())
     with pytest.raises(HarnessError, match="--rows 0: take at least one"):
         Wanted(rows=0)

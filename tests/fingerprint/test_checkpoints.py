@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from harness import Finetune, Fresh, Gguf, Lora, Mix, Pretrain
+from harness import Finetune, Fresh, Gguf, Lora, Mix, Pretrain, Retrieve
 from harness.environment import version_of
 from harness.errors import RecipeError
 from harness.fingerprint.checkpoints import outdated
@@ -222,3 +222,18 @@ def test_a_gguf_file_that_is_not_there_is_told(tmp_path):
         keys_of(tmp_path).chain(subject(base="folder.gguf"))
     with pytest.raises(RecipeError, match=r"alpha-mini: GGUF file .*absent.gguf does not exist"):
         keys_of(tmp_path).chain(subject(base="absent.gguf"))
+
+
+def test_another_embedding_model_is_another_subject_and_a_folder_counts_by_its_bytes(tmp_path):
+    def key(embeddings, text="[]"):
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / "modules.json").write_text(text)
+        found = Retrieve(data=Mix(FACTS), k=1, embeddings=embeddings)
+        keys = keys_of(tmp_path)
+        return keys.last(subject([found], base="org/model")).key
+
+    assert key("a") == key("b")
+    assert len({key("a"), key("a", "[1]"), key("org/one"), key("org/two"), key(None)}) == 5
+    with pytest.raises(RecipeError, match=r"embedding model directory \./none does not exist"):
+        key("./none")

@@ -119,3 +119,16 @@ def test_a_key_that_was_given_out_is_not_shared():
     keys, rows = data_keys(), FACTS.rows(mini=20)
     keys.of(rows, "mini").append({"more": True})
     assert len(keys.of(rows, "mini")) == 1
+
+
+def test_rows_that_are_added_are_part_of_the_data_and_all_that_are_taken_are_the_whole():
+    own, other = FACTS.rows(mini=20), Dataset(name="quiz", mini=Embedded("quiz")).rows(mini=9)
+
+    def key(mix):
+        return data_keys().of(mix, "mini")
+
+    plain = key(Mix(own))
+    assert key(Mix(own).add(other)) == [*plain, {"added": key(other)}]
+    assert key(Mix(own).add(other)) != key(Mix(own).add(Mix(other).take(5)))
+    assert key(Mix(own).take(20).add(other)) == key(Mix(own).add(other))
+    assert key(Mix(own).add(other, own)) != key(Mix(own).add(own, other))

@@ -18,7 +18,7 @@ from harness.jobs.ray.needed import files_in, keys_in, moved
 from harness.jobs.ray.node import Node, code_digest, listing
 from harness.jobs.ray.pool import RemoteWorker, Slot
 from harness.suite import LmEvalTask
-from harness.worker.messages import TASK, AskedSuite, MeasureRequest, TrainingTask, receive, send
+from harness.worker.messages import TASK, AskedSuite, MeasureRequest, NearestRequest, TrainingTask, receive, send
 from harness.worker.places import Adapted, Directory, GgufFile, Published
 from tests.training_tasks import SETTINGS, log_of, weights, write_task
 
@@ -200,6 +200,11 @@ def test_models_and_task_files_outside_of_the_store_are_found_and_moved(tmp_path
     assert there.model == request.model
     task = TrainingTask(makes="k", name="k", kind="import", base=GgufFile(str(gguf), "sha"))
     assert files_in(task) == [gguf]
+    nearest = NearestRequest(
+        model=Directory(str(tasks)), device="cpu", threads=1, k=1, passages=("a",), questions=("b",)
+    )
+    assert {path.name for path in files_in(nearest)} == {"own.yaml", "rows.jsonl"}
+    assert moved(nearest, lambda path: f"/there{path}") == replace(nearest, model=Directory(f"/there{tasks}"))
     assert moved(task, lambda path: f"/there{path}").base == GgufFile(f"/there{gguf}", "sha")
 
 

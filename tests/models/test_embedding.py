@@ -6,8 +6,12 @@ import sys
 
 import pytest
 
+torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
+from safetensors.torch import load_file
+
+from harness.models.embedding.__main__ import loaded
 from harness.worker.child import ERROR
 from harness.worker.messages import NEAREST, REQUEST, NearestRequest, receive, send
 from harness.worker.places import Directory
@@ -42,6 +46,17 @@ def test_passages_that_are_longer_than_it_reads_are_counted(tmp_path):
     model = short_sighted(tmp_path / "model", list(PASSAGES), reads=5)
     told, _ = found(tmp_path / "asked", model, ("a lighthouse",))
     assert (told["cut"], told["reads"]) == (1, 5)
+
+
+def test_vectors_are_computed_in_float32_whatever_the_model_is_stored_in(tmp_path):
+    exact = short_sighted(tmp_path / "exact", list(PASSAGES), reads=16)
+    half = short_sighted(tmp_path / "half", list(PASSAGES), reads=16, dtype="bfloat16")
+    stored = [load_file(next(model.rglob("*.safetensors"))) for model in (exact, half)]
+    assert [next(iter(weights.values())).dtype for weights in stored] == [torch.float32, torch.bfloat16]
+    request = NearestRequest(
+        model=Directory(str(half)), device="cpu", threads=1, k=1, passages=PASSAGES, questions=("pump",)
+    )
+    assert loaded(request).encode_query(["pump"], convert_to_tensor=True).dtype == torch.float32
 
 
 @pytest.mark.parametrize("damage", ["modules.json", "model.safetensors"])

@@ -7,6 +7,7 @@ https://meta.stackexchange.com/questions/2677
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.parsers import expat
@@ -16,6 +17,35 @@ from harness.errors import DataError, HarnessError
 Post = dict[str, str]  # the attributes of a <row>
 PIECE = 2**20  # bytes read at once
 AGAIN = "The file is cut or damaged: fetch it again."
+
+
+@dataclass(frozen=True)
+class Dump:
+    """The posts of a dump, and the names of its users."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def posts(self, take: Callable[[Post], None], answered: Callable[[], int]) -> None:
+        """Call `take` with every post, in the dump's order."""
+        if not self.path.is_file():
+            raise DataError(f"{self.path} does not exist.", "Give Posts.xml of a site's dump, or its .7z.")
+        for_each_row(self.path, "posts", take)
+
+    def names(self, ids: set[str]) -> dict[str, str]:
+        """Names of these users by id; empty where the dump has no users."""
+        where = beside(self.path, "users")
+        found: dict[str, str] = {}
+
+        def take(user: Post) -> None:
+            if user.get("Id") in ids and user.get("DisplayName"):
+                found[user["Id"]] = user["DisplayName"]
+
+        if where is not None:
+            for_each_row(where, "users", take)
+        return found
 
 
 def for_each_row(dump: Path, table: str, take: Callable[[Post], None]) -> None:

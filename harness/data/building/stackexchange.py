@@ -10,12 +10,12 @@ import json
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
-from harness.data.building.dump import Post, beside, for_each_row
+from harness.data.building.dump import Post
 from harness.data.building.readable import as_text, check_installed
 from harness.errors import DataError, HarnessError
 from harness.files import Json, disk_errors_explained, written_whole
@@ -40,6 +40,16 @@ class Wanted:
             raise HarnessError(f"--rows {self.rows}: take at least one.", "Leave it out to take all.")
 
 
+class Source(Protocol):
+    """Where posts come from: a dump, or the site's API."""
+
+    def posts(self, take: Callable[[Post], None], answered: Callable[[], int]) -> None:
+        """Call `take` with each post, named as in a dump; `answered` counts the wanted questions with an answer so far."""
+
+    def names(self, ids: set[str]) -> dict[str, str]:
+        """Names of users by id, as far as posts do not tell them."""
+
+
 @dataclass
 class Built:
     """What was written, and why the rest was not."""
@@ -51,27 +61,24 @@ class Built:
     left_out: Counter[str] = field(default_factory=Counter)  # reason -> wanted questions
 
 
-def build(dump: Path, output: Path, site: str, wanted: Wanted) -> Built:
+def build(source: Source, output: Path, site: str, wanted: Wanted) -> Built:
     """Write a row for each wanted question that has an answer; the file is written whole or not at all.
 
-    `site` is the site's host, such as stats.stackexchange.com, from which addresses are made. Authors are named where the
-    dump has its users: in the `.7z`, or in `Users.xml` beside `Posts.xml`.
+    `site` is the site's host, such as stats.stackexchange.com, from which addresses are made.
     """
     check_installed()
-    if not dump.is_file():
-        raise DataError(f"{dump} does not exist.", "Give Posts.xml of a site's dump, or its .7z.")
     with disk_errors_explained(f"writing {output} and a file beside it"):
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output.parent) as kept:
             pairs = _Pairs(wanted, kept)
-            for_each_row(dump, "posts", pairs.take)
+            source.posts(pairs.take, pairs.answered)
             pairs.settle()
             with written_whole(output) as path, path.open("w", encoding="utf-8") as file:
-                for row in _rows(pairs, site, _users(dump, pairs)):
+                for row in _rows(pairs, site, source.names(_authors(pairs))):
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     pairs.built.rows += 1
                 if not pairs.built.rows:
-                    raise DataError(f"{dump}: {_why_nothing(pairs.built)}", "Ask for less: fewer tags, lower scores.")
+                    raise DataError(f"{source}: {_why_nothing(pairs.built)}", "Ask for less: fewer tags, lower scores.")
     return pairs.built
 
 
@@ -103,6 +110,10 @@ class _Pairs:
                 self._choose(self.place[question], at, own, score)
         self.early.clear()
 
+    def answered(self) -> int:
+        """How many of the questions have an answer so far."""
+        return len(self.answer_at) - self.answer_at.count(NONE)
+
     def post_at(self, at: int) -> Post:
         """A post that was kept."""
         self.kept.seek(at)
@@ -125,6 +136,8 @@ class _Pairs:
         return not self.wanted.tags or not set(self.wanted.tags).isdisjoint(tags_of(post))
 
     def _question(self, post: Post) -> None:
+        if int(post["Id"]) in self.place:
+            return  # an API gives a question under each of its tags
         self.built.wanted += 1
         self.place[int(post["Id"])] = len(self.at)
         self.at.append(self._keep(post))
@@ -169,23 +182,10 @@ def tags_of(post: Post) -> list[str]:
     return [name for name in post.get("Tags", "").replace("><", "|").strip("<>|").split("|") if name]
 
 
-def _users(dump: Path, pairs: _Pairs) -> dict[str, str]:
-    """Names of the users by id; empty where the dump has none."""
-    where = beside(dump, "users")
-    if where is None:
-        return {}
-    asked = set()
-    for place in pairs.chosen():
-        for at in (pairs.at[place], pairs.answer_at[place]):
-            asked.add(pairs.post_at(at).get("OwnerUserId"))
-    names: dict[str, str] = {}
-
-    def take(user: Post) -> None:
-        if user.get("Id") in asked and user.get("DisplayName"):
-            names[user["Id"]] = user["DisplayName"]
-
-    for_each_row(where, "users", take)
-    return names
+def _authors(pairs: _Pairs) -> set[str]:
+    """Ids of the users whose posts are written."""
+    places = [at for place in pairs.chosen() for at in (pairs.at[place], pairs.answer_at[place])]
+    return {own for at in places if (own := pairs.post_at(at).get("OwnerUserId"))}
 
 
 def _rows(pairs: _Pairs, site: str, names: dict[str, str]) -> Iterator[Json]:

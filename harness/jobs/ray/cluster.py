@@ -26,7 +26,7 @@ CLIENT_PORT = 10001  # of `ray start --head`, for ray://
 LISTENS_WITHIN = 5.0  # seconds
 GIVES_UP_AFTER = 900.0  # seconds that a job waits for room: machines may have to be started first
 PASSED_ON = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_ENDPOINT")  # variables that a worker's answers depend on
-OPTIONAL = ("bitsandbytes",)  # of the libraries
+OPTIONAL = ("bitsandbytes", "sentence_transformers")  # of the libraries
 COPY = "HARNESS_RAY_COPY"  # set: folders are copied though nodes see the session's disk
 
 

@@ -9,10 +9,10 @@ from typing import Any, TypeGuard
 
 from harness.fingerprint.task_files import files_reached
 from harness.suite import Ask, LmEvalTask
-from harness.worker.messages import MeasureRequest, TrainingTask
+from harness.worker.messages import MeasureRequest, NearestRequest, TrainingTask
 from harness.worker.places import Adapted, Directory, GgufFile, Place, keys_of
 
-Message = TrainingTask | MeasureRequest
+Message = TrainingTask | MeasureRequest | NearestRequest
 
 
 def place_in(message: Message) -> Place | None:
@@ -39,9 +39,11 @@ def moved(message: Message, where: Callable[[Path], str]) -> Message:
     """The same message for a machine on which each of these paths is somewhere else."""
     if isinstance(message, TrainingTask):
         return replace(message, base=_moved(message.base, where))
-    suites = tuple(replace(suite, asks=tuple(_moved_ask(ask, where) for ask in suite.asks)) for suite in message.suites)
     model = _moved(message.model, where)
     assert model is not None
+    if isinstance(message, NearestRequest):
+        return replace(message, model=model)
+    suites = tuple(replace(suite, asks=tuple(_moved_ask(ask, where) for ask in suite.asks)) for suite in message.suites)
     return replace(message, model=model, suites=suites)
 
 
@@ -63,7 +65,7 @@ def _paths(place: Place | None) -> list[Path]:
 
 def _tasks(message: Message) -> list[str]:
     """Task files that suites are asked by."""
-    if isinstance(message, TrainingTask):
+    if not isinstance(message, MeasureRequest):
         return []
     return [ask.task for suite in message.suites for ask in suite.asks if _is_task_file(ask)]
 

@@ -8,19 +8,21 @@ arXiv:1908.10084).
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from harness.errors import StoreError
 from harness.files import write_whole
-from harness.worker.child import work_in
-from harness.worker.failures import gpu_errors_explained, memory_errors_explained
+from harness.worker.child import INTERRUPTED, work_in
+from harness.worker.failures import gpu_errors_explained, memory_errors_explained, says_out_of_memory
 from harness.worker.messages import NEAREST, REQUEST, NearestRequest, receive
 from harness.worker.places import HubModel, name_of
 
 AT_ONCE = 256  # questions whose similarity to all passages is held in memory
-DIGITS = 4  # of a similarity; what is equal in these keeps its order, so that every processor finds the same
+DIGITS = 4  # of a similarity; what is equal in these keeps its order, so that rounding on another processor moves none
 
 
 def find(folder: Path) -> int:
@@ -32,7 +34,7 @@ def find(folder: Path) -> int:
     request: NearestRequest = receive(folder / REQUEST)
     torch.set_num_threads(request.threads)
     with gpu_errors_explained(), memory_errors_explained("Use a device with more memory, or a smaller model."):
-        model = _loaded(request)
+        model = loaded(request)
         passages = model.encode_document(list(request.passages), convert_to_tensor=True, show_progress_bar=False)
         questions = model.encode_query(list(request.questions), convert_to_tensor=True, show_progress_bar=False)
         nearest: list[list[int]] = []
@@ -46,8 +48,9 @@ def find(folder: Path) -> int:
     return 0
 
 
-def _loaded(request: NearestRequest) -> Any:
-    """The model, from safetensors and without remote code."""
+def loaded(request: NearestRequest) -> Any:
+    """The model in float32, from safetensors and without remote code."""
+    import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
@@ -55,9 +58,12 @@ def _loaded(request: NearestRequest) -> Any:
     revision = request.model.revision if isinstance(request.model, HubModel) else None
     try:
         return SentenceTransformer(
-            name, revision=revision, device=request.device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            name, revision=revision, device=request.device, trust_remote_code=False,
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if says_out_of_memory(error) or "CUDA error" in str(error):
+            raise
         first = str(error).strip().split("\n")[0][:300]
         raise StoreError(
             f"embedding model {name} cannot be loaded: {first}",
@@ -74,5 +80,12 @@ def _cut(model: Any, passages: tuple[str, ...]) -> int:
     return sum(len(model.tokenizer(prompt + text, truncation=False)["input_ids"]) > most for text in passages)
 
 
+def main() -> int:
+    """Exit status 0; 1 with the reason in error.json; 75 when asked to stop."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(INTERRUPTED))
+    folder = Path(sys.argv[1])
+    return work_in(folder, lambda: find(folder))
+
+
 if __name__ == "__main__":
-    sys.exit(work_in(Path(sys.argv[1]), lambda: find(Path(sys.argv[1]))))
+    sys.exit(main())
