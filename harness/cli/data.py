@@ -138,6 +138,7 @@ def stackexchange(
     """Questions with their accepted or best answer from Stack Exchange, with address, authors and licence."""
     from harness.data.building.api import Api
     from harness.data.building.dump import Dump
+    from harness.data.building.pages import Pages
     from harness.data.building.stackexchange import Wanted, build
 
     names = tuple(filter(None, (name.strip() for name in tags.split(","))))
@@ -145,17 +146,44 @@ def stackexchange(
     if dump is not None:
         built = build(Dump(dump), output, site, wanted)
     else:
-        pages = output.with_name(f"{output.name}.pages")
+        pages = Pages(output.with_name(f"{output.name}.pages"))
         api = Api(
             site, names, min_score, rows, pages, api_url.rstrip("/"), say=lambda words: print(words, file=sys.stderr)
         )
         built = build(api, output, site, wanted)
-        api.forget()
+        pages.forget()
     if as_json:
         return print_json(asdict(built))
     counts = {"posts": built.posts, "questions": built.questions, "wanted by tags and score": built.wanted}
     left_out = {f"left out: {reason}": count for reason, count in built.left_out.items() if count}
     _table([{"what": what, "count": count} for what, count in {**counts, **left_out, "written": built.rows}.items()])
+
+
+@data_app.command()
+def arxiv(
+    output: Annotated[Path, typer.Option("--output", help="the file to write")],
+    snapshot: Annotated[
+        Path | None, typer.Argument(help="the metadata snapshot's JSON file; without it, arXiv's API is asked")
+    ] = None,
+    categories: Annotated[str, typer.Option(help="papers in any of these, comma between: stat.ME,stat.AP")] = "",
+    query: Annotated[str, typer.Option(help="words that are all in title or abstract")] = "",
+    rows: Annotated[int | None, typer.Option(help="at most; by the API the earliest submitted")] = None,
+    api_url: Annotated[str, typer.Option(help="the API's address")] = "https://export.arxiv.org/api/query",
+    as_json: AsJson = False,
+) -> None:
+    """Papers of arXiv with title, abstract, authors, version, citation and licence, by category and words."""
+    from harness.data.building.arxiv import POLITE, Papers, Snapshot, Wanted, words_of, write_papers
+    from harness.data.building.pages import Pages
+
+    names = tuple(filter(None, (name.strip() for name in categories.split(","))))
+    wanted = Wanted(names, words_of(query), rows)
+    pages = Pages(output.with_name(f"{output.name}.pages"), POLITE)
+    asked = Papers(wanted, pages, api_url, say=lambda words: print(words, file=sys.stderr))
+    count = write_papers(asked if snapshot is None else Snapshot(snapshot, wanted), output)
+    pages.forget()
+    if as_json:
+        return print_json({"rows": count})
+    print(f"{count:,} papers written to {output}")
 
 
 # ---- suites -------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.data.building import api as module
+from harness.data.building import pages as module
 from harness.data.building.api import KEY, Api
+from harness.data.building.pages import Pages
 from harness.data.building.stackexchange import Wanted, build
 from harness.errors import DataError
 from tests.stackexchange_server import Site, answer, question, serving
@@ -49,12 +50,12 @@ def built(tmp_path, site, url, said=None, **wanted):
         asked.tags,
         asked.min_score,
         asked.rows,
-        tmp_path / "pages",
+        Pages(tmp_path / "pages"),
         url,
         (said if said is not None else []).append,
     )
     build(api, tmp_path / "rows.jsonl", site, asked)
-    api.forget()
+    api.pages.forget()
     return [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
 
 
@@ -138,7 +139,7 @@ def test_pages_of_a_run_that_was_cut_off_long_ago_are_asked_for_anew(tmp_path, c
     ("site", "url", "said"),
     [
         ("no.such.site", None, "bad_parameter: No site found for name `no.such.site`"),
-        (STATS, "http://127.0.0.1:9/2.3", r"no answer to questions after 6 attempts \(ConnectionError\)"),
+        (STATS, "http://127.0.0.1:9/2.3", r"no answer after 6 attempts \(ConnectionError\)"),
     ],
 )
 def test_a_site_that_does_not_exist_and_an_api_that_does_not_answer(tmp_path, clock, site, url, said):

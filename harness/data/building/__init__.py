@@ -1,1 +1,7 @@
-"""Training rows built from what others publish: questions and answers from a Stack Exchange dump."""
+"""Rows built from what others publish: questions and answers of Stack Exchange, papers of arXiv.
+
+dump, api       posts of a site: from its dump, by its API  } stackexchange: posts -> questions with their answer
+readable        HTML of posts -> text                       }
+arxiv           papers: from the snapshot, by the API
+pages           pages of an API: asked for politely, and kept
+"""

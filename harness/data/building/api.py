@@ -1,32 +1,26 @@
-"""Questions and answers from the Stack Exchange API, page by page, as its documentation asks: https://api.stackexchange.com/docs
+"""Questions and answers from the Stack Exchange API, as its documentation asks: https://api.stackexchange.com/docs
 
-Each page is kept until the rows are written, so that a run that was cut off, or that used up the day's quota, goes on where it
-was. A key raises the quota from 300 to 10,000 requests a day; it is read from STACKEXCHANGE_KEY, and written nowhere.
+A key raises the quota from 300 to 10,000 requests a day; it is read from STACKEXCHANGE_KEY, and written nowhere.
 """
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from harness.data.building.dump import Post
+from harness.data.building.pages import AGAIN, Pages
 from harness.errors import DataError
-from harness.files import Json, write_whole
+from harness.files import Json
 
 KEY = "STACKEXCHANGE_KEY"
 PAGE = 100  # items of a page, and ids of a request: the most that the API allows
-ATTEMPTS = 6  # of one request, with pauses of 1, 2, 4, 8 and 16 seconds, where the server or the way to it fails
-PATIENCE = 60.0  # seconds that one answer may take
-WEEK = 7 * 24 * 3600.0  # seconds after which a kept page is asked for anew: scores and answers have changed
 LONGEST_PAUSE = 300.0  # seconds that are waited because the API asks for it; a longer ban ends the run
+FEW = 20  # requests left of the day's quota, from which it is said
 
 
 @dataclass
@@ -37,19 +31,15 @@ class Api:
     tags: tuple[str, ...]
     min_score: int
     rows: int | None  # of each tag no more questions with an answer are asked for
-    pages: Path  # the folder of what was fetched
+    pages: Pages
     url: str = "https://api.stackexchange.com/2.3"
     say: Callable[[str], None] = print
-    not_before: dict[str, float] = field(
-        default_factory=dict
-    )  # by method: when it may be called again, on time.monotonic
 
     def __str__(self) -> str:
         return f"{self.site} by {self.url}"
 
     def posts(self, take: Callable[[Post], None], answered: Callable[[], int]) -> None:
         """Call `take` with each question and then its answers, as posts of a dump."""
-        self.pages.mkdir(parents=True, exist_ok=True)
         for tag in self.tags or ("",):
             before = answered()
             wanted = {"sort": "votes", "order": "desc", "min": self.min_score, **({"tagged": tag} if tag else {})}
@@ -67,10 +57,6 @@ class Api:
         """None: each post tells its author."""
         return {}
 
-    def forget(self) -> None:
-        """Remove what was fetched; the rows are written."""
-        shutil.rmtree(self.pages, ignore_errors=True)
-
     def _pages(self, path: str, method: str, parameters: Json) -> Iterator[list[Json]]:
         number, more = 1, True
         while more:
@@ -79,35 +65,11 @@ class Api:
             number, more = number + 1, page["has_more"]
 
     def _page(self, path: str, method: str, parameters: Json) -> Json:
-        """One page, as kept or else from the API."""
         asked = {"site": self.site, "pagesize": PAGE, "filter": "withbody", **parameters}
-        name = hashlib.sha256(json.dumps([path, asked], sort_keys=True).encode()).hexdigest()
-        kept = self.pages / f"{name[:32]}.json"
-        if not kept.exists() or time.time() - kept.stat().st_mtime > WEEK:
-            write_whole(kept, json.dumps(self._fetched(path, method, asked)))
-        page: Json = json.loads(kept.read_text())
-        return page
-
-    def _fetched(self, path: str, method: str, asked: Json) -> Json:
-        import requests
-
         key = os.environ.get(KEY)
-        with_key = {**asked, **({"key": key} if key else {})}
-        failure = ""
-        for attempt in range(ATTEMPTS):
-            time.sleep(max(0.0, self.not_before.get(method, 0.0) - time.monotonic()))
-            try:
-                answer = requests.get(f"{self.url}/{path}", params=with_key, timeout=PATIENCE)
-                page = self._read(answer.status_code, answer.content, method)
-            except requests.RequestException as error:
-                page, failure = None, type(error).__name__  # its text may hold the key
-            if page is not None:
-                return page
-            failure = failure or f"HTTP {answer.status_code}"
-            self._pause(method, 2.0**attempt)
-        raise DataError(
-            f"{self.url}: no answer to {method} after {ATTEMPTS} attempts ({failure}).",
-            f"{AGAIN} --api-url names another.",
+        secret = {"key": key} if key else {}
+        return self.pages.page(
+            f"{self.url}/{path}", method, asked, lambda status, content: self._read(status, content, method), secret
         )
 
     def _read(self, status: int, content: bytes, method: str) -> Json | None:
@@ -119,14 +81,14 @@ class Api:
         if not isinstance(found, dict):
             return None  # a proxy's page, or an answer that was cut
         if "backoff" in found:
-            self._pause(method, float(found["backoff"]))
+            self.pages.pause(method, float(found["backoff"]))
         if "error_id" in found:
             self._refused(found, method)
             return None
         if status != 200 or not isinstance(found.get("items"), list):
             return None
         left = found.get("quota_remaining")
-        if left is not None and left < 20:
+        if left is not None and left < FEW:
             self.say(f"{self.site}: {left} requests of today's quota are left")
         return {"items": found["items"], "has_more": bool(found.get("has_more"))}
 
@@ -138,15 +100,11 @@ class Api:
         if name == "throttle_violation":
             seconds = next((float(word) for word in said.split() if word.isdigit()), 60.0)
             if seconds <= LONGEST_PAUSE:
-                return self._pause(method, seconds)
+                return self.pages.pause(method, seconds)
             raise DataError(f"{self.site}: the API refuses for {seconds:,.0f} seconds: {said}.", f"{AGAIN} {BY_KEY}")
         raise DataError(f"{self.site}: the API says {name or found['error_id']}: {said}.", f"{CORRECT} {BY_KEY}")
 
-    def _pause(self, method: str, seconds: float) -> None:
-        self.not_before[method] = max(self.not_before.get(method, 0.0), time.monotonic() + seconds)
 
-
-AGAIN = "Run again later: it goes on where it was."
 BY_KEY = f"A key raises the quota: register one at stackapps.com and set {KEY}."
 CORRECT = "Check --site and --tags."
 
