@@ -147,3 +147,11 @@ def test_a_run_that_was_cut_off_goes_on_after_its_last_page(tmp_path, clock):
         assert not (tmp_path / "papers.jsonl").exists()
         assert len(fetched(tmp_path, url)) == 5
     assert [one["start"] for one in archive.asked] == ["0", "2", "2", "4"]
+
+
+def test_the_folder_of_the_output_is_made_and_a_folder_is_no_output(tmp_path):
+    snapshot = Snapshot(write(tmp_path / "snapshot.json", [LINE]), Wanted(("stat.ME",)))
+    write_papers(snapshot, tmp_path / "deep" / "er" / "papers.jsonl")
+    assert len(read(tmp_path / "deep" / "er" / "papers.jsonl")) == 1
+    with pytest.raises(DataError, match="is a folder, and a file is to be written"):
+        write_papers(snapshot, tmp_path / "deep")

@@ -4,4 +4,5 @@ dump, api       posts of a site: from its dump, by its API  } stackexchange: pos
 readable        HTML of posts -> text                       }
 arxiv           papers: from the snapshot, by the API
 pages           pages of an API: asked for politely, and kept
+output          the file of rows
 """

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
+from harness.data.building.output import rows_file
 from harness.data.building.pages import Pages
 from harness.errors import DataError, HarnessError
-from harness.files import Json, disk_errors_explained, written_whole
+from harness.files import Json
 
 ATOM = {"atom": "http://www.w3.org/2005/Atom", "search": "http://a9.com/-/spec/opensearch/1.1/"}
 PAGE = 200  # papers of a request
@@ -127,11 +128,7 @@ class Snapshot:
 def write_papers(papers: Papers | Snapshot, output: Path) -> int:
     """Write the wanted papers, whole or not at all; how many there are. Raises DataError where there are none."""
     count, most = 0, papers.wanted.rows
-    with (
-        disk_errors_explained(f"writing {output}"),
-        written_whole(output) as path,
-        path.open("w", encoding="utf-8") as file,
-    ):
+    with rows_file(output) as file:
         for paper in papers:
             file.write(json.dumps({**paper, "citation": _citation(paper)}, ensure_ascii=False) + "\n")
             count += 1

@@ -1,7 +1,7 @@
 """Posts of a Stack Exchange site -> rows of questions with their answer, each with its address, authors and licence.
 
 The posts are read once. What may be wanted lies in a file beside the output until all have been seen, so memory holds
-some 60 bytes for each such question, and no text.
+some 200 bytes for each such question, and no text.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
 from harness.data.building.dump import Post
+from harness.data.building.output import rows_file
 from harness.data.building.readable import as_text, check_installed
 from harness.errors import DataError, HarnessError
-from harness.files import Json, disk_errors_explained, written_whole
+from harness.files import Json
 
 QUESTION, ANSWER = "1", "2"  # PostTypeId
 OLD_LICENCE = "CC BY-SA"  # of posts in dumps from before posts named theirs
@@ -58,7 +58,7 @@ class Built:
     questions: int = 0  # of these posts
     wanted: int = 0  # of these questions, by tags and score
     rows: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)  # reason -> wanted questions
+    left_out: dict[str, int] = field(default_factory=dict)  # reason -> wanted questions
 
 
 def build(source: Source, output: Path, site: str, wanted: Wanted) -> Built:
@@ -67,19 +67,20 @@ def build(source: Source, output: Path, site: str, wanted: Wanted) -> Built:
     `site` is the site's host, such as stats.stackexchange.com, from which addresses are made.
     """
     check_installed()
-    with disk_errors_explained(f"writing {output} and a file beside it"):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output.parent) as kept:
-            pairs = _Pairs(wanted, kept)
-            source.posts(pairs.take, pairs.answered)
-            pairs.settle()
-            with written_whole(output) as path, path.open("w", encoding="utf-8") as file:
-                for row in _rows(pairs, site, source.names(_authors(pairs))):
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                    pairs.built.rows += 1
-                if not pairs.built.rows:
-                    raise DataError(f"{source}: {_why_nothing(pairs.built)}", "Ask for less: fewer tags, lower scores.")
+    with rows_file(output) as file, tempfile.TemporaryFile(dir=output.parent) as kept:
+        pairs = _Pairs(wanted, kept)
+        source.posts(pairs.take, pairs.answered)
+        pairs.settle()
+        for row in _rows(pairs, site, source.names(_authors(pairs))):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            pairs.built.rows += 1
+        if not pairs.built.rows:
+            raise DataError(f"{source}: {_why_nothing(pairs.built)}", "Ask for less: fewer tags, lower scores.")
     return pairs.built
+
+    def leave(self, reason: str) -> None:
+        """Count a wanted question that is not written."""
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
 
 
 class _Pairs:
@@ -193,9 +194,9 @@ def _rows(pairs: _Pairs, site: str, names: dict[str, str]) -> Iterator[Json]:
         question, answer = pairs.post_at(pairs.at[place]), pairs.post_at(pairs.answer_at[place])
         body, text = as_text(question.get("Body", "")), as_text(answer.get("Body", ""))
         if body is None or text is None:
-            pairs.built.left_out["HTML nested too deeply"] += 1
+            pairs.built.leave("HTML nested too deeply")
         elif not text:
-            pairs.built.left_out["an answer without text"] += 1
+            pairs.built.leave("an answer without text")
         else:
             yield {
                 "id": f"{site.split('.')[0]}-{question['Id']}",
