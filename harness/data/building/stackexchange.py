@@ -60,6 +60,10 @@ class Built:
     rows: int = 0
     left_out: dict[str, int] = field(default_factory=dict)  # reason -> wanted questions
 
+    def leave(self, reason: str) -> None:
+        """Count a wanted question that is not written."""
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
 
 def build(source: Source, output: Path, site: str, wanted: Wanted) -> Built:
     """Write a row for each wanted question that has an answer; the file is written whole or not at all.
@@ -77,10 +81,6 @@ def build(source: Source, output: Path, site: str, wanted: Wanted) -> Built:
         if not pairs.built.rows:
             raise DataError(f"{source}: {_why_nothing(pairs.built)}", "Ask for less: fewer tags, lower scores.")
     return pairs.built
-
-    def leave(self, reason: str) -> None:
-        """Count a wanted question that is not written."""
-        self.left_out[reason] = self.left_out.get(reason, 0) + 1
 
 
 class _Pairs:
