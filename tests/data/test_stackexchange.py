@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.data.building import extra
 from harness.data.building.dump import Dump
 from harness.data.building.stackexchange import Wanted, build
 from harness.errors import DataError, HarnessError
@@ -148,3 +149,12 @@ def test_what_is_no_file_or_no_number(tmp_path):
         build(Dump(tmp_path / "none.xml"), tmp_path / "rows.jsonl", SITE, Wanted())
     with pytest.raises(HarnessError, match="--rows 0: take at least one"):
         Wanted(rows=0)
+
+
+@pytest.mark.parametrize("library", ["markdownify", "py7zr"])
+def test_a_library_that_is_not_installed_is_named_with_its_extra(tmp_path, monkeypatch, library):
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == library else object())
+    (tmp_path / "site.7z").touch()
+    with pytest.raises(HarnessError, match=f"{library} must be installed") as raised:
+        build(Dump(tmp_path / "site.7z"), tmp_path / "rows.jsonl", SITE, Wanted())
+    assert "extra `build`" in raised.value.remedy

@@ -5,4 +5,5 @@ readable        HTML of posts -> text                       }
 arxiv           papers: from the snapshot, by the API
 pages           pages of an API: asked for politely, and kept
 output          the file of rows
+extra           whether the libraries are installed
 """

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from harness.errors import DataError, HarnessError
+from harness.data.building.extra import check_extra
+from harness.errors import DataError
 
 Post = dict[str, str]  # the attributes of a <row>
 PIECE = 2**20  # bytes read at once
@@ -120,14 +121,9 @@ class _Reader:
 
 def _unpack(archive: Path, member: str, reader: _Reader) -> None:
     """Feed the reader a member of a 7z archive while it is decompressed."""
-    try:
-        import py7zr
-        from py7zr.io import Py7zIO, WriterFactory
-    except ImportError:
-        raise HarnessError(
-            f"to read {archive.name}, py7zr must be installed.",
-            "Install the harness with its extra `build`, or unpack the file and give its Posts.xml.",
-        ) from None
+    check_extra("py7zr", f"read {archive.name}", "; or unpack the file and give its Posts.xml")
+    import py7zr
+    from py7zr.io import Py7zIO, WriterFactory
 
     class Fed(Py7zIO):
         length = 0

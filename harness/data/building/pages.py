@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.data.building.extra import check_extra
 from harness.errors import DataError
 from harness.files import Json, write_whole
 
@@ -58,6 +59,7 @@ class Pages:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _fetched(self, url: str, method: str, asked: Mapping[str, object], read: Reader) -> Json:
+        check_extra("requests", f"ask {url}")
         import requests
 
         for attempt in range(ATTEMPTS):

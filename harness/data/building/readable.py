@@ -4,20 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.errors import HarnessError
-
 BLANK_LINES = re.compile(r"\n{3,}")
-
-
-def check_installed() -> None:
-    """Raise HarnessError where the library that reads HTML is not installed."""
-    try:
-        import markdownify  # noqa: F401
-    except ImportError:
-        raise HarnessError(
-            "to turn posts into text, markdownify must be installed.",
-            "Install the harness with its extra `build`: pip install 'PATH[build]', PATH being its folder or wheel.",
-        ) from None
 
 
 def as_text(html: str) -> str | None:

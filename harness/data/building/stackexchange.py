@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from harness.data.building.dump import Post
+from harness.data.building.extra import check_extra
 from harness.data.building.output import rows_file
-from harness.data.building.readable import as_text, check_installed
+from harness.data.building.readable import as_text
 from harness.errors import DataError, HarnessError
 from harness.files import Json
 
@@ -70,7 +71,7 @@ def build(source: Source, output: Path, site: str, wanted: Wanted) -> Built:
 
     `site` is the site's host, such as stats.stackexchange.com, from which addresses are made.
     """
-    check_installed()
+    check_extra("markdownify", "turn posts into text")
     with rows_file(output) as file, tempfile.TemporaryFile(dir=output.parent) as kept:
         pairs = _Pairs(wanted, kept)
         source.posts(pairs.take, pairs.answered)
