@@ -31,7 +31,11 @@ def entries(papers):
 
 
 class Archive:
-    """What the server knows, what it was asked, and how its next answers go wrong: "empty", "503", "cut" or "error"."""
+    """What the server knows, what it was asked, and how its next answers go wrong.
+
+    "empty" is a page without papers, "none" one that says there are none at all, both of which arXiv gives at times; "odd" has
+    papers without what every paper has.
+    """
 
     def __init__(self, papers):
         self.papers = papers
@@ -53,8 +57,10 @@ def serving(archive):
             archive.asked.append(asked)
             failing = archive.failing.pop(0) if archive.failing else None
             body = archive.reply(asked).encode()
-            if failing in ("empty", "error"):
-                body = FEED.format(total=len(archive.papers), entries=ERROR if failing == "error" else "").encode()
+            if failing in ("empty", "none", "error", "odd"):
+                total = 0 if failing == "none" else len(archive.papers)
+                told = {"error": ERROR, "odd": "<entry><id>http://arxiv.org/abs/</id></entry>" * 2}.get(failing, "")
+                body = FEED.format(total=total, entries=told).encode()
             self.send_response(503 if failing == "503" else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,7 +124,7 @@ def stackexchange(
         Path | None,
         typer.Argument(help="Posts.xml of a site's dump, or the .7z with it; without it, the site's API is asked"),
     ] = None,
-    site: Annotated[str, typer.Option(help="the site's host")] = "stats.stackexchange.com",
+    site: Annotated[str | None, typer.Option(help="the site's host; default: that by which the .7z is named")] = None,
     tags: Annotated[str, typer.Option(help="questions with any of these, comma between; default: all")] = "",
     min_score: Annotated[int, typer.Option(help="of the question")] = 0,
     min_answer_score: Annotated[int, typer.Option(help="of the answer")] = 0,
@@ -138,11 +138,13 @@ def stackexchange(
     """Questions with their accepted or best answer from Stack Exchange, with address, authors and licence."""
     from harness.data.building.api import Api
     from harness.data.building.dump import Dump
+    from harness.data.building.output import check_output
     from harness.data.building.pages import Pages
-    from harness.data.building.stackexchange import Wanted, build
+    from harness.data.building.stackexchange import Wanted, build, site_of
 
-    names = tuple(filter(None, (name.strip() for name in tags.split(","))))
-    wanted = Wanted(names, min_score, min_answer_score, accepted, rows)
+    names = tuple(filter(None, (name.strip().lower() for name in tags.split(","))))
+    wanted, site = Wanted(names, min_score, min_answer_score, accepted, rows), site_of(dump, site)
+    check_output(output)
     if dump is not None:
         built = build(Dump(dump), output, site, wanted)
     else:
@@ -150,7 +152,7 @@ def stackexchange(
         api = Api(
             site, names, min_score, rows, pages, api_url.rstrip("/"), say=lambda words: print(words, file=sys.stderr)
         )
-        built = build(api, output, site, wanted)
+        built = build(api, output, site, replace(wanted, tags=()))  # the API knows tags by other names too
         pages.forget()
     if as_json:
         return print_json(asdict(built))
@@ -173,14 +175,18 @@ def arxiv(
 ) -> None:
     """Papers of arXiv with title, abstract, authors, version, citation and licence, by category and words."""
     from harness.data.building.arxiv import POLITE, Papers, Snapshot, Wanted, words_of, write_papers
+    from harness.data.building.output import check_output
     from harness.data.building.pages import Pages
 
     names = tuple(filter(None, (name.strip() for name in categories.split(","))))
     wanted = Wanted(names, words_of(query), rows)
-    pages = Pages(output.with_name(f"{output.name}.pages"), POLITE)
-    asked = Papers(wanted, pages, api_url, say=lambda words: print(words, file=sys.stderr))
-    count = write_papers(asked if snapshot is None else Snapshot(snapshot, wanted), output)
-    pages.forget()
+    check_output(output)
+    if snapshot is not None:
+        count = write_papers(Snapshot(snapshot, wanted), output)
+    else:
+        pages = Pages(output.with_name(f"{output.name}.pages"), POLITE)
+        count = write_papers(Papers(wanted, pages, api_url, say=lambda words: print(words, file=sys.stderr)), output)
+        pages.forget()
     if as_json:
         return print_json({"rows": count})
     print(f"{count:,} papers written to {output}")

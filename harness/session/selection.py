@@ -69,6 +69,8 @@ def why_beyond(suite: Suite, subject: Subject) -> str:
     """Why the suite does not measure the subject, in words."""
     if subject.recipe.suites and suite.name not in subject.recipe.suites:
         return f"its recipe names {', '.join(subject.recipe.suites)}"
+    if suite.only_if_claimed and suite.name not in subject.recipe.named_suites:
+        return "it measures those recipes alone that claim something of it, or name it in suites="
     if subject.lookup is not None:
         return "it looks things up, and can only be asked questions"
     return "it needs a model's weights, and that is a server's"

@@ -357,7 +357,17 @@ def test_wrong_options_of_check_are_told(tmp_path, monkeypatch):
 def test_a_dump_s_questions_are_written_and_counted(tmp_path):
     posts = [question(1, Score=9, AcceptedAnswerId=2), answer(2, 1), question(3, Score=1), question(4, Score=9)]
     dump = write_dump(tmp_path / "Posts.xml", posts)
-    given = ["data", "stackexchange", str(dump), "--output", str(tmp_path / "rows.jsonl"), "--min-score", "2"]
+    given = [
+        "data",
+        "stackexchange",
+        str(dump),
+        "--output",
+        str(tmp_path / "rows.jsonl"),
+        "--min-score",
+        "2",
+        "--site",
+        "stats.stackexchange.com",
+    ]
     found = run_harness(tmp_path, *given)
     assert found.returncode == 0, found.stderr
     told = dict(line.rsplit(maxsplit=1) for line in found.stdout.splitlines()[1:])
@@ -367,7 +377,7 @@ def test_a_dump_s_questions_are_written_and_counted(tmp_path):
     assert [row["id"] for row in read(tmp_path / "rows.jsonl")] == ["stats-1"]
     [told] = [json.loads(run_harness(tmp_path, *given, "--json").stdout)]
     assert told == {"posts": 4, "questions": 3, "wanted": 2, "rows": 1, "left_out": {"no such answer": 1}}
-    missing = run_harness(tmp_path, "data", "stackexchange", "none.xml", "--output", "rows.jsonl")
+    missing = run_harness(tmp_path, "data", "stackexchange", "none.xml", "--output", "rows.jsonl", "--site", "a.b")
     assert (missing.returncode, missing.stderr.startswith("DataError: none.xml does not exist.")) == (2, True)
 
 
@@ -375,7 +385,17 @@ def test_without_a_dump_the_api_is_asked(tmp_path):
     site = Site([asked_question(1, 9)], [asked_answer(2, 1)])
     with serving(site) as url:
         found = run_harness(
-            tmp_path, "data", "stackexchange", "--output", "rows.jsonl", "--api-url", url, "--tags", "r, anova"
+            tmp_path,
+            "data",
+            "stackexchange",
+            "--output",
+            "rows.jsonl",
+            "--api-url",
+            url,
+            "--tags",
+            "R, anova",
+            "--site",
+            "stats.stackexchange.com",
         )
     assert found.returncode == 0, found.stderr
     assert [row["answer"] for row in read(tmp_path / "rows.jsonl")] == ["By answer 2."]

@@ -101,7 +101,7 @@ def fetched(tmp_path, url, **wanted):
     asked = Papers(Wanted(**{"categories": ("stat.ME",)} | wanted), pages, url, said.append)
     count = write_papers(asked, tmp_path / "papers.jsonl")
     pages.forget()
-    assert said == [f"arXiv has {len(PAPERS)} such papers"]
+    assert said == [f"arXiv has {len(PAPERS)} papers that its search finds"]
     found = read(tmp_path / "papers.jsonl")
     assert len(found) == count
     return found
@@ -110,7 +110,7 @@ def fetched(tmp_path, url, **wanted):
 def test_the_api_is_asked_page_by_page_three_seconds_apart(tmp_path, clock):
     archive = Archive(PAPERS)
     with serving(archive) as url:
-        found = fetched(tmp_path, url, categories=("stat.ME", "stat.AP"), words=("small",))
+        found = fetched(tmp_path, url, categories=("stat.ME", "stat.AP"), words=("of", "title"))
     assert [paper["id"] for paper in found] == [own for own, _ in PAPERS]
     assert found[0] == {
         "id": "2103.00001", "version": "v2", "title": "Title 1 & more",
@@ -119,7 +119,7 @@ def test_the_api_is_asked_page_by_page_three_seconds_apart(tmp_path, clock):
         "citation": "Ann Author, Bo Berg (2021). Title 1 & more. arXiv:2103.00001v2",
     }  # fmt: skip
     assert [one["start"] for one in archive.asked] == ["0", "2", "4"]
-    assert archive.asked[0]["search_query"] == "(cat:stat.ME OR cat:stat.AP) AND (ti:small OR abs:small)"
+    assert archive.asked[0]["search_query"] == "(cat:stat.ME OR cat:stat.AP) AND (ti:title OR abs:title)"
     assert clock.waited == pytest.approx(2 * POLITE)
 
 
@@ -130,10 +130,10 @@ def test_no_more_pages_are_asked_for_than_rows_are_wanted(tmp_path, clock):
     assert len(archive.asked) == 2
 
 
-@pytest.mark.parametrize("failing", ["empty", "503", "cut"])
+@pytest.mark.parametrize("failing", ["empty", "none", "503", "cut", "odd"])
 def test_a_page_that_fails_or_is_empty_is_asked_for_again(tmp_path, clock, failing):
     archive = Archive(PAPERS)
-    archive.failing = [None, failing, failing]
+    archive.failing = [failing, None, failing, failing]
     with serving(archive) as url:
         assert len(fetched(tmp_path, url)) == 5
 
@@ -155,3 +155,33 @@ def test_the_folder_of_the_output_is_made_and_a_folder_is_no_output(tmp_path):
     assert len(read(tmp_path / "deep" / "er" / "papers.jsonl")) == 1
     with pytest.raises(DataError, match="is a folder, and a file is to be written"):
         write_papers(snapshot, tmp_path / "deep")
+
+
+def test_what_the_search_finds_beyond_the_words_is_left_out_and_a_paper_that_moved_is_one_row(tmp_path, clock):
+    archive = Archive(PAPERS)
+    archive.papers = [*PAPERS[:2], *PAPERS[1:], ("2103.00009", "Other")]
+    pages, said = Pages(tmp_path / "pages", POLITE), []
+    with serving(archive) as url:
+        found = list(Papers(Wanted(words=("title",)), pages, url, said.append))
+    assert [paper["id"] for paper in found] == [own for own, _ in PAPERS]
+
+
+def test_a_number_that_changes_between_pages_is_said(tmp_path, clock):
+    archive = Archive(PAPERS)
+    said = []
+    with serving(archive) as url:
+        papers = iter(Papers(Wanted(("stat.ME",)), Pages(tmp_path / "pages"), url, said.append))
+        next(papers), next(papers)
+        archive.papers = archive.papers[1:]
+        assert len(list(papers)) == 2
+    assert said[1].startswith("-1 papers since the first page")
+
+
+def test_more_papers_than_the_api_gives_are_refused_at_once(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(module, "MOST", 4)
+    archive = Archive(PAPERS)
+    with serving(archive) as url:
+        with pytest.raises(DataError, match="arXiv gives 4 of 5 papers"):
+            list(Papers(Wanted(("stat.ME",)), Pages(tmp_path / "pages"), url, lambda said: None))
+        assert len(archive.asked) == 1
+        assert len(list(Papers(Wanted(("stat.ME",), rows=3), Pages(tmp_path / "pages"), url, lambda said: None))) == 5

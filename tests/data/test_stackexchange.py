@@ -1,12 +1,14 @@
 """Rows from a Stack Exchange dump: which questions and answers, as what text, and what is said of a damaged dump."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from harness.data.building import extra
 from harness.data.building.dump import Dump
-from harness.data.building.stackexchange import Wanted, build
+from harness.data.building.readable import as_text
+from harness.data.building.stackexchange import Wanted, build, site_of
 from harness.errors import DataError, HarnessError
 from tests.dumps import answer, question, write_dump
 
@@ -58,9 +60,10 @@ def test_a_row_has_its_text_address_authors_and_licence(tmp_path):
         ([question(1, AcceptedAnswerId=2), answer(2, 1, -3), answer(3, 1, 2)], {}, 3),
         ([answer(1, 5, 7), question(5), answer(6, 5, 3)], {}, 1),
         ([answer(1, 5, 3), question(5), answer(6, 5, 7)], {}, 6),
+        ([answer(1, 5, 7), question(5), answer(6, 5, 7)], {}, 1),
         ([answer(1, 5, 3), question(5, AcceptedAnswerId=1), answer(6, 5, 7)], {"accepted": True}, 1),
     ],
-    ids=["accepted", "accepted last", "highest, of equal the first", "accepted below", "early", "early, lower", "early, accepted"],
+    ids=["accepted", "accepted last", "highest, of equal the first", "accepted below", "early", "early, lower", "early, of equal the first", "early, accepted"],
 )  # fmt: skip
 def test_the_accepted_answer_is_taken_or_else_the_best(tmp_path, posts, wanted, chosen):
     rows, _ = built(tmp_path, posts, **wanted)
@@ -112,7 +115,7 @@ def test_html_that_is_a_bomb_is_left_out_and_counted(tmp_path):
     deep = "<div>" * 20_000 + "x"
     rows, counts = built(tmp_path, [question(1), answer(2, 1, Body=deep), question(3), answer(4, 3, Body="<p> </p>"), question(5), answer(6, 5)])  # fmt: skip
     assert list(answers_of(rows)) == ["stats-5"]
-    assert counts.left_out["HTML nested too deeply"] == 1
+    assert counts.left_out["HTML that cannot be read"] == 1
     assert counts.left_out["an answer without text"] == 1
 
 
@@ -158,3 +161,79 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(tmp_path, monke
     with pytest.raises(HarnessError, match=f"{library} must be installed") as raised:
         build(Dump(tmp_path / "site.7z"), tmp_path / "rows.jsonl", SITE, Wanted())
     assert "extra `build`" in raised.value.remedy
+
+
+CODE = "<pre><code>def a():\n    ```\n\n\n\n    return 1 &lt; 2\n</code></pre>"
+
+
+def test_powers_indices_code_and_addresses_are_kept():
+    html = f"<p>10<sup>6</sup> of x<sub>1</sub>, see <a href='/q/2'>there</a></p>{CODE}<ul><li>so:{CODE}</li></ul>"
+    code = "````\ndef a():\n    ```\n\n\n\n    return 1 < 2\n````"
+    inset = code.replace("\n", "\n  ")
+    assert as_text(html, "https://a.b/questions/1") == (
+        f"10<sup>6</sup> of x<sub>1</sub>, see [there](https://a.b/q/2)\n\n{code}\n\n* so:\n\n  {inset}"
+    )
+
+
+@pytest.mark.parametrize("html", ["<![foo[bar", "<ol start='\u00b2'><li>x</li></ol>", "<div>" * 20_000])
+def test_html_that_cannot_be_read_is_none(html):
+    assert as_text(html) is None
+
+
+@pytest.mark.parametrize(
+    ("dump", "given", "site"),
+    [
+        (None, "stats.stackexchange.com", "stats.stackexchange.com"),
+        ("math.stackexchange.com.7z", None, "math.stackexchange.com"),
+        ("stackoverflow.com-Posts.7z", None, "stackoverflow.com"),
+        ("Posts.xml", "a.b", "a.b"),
+    ],
+)
+def test_the_site_is_as_given_or_as_its_archive_is_named(dump, given, site):
+    assert site_of(Path(dump) if dump else None, given) == site
+
+
+@pytest.mark.parametrize(
+    ("dump", "given", "said"),
+    [
+        (None, None, "which site"), ("Posts.xml", None, "which site"), ("own.7z", None, "which site"),
+        (None, "https://a.b", "is no host"), (None, "stats", "is no host"),
+        ("math.stackexchange.com.7z", "stats.stackexchange.com", "is of math.stackexchange.com"),
+    ],
+)  # fmt: skip
+def test_a_site_that_is_not_known_is_asked_for(dump, given, said):
+    with pytest.raises(HarnessError, match=said):
+        site_of(Path(dump) if dump else None, given)
+
+
+def test_a_tag_that_is_none_is_told():
+    for tag in ("R", "a;b", "<a>"):
+        with pytest.raises(HarnessError, match="that is no tag"):
+            Wanted((tag,))
+
+
+def test_a_damaged_archive_is_one_error_wherever_the_damage_is(tmp_path):
+    py7zr = pytest.importorskip("py7zr")
+    posts = write_dump(tmp_path / "Posts.xml", [post for own in range(1, 400, 2) for post in (question(own), answer(own + 1, own))])  # fmt: skip
+    with py7zr.SevenZipFile(tmp_path / "whole.7z", "w") as archive:
+        archive.write(posts, "Posts.xml")
+    whole = (tmp_path / "whole.7z").read_bytes()
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        damaged = tmp_path / "damaged.7z"
+        damaged.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        try:
+            build(Dump(damaged), tmp_path / "rows.jsonl", SITE, Wanted())
+        except DataError:
+            continue  # else the damage was where it does not matter
+
+
+def test_users_of_the_largest_site_are_in_an_archive_of_their_own(tmp_path):
+    py7zr = pytest.importorskip("py7zr")
+    posts = write_dump(tmp_path / "Posts.xml", [question(1), answer(2, 1)])
+    users = write_dump(tmp_path / "Users.xml", [{"Id": 8, "DisplayName": "Bo"}], "users")
+    for table, file in (("Posts", posts), ("Users", users)):
+        with py7zr.SevenZipFile(tmp_path / f"stackoverflow.com-{table}.7z", "w") as archive:
+            archive.write(file, file.name)
+    build(Dump(tmp_path / "stackoverflow.com-Posts.7z"), tmp_path / "rows.jsonl", "stackoverflow.com", Wanted())
+    row = json.loads((tmp_path / "rows.jsonl").read_text())
+    assert (row["id"], row["answer_author"]) == ("stackoverflow-1", "Bo (https://stackoverflow.com/users/8)")

@@ -96,7 +96,7 @@ def test_it_waits_as_long_as_the_api_asks_before_the_same_method_is_called_again
     assert clock.waited == pytest.approx(30.0)  # between four pages of questions; the answers wait for nothing
 
 
-@pytest.mark.parametrize("failing", ["502", "cut", "prose", {"error_id": 503, "error_name": "temporarily_unavailable", "error_message": "x"}])  # fmt: skip
+@pytest.mark.parametrize("failing", ["502", "cut", "prose", {"items": [{}]}, {"items": ["x"]}, {"items": [], "backoff": "soon"}, {"items": [{"question_id": "x"}]}, {"error_id": 503, "error_name": "temporarily_unavailable",  "error_message": "x"}])  # fmt: skip
 def test_what_fails_is_asked_again_after_a_pause(tmp_path, clock, failing):
     site = Site(QUESTIONS, ANSWERS)
     site.failing = [None, failing, failing]
@@ -112,7 +112,7 @@ def test_a_short_ban_is_waited_for_and_a_long_one_ends_the_run_which_goes_on_lat
     site = Site(QUESTIONS, ANSWERS)
     site.failing = [ban(40), None, None, None, ban(40_000)]
     with serving(site) as url:
-        with pytest.raises(DataError, match="refuses for 40,000 seconds") as raised:
+        with pytest.raises(DataError, match="asks for 40,000 seconds without a request") as raised:
             built(tmp_path, STATS, url)
         assert "goes on where it was" in raised.value.remedy
         assert clock.waited >= 40.0

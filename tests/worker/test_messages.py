@@ -32,6 +32,7 @@ from harness.worker.messages import (
     ChatRequest,
     ExportRequest,
     MeasureRequest,
+    NearestRequest,
     Question,
     TrainingTask,
     WorkerError,
@@ -87,6 +88,7 @@ MESSAGES = [
         name="n", model=BASE, device="cpu", threads=1, dtype="float32", prompt=None, system="Be brief.",
         max_new_tokens=8, temperature=0.5,
     ),
+    NearestRequest(model=BASE, device="cpu", threads=1, k=2, passages=("a", "b"), questions=("c",)),
     WorkerError("DataError", "row 3 is odd", "Mend it."),
 ]  # fmt: skip
 RECORD = AnswersRecord(

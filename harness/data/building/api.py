@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.building.dump import Post
-from harness.data.building.pages import AGAIN, Pages
+from harness.data.building.pages import Pages
 from harness.errors import DataError
 from harness.files import Json
 
 KEY = "STACKEXCHANGE_KEY"
 PAGE = 100  # items of a page, and ids of a request: the most that the API allows
-LONGEST_PAUSE = 300.0  # seconds that are waited because the API asks for it; a longer ban ends the run
+IN_ORDER = {"sort": "creation", "order": "asc"}  # of equal scores the first is then the older, as in a dump
 FEW = 20  # requests left of the day's quota, from which it is said
 
 
@@ -45,11 +45,11 @@ class Api:
             wanted = {"sort": "votes", "order": "desc", "min": self.min_score, **({"tagged": tag} if tag else {})}
             for questions in self._pages("questions", "questions", wanted):
                 for one in questions:
-                    take(_question(one))
-                ids = [str(one["question_id"]) for one in questions if one.get("answer_count", 1)]
-                for answers in self._pages(f"questions/{';'.join(ids)}/answers", "answers", {}) if ids else ():
+                    take(one)
+                ids = [one["Id"] for one in questions if one["AnswerCount"] != "0"]
+                for answers in self._pages(f"questions/{';'.join(ids)}/answers", "answers", IN_ORDER) if ids else ():
                     for one in answers:
-                        take(_answer(one))
+                        take(one)
                 if self.rows is not None and answered() - before >= self.rows:
                     break
 
@@ -57,11 +57,11 @@ class Api:
         """None: each post tells its author."""
         return {}
 
-    def _pages(self, path: str, method: str, parameters: Json) -> Iterator[list[Json]]:
+    def _pages(self, path: str, method: str, parameters: Json) -> Iterator[list[Post]]:
         number, more = 1, True
         while more:
             page = self._page(path, method, {**parameters, "page": number})
-            yield page["items"]
+            yield page["posts"]
             number, more = number + 1, page["has_more"]
 
     def _page(self, path: str, method: str, parameters: Json) -> Json:
@@ -80,17 +80,23 @@ class Api:
             found = None
         if not isinstance(found, dict):
             return None  # a proxy's page, or an answer that was cut
-        if "backoff" in found:
-            self.pages.pause(method, float(found["backoff"]))
+        try:
+            self.pages.pause(method, float(found.get("backoff") or 0.0))
+            left = int(found.get("quota_remaining", FEW))
+        except (TypeError, ValueError):
+            return None
         if "error_id" in found:
             self._refused(found, method)
             return None
-        if status != 200 or not isinstance(found.get("items"), list):
+        try:
+            posts = [_question(one) if method == "questions" else _answer(one) for one in found["items"]]
+        except (LookupError, TypeError, ValueError, AttributeError):
             return None
-        left = found.get("quota_remaining")
-        if left is not None and left < FEW:
+        if status != 200:
+            return None
+        if left < FEW:
             self.say(f"{self.site}: {left} requests of today's quota are left")
-        return {"items": found["items"], "has_more": bool(found.get("has_more"))}
+        return {"posts": posts, "has_more": bool(found.get("has_more"))}
 
     def _refused(self, found: Json, method: str) -> None:
         """Raise DataError for an error that stays; wait where it passes (https://api.stackexchange.com/docs/error-handling)."""
@@ -99,20 +105,19 @@ class Api:
             return
         if name == "throttle_violation":
             seconds = next((float(word) for word in said.split() if word.isdigit()), 60.0)
-            if seconds <= LONGEST_PAUSE:
-                return self.pages.pause(method, seconds)
-            raise DataError(f"{self.site}: the API refuses for {seconds:,.0f} seconds: {said}.", f"{AGAIN} {BY_KEY}")
+            return self.pages.pause(method, seconds)
         raise DataError(f"{self.site}: the API says {name or found['error_id']}: {said}.", f"{CORRECT} {BY_KEY}")
 
 
 BY_KEY = f"A key raises the quota: register one at stackapps.com and set {KEY}."
-CORRECT = "Check --site and --tags."
+CORRECT = "Check --site and --tags; without a key the API gives 25 pages of a tag."
 
 
 def _question(one: Json) -> Post:
     return _post(one, "1", one["question_id"]) | {
-        "Title": html.unescape(one.get("title", "")),
-        "Tags": "|".join(one.get("tags", [])),
+        "Title": html.unescape(one.get("title") or ""),
+        "Tags": "|".join(one.get("tags") or []),
+        "AnswerCount": str(int(one.get("answer_count", 1))),
         **({"AcceptedAnswerId": str(one["accepted_answer_id"])} if "accepted_answer_id" in one else {}),
     }
 
@@ -122,10 +127,10 @@ def _answer(one: Json) -> Post:
 
 
 def _post(one: Json, kind: str, own: int) -> Post:
-    owner = one.get("owner", {})
+    owner = one.get("owner") or {}
     found = {
-        "Id": own, "PostTypeId": kind, "Score": one.get("score", 0), "Body": one.get("body", ""),
-        "OwnerUserId": owner.get("user_id"), "OwnerDisplayName": html.unescape(owner.get("display_name", "")),
+        "Id": int(own), "PostTypeId": kind, "Score": int(one.get("score", 0)), "Body": one.get("body", ""),
+        "OwnerUserId": owner.get("user_id"), "OwnerDisplayName": html.unescape(owner.get("display_name") or ""),
         "ContentLicense": one.get("content_license"),
     }  # fmt: skip
     return {name: str(value) for name, value in found.items() if value not in (None, "")}

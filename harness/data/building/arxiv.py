@@ -2,7 +2,8 @@
 
 The snapshot has one paper a line, and its licence (https://www.kaggle.com/datasets/Cornell-University/arxiv); it is read as it is,
 a line at a time. The API (https://info.arxiv.org/help/api) gives pages of an Atom feed, and no licence. It asks for three
-seconds between requests; pages are in the order of submission, so that new papers move none.
+seconds between requests, and gives no more than 30,000 papers of a query. Pages are in the order of submission, so that new
+papers move none; where their number has changed between two pages all the same, that is said.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.data.building.output import rows_file
+from harness.data.building.output import line_of, rows_file
 from harness.data.building.pages import Pages
 from harness.errors import DataError, HarnessError
 from harness.files import Json
@@ -24,6 +25,10 @@ ATOM = {"atom": "http://www.w3.org/2005/Atom", "search": "http://a9.com/-/spec/o
 PAGE = 200  # papers of a request
 POLITE = 3.0  # seconds between two requests
 WORD = re.compile(r"\w+")
+MOST = 30_000  # papers of a query that the API gives
+STOPWORDS = frozenset(
+    ["a", "an", "and", "are", "as", "at", "be", "by", "for", "in", "is", "of", "on", "or", "the", "to", "with"]
+)  # a search may not know them
 VERSION = re.compile(r"(?P<id>.+?)(?P<version>v\d+)?$")
 CATEGORY = re.compile(r"[a-z-]+(\.[A-Za-z-]+)?")
 AGAIN = "The file is cut or damaged: fetch it again."
@@ -69,19 +74,30 @@ class Papers:
 
     def __iter__(self) -> Iterator[Json]:
         """The wanted papers, page by page, until there are no more."""
+        seen: set[str] = set()
         start, total = 0, 1
         while start < total:
             page = self.pages.page(self.url, "query", self._asked(start), partial(self._read, start))
             if start == 0:
-                self.say(f"arXiv has {page['total']:,} such papers")
-            yield from page["papers"]
-            start, total = start + PAGE, page["total"]
+                total = page["total"]
+                self.say(f"arXiv has {total:,} papers that its search finds")
+                if total > MOST and (self.wanted.rows is None or self.wanted.rows > MOST):
+                    raise DataError(f"arXiv gives {MOST:,} of {total:,} papers.", "Ask for less, or read the snapshot.")
+            elif page["total"] != total:
+                self.say(
+                    f"{page['total'] - total:+,} papers since the first page: some may be missing; ask again for all"
+                )
+                total = page["total"]
+            for paper in page["papers"]:
+                if paper["id"] not in seen and self.wanted.holds(paper):
+                    yield paper
+                seen.add(paper["id"])
+            start += PAGE
 
     def _asked(self, start: int) -> Json:
         any_of = " OR ".join(f"cat:{name}" for name in self.wanted.categories)
-        query = " AND ".join(
-            [*([f"({any_of})"] if any_of else []), *(f"(ti:{word} OR abs:{word})" for word in self.wanted.words)]
-        )
+        asked = [word for word in self.wanted.words if word not in STOPWORDS] or self.wanted.words
+        query = " AND ".join([*([f"({any_of})"] if any_of else []), *(f"(ti:{word} OR abs:{word})" for word in asked)])
         order = {"sortBy": "submittedDate", "sortOrder": "ascending"}
         return {"search_query": query, "start": start, "max_results": PAGE, **order}
 
@@ -90,15 +106,16 @@ class Papers:
         try:
             feed = ElementTree.fromstring(content)
             total = int(feed.findtext("search:totalResults", namespaces=ATOM) or "")
-        except (ElementTree.ParseError, ValueError):
+            entries = feed.findall("atom:entry", ATOM)
+            errors = [_text(entry, "summary") for entry in entries if "/api/errors" in _text(entry, "id")]
+            papers = [] if errors else [_from_atom(entry) for entry in entries]
+        except (ElementTree.ParseError, ValueError, LookupError):
             return None
-        entries = feed.findall("atom:entry", ATOM)
-        errors = [_text(entry, "summary") for entry in entries if "/api/errors" in _text(entry, "id")]
         if errors:
             raise DataError(f"{self.url}: {errors[0]}", "Check --categories and --query.")
-        if status != 200 or len(entries) < min(PAGE, total - start):
+        if status != 200 or len(papers) < min(PAGE, max(1, total - start)):
             return None
-        return {"total": total, "papers": [_from_atom(entry) for entry in entries]}
+        return {"total": total, "papers": papers}
 
 
 @dataclass(frozen=True)
@@ -119,7 +136,7 @@ class Snapshot:
             for number, line in enumerate(file, 1):
                 try:
                     paper = _from_snapshot(json.loads(line))
-                except (ValueError, LookupError, TypeError, AttributeError):
+                except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
                     raise DataError(f"{self.path}:{number} is no paper of the snapshot.", AGAIN) from None
                 if self.wanted.holds(paper):
                     yield paper
@@ -130,7 +147,7 @@ def write_papers(papers: Papers | Snapshot, output: Path) -> int:
     count, most = 0, papers.wanted.rows
     with rows_file(output) as file:
         for paper in papers:
-            file.write(json.dumps({**paper, "citation": _citation(paper)}, ensure_ascii=False) + "\n")
+            file.write(line_of({**paper, "citation": _citation(paper)}))
             count += 1
             if count == most:
                 break
@@ -155,7 +172,8 @@ def _from_snapshot(line: Json) -> Json:
 
 def _from_atom(entry: ElementTree.Element) -> Json:
     found = VERSION.match(_text(entry, "id").rsplit("/abs/", 1)[-1])
-    assert found is not None
+    if found is None or not found["id"]:
+        raise ValueError("an entry without an id")
     return _paper(found["id"], found["version"] or "v1", _text(entry, "title"), _text(entry, "summary")) | {
         "authors": [_text(author, "name") for author in entry.findall("atom:author", ATOM)],
         "categories": [str(one.get("term")) for one in entry.findall("atom:category", ATOM)],

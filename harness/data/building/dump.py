@@ -6,14 +6,15 @@ https://meta.stackexchange.com/questions/2677
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.parsers import expat
 
 from harness.data.building.extra import check_extra
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
 
 Post = dict[str, str]  # the attributes of a <row>
 PIECE = 2**20  # bytes read at once
@@ -69,10 +70,29 @@ def beside(dump: Path, table: str) -> Path | None:
     member = f"{table.capitalize()}.xml"
     if dump.suffix.lower() != ".7z":
         return found if (found := dump.with_name(member)).is_file() else None
+    if dump.stem.endswith("-Posts"):  # the largest site's tables are archives of their own
+        other = dump.with_name(f"{dump.stem.removesuffix('-Posts')}-{table.capitalize()}.7z")
+        return other if other.is_file() else None
+    with _opened(dump) as archive:
+        return dump if member in archive.getnames() else None
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[Any]:
+    """The 7z archive. Raises DataError where it cannot be read, whatever the library says of damaged bytes."""
     import py7zr
 
-    with py7zr.SevenZipFile(dump) as opened:
-        return dump if member in opened.getnames() else None
+    try:
+        with py7zr.SevenZipFile(archive) as opened:
+            yield opened
+    except HarnessError:
+        raise
+    except OSError as error:
+        if error.errno is not None:  # of the disk, not of the bytes
+            raise
+        raise DataError(f"{archive} cannot be decompressed: {error}.", AGAIN) from None
+    except Exception as error:
+        raise DataError(f"{archive} cannot be decompressed: {error or type(error).__name__}.", AGAIN) from None
 
 
 class _Reader:
@@ -90,6 +110,8 @@ class _Reader:
             self.parser.Parse(piece, last)
         except expat.ExpatError as error:
             self._refuse(expat.ErrorString(error.code))
+        except (LookupError, ValueError) as error:  # of its encoding
+            self._refuse(str(error))
 
     def close(self) -> None:
         """Raise DataError unless the file has ended as a whole."""
@@ -108,7 +130,7 @@ class _Reader:
             self.take(attributes)
         except KeyError as error:
             self._refuse(f"a row has no {error.args[0]}")
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             self._refuse(f"a row's number is none ({error})")
 
     def _refuse(self, why: str) -> NoReturn:
@@ -122,7 +144,6 @@ class _Reader:
 def _unpack(archive: Path, member: str, reader: _Reader) -> None:
     """Feed the reader a member of a 7z archive while it is decompressed."""
     check_extra("py7zr", f"read {archive.name}", "; or unpack the file and give its Posts.xml")
-    import py7zr
     from py7zr.io import Py7zIO, WriterFactory
 
     class Fed(Py7zIO):
@@ -149,12 +170,9 @@ def _unpack(archive: Path, member: str, reader: _Reader) -> None:
         def create(self, filename: str) -> Py7zIO:
             return Fed()
 
-    try:
-        with py7zr.SevenZipFile(archive) as opened:
-            if member not in opened.getnames():
-                held = ", ".join(opened.getnames()[:8]) or "nothing"
-                raise DataError(f"{archive} holds no {member} (it holds {held}).", "Give the site's whole dump.")
-            opened.extract(targets=[member], factory=Feeds())
-    except (py7zr.exceptions.ArchiveError, EOFError, OSError) as error:
-        raise DataError(f"{archive} cannot be decompressed: {error or type(error).__name__}.", AGAIN) from None
+    with _opened(archive) as opened:
+        if member not in opened.getnames():
+            held = ", ".join(opened.getnames()[:8]) or "nothing"
+            raise DataError(f"{archive} holds no {member} (it holds {held}).", "Give the site's whole dump.")
+        opened.extract(targets=[member], factory=Feeds())
     reader.close()

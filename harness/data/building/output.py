@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TextIO
 
 from harness.errors import DataError
-from harness.files import disk_errors_explained, written_whole
+from harness.files import Json, full_disk_explained, written_whole
 
 
 @contextmanager
@@ -17,9 +19,27 @@ def rows_file(output: Path) -> Iterator[TextIO]:
 
     Raises DataError where a folder has that name.
     """
+    check_output(output)
+    with (
+        full_disk_explained(f"writing {output}"),
+        written_whole(output) as path,
+        path.open("w", encoding="utf-8") as file,
+    ):
+        yield file
+
+
+def check_output(output: Path) -> None:
+    """Make the folder of a file that is to be written. Raises DataError where it cannot be, or a folder has its name."""
     if output.is_dir():
         raise DataError(f"{output} is a folder, and a file is to be written.", "Name a file: --output rows.jsonl.")
-    with disk_errors_explained(f"writing {output}"):
+    try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(output) as path, path.open("w", encoding="utf-8") as file:
-            yield file
+        with TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise DataError(f"{output} cannot be written: {error.strerror or error}.", "Name another --output.") from None
+
+
+def line_of(row: Json) -> str:
+    """A row as a line of the file; half a character, which no text can hold, becomes a question mark."""
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"

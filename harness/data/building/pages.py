@@ -19,7 +19,8 @@ from harness.files import Json, write_whole
 
 AGENT = "harness (evaluation of fine-tuned models)"
 ATTEMPTS = 6  # of one request, with pauses of 1, 2, 4, 8 and 16 seconds, where the server or the way to it fails
-PATIENCE = 60.0  # seconds that one answer may take
+PATIENCE = 60.0  # seconds without a byte of an answer
+LONGEST_PAUSE = 300.0  # seconds that are waited because an API asks for it; a longer one ends the run
 WEEK = 7 * 24 * 3600.0  # seconds after which a kept page is asked for anew: what it tells has changed
 AGAIN = "Run again later: it goes on where it was."
 
@@ -51,7 +52,9 @@ class Pages:
         return page
 
     def pause(self, method: str, seconds: float) -> None:
-        """Do not call the method again before so many seconds have passed."""
+        """Do not call the method again before so many seconds have passed. Raises DataError where they are too many."""
+        if not seconds <= LONGEST_PAUSE:
+            raise DataError(f"the API asks for {seconds:,.0f} seconds without a request ({method}).", AGAIN)
         self.not_before[method] = max(self.not_before.get(method, 0.0), time.monotonic() + seconds)
 
     def forget(self) -> None:

@@ -7,6 +7,7 @@ some 200 bytes for each such question, and no text.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator
@@ -16,11 +17,13 @@ from typing import IO, Protocol
 
 from harness.data.building.dump import Post
 from harness.data.building.extra import check_extra
-from harness.data.building.output import rows_file
+from harness.data.building.output import line_of, rows_file
 from harness.data.building.readable import as_text
 from harness.errors import DataError, HarnessError
 from harness.files import Json
 
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+TAG = re.compile(r"[a-z0-9.+#-]+")
 QUESTION, ANSWER = "1", "2"  # PostTypeId
 OLD_LICENCE = "CC BY-SA"  # of posts in dumps from before posts named theirs
 NONE = -1
@@ -37,8 +40,32 @@ class Wanted:
     rows: int | None = None  # at most, those of the highest question score; of equal ones the older
 
     def __post_init__(self) -> None:
+        odd = next((name for name in self.tags if not TAG.fullmatch(name)), None)
+        if odd is not None:
+            raise HarnessError(
+                f"--tags {odd}: that is no tag.", "Write them as on the site, comma between: r,time-series."
+            )
         if self.rows is not None and self.rows < 1:
             raise HarnessError(f"--rows {self.rows}: take at least one.", "Leave it out to take all.")
+
+
+def site_of(dump: Path | None, given: str | None) -> str:
+    """The site's host: as given, or as the dump's archive is named after it.
+
+    Raises HarnessError where neither says it, it is no host, or the two differ: every address is made from it.
+    """
+    name = dump.stem.removesuffix("-Posts") if dump is not None and dump.suffix.lower() == ".7z" else ""
+    named = name if HOST.fullmatch(name) else None
+    site = given or named
+    if site is None:
+        raise HarnessError("which site is it?", "Say its host: --site stats.stackexchange.com.")
+    if not HOST.fullmatch(site):
+        raise HarnessError(f"--site {site}: that is no host.", "Write it as stats.stackexchange.com.")
+    if named not in (None, site):
+        raise HarnessError(
+            f"--site {site}: the dump {dump} is of {named}.", "Leave --site out, or give the other dump."
+        )
+    return site
 
 
 class Source(Protocol):
@@ -77,7 +104,7 @@ def build(source: Source, output: Path, site: str, wanted: Wanted) -> Built:
         source.posts(pairs.take, pairs.answered)
         pairs.settle()
         for row in _rows(pairs, site, source.names(_authors(pairs))):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(line_of(row))
             pairs.built.rows += 1
         if not pairs.built.rows:
             raise DataError(f"{source}: {_why_nothing(pairs.built)}", "Ask for less: fewer tags, lower scores.")
@@ -90,8 +117,12 @@ class _Pairs:
     def __init__(self, wanted: Wanted, kept: IO[bytes]) -> None:
         self.wanted, self.kept, self.built = wanted, kept, Built()
         self.place: dict[int, int] = {}  # of a question's id in these
-        self.at, self.score, self.accepted = array("q"), array("q"), array("q")  # of questions
-        self.answer_at, self.answer_score = array("q"), array("q")  # NONE where there is none yet
+        self.own, self.at, self.score, self.accepted = array("q"), array("q"), array("q"), array("q")  # of questions
+        self.answer_at, self.answer_score, self.answer_id = (
+            array("q"),
+            array("q"),
+            array("q"),
+        )  # NONE: there is none yet
         self.early: list[tuple[int, int, int, int]] = []  # answers that came before their question
 
     def take(self, post: Post) -> None:
@@ -128,7 +159,7 @@ class _Pairs:
         self.built.left_out["no such answer"] = len(self.at) - len(answered)
         if self.wanted.rows is None or len(answered) <= self.wanted.rows:
             return answered
-        best = sorted(answered, key=lambda i: -self.score[i])[: self.wanted.rows]
+        best = sorted(answered, key=lambda i: (-self.score[i], self.own[i]))[: self.wanted.rows]
         self.built.left_out["more than --rows"] = len(answered) - len(best)
         return sorted(best)
 
@@ -142,11 +173,13 @@ class _Pairs:
             return  # an API gives a question under each of its tags
         self.built.wanted += 1
         self.place[int(post["Id"])] = len(self.at)
+        self.own.append(int(post["Id"]))
         self.at.append(self._keep(post))
         self.score.append(int(post.get("Score", 0)))
         self.accepted.append(int(post.get("AcceptedAnswerId", NONE)))
         self.answer_at.append(NONE)
         self.answer_score.append(NONE)
+        self.answer_id.append(NONE)
 
     def _answer(self, question: int, own: int, score: int, post: Post) -> None:
         if score < self.wanted.min_answer_score:
@@ -158,15 +191,16 @@ class _Pairs:
             self.early.append((question, own, score, self._keep(post)))
 
     def _is_better(self, place: int, own: int, score: int) -> bool:
-        """Whether an answer comes before the best so far: the accepted one, else the highest score, of equal ones the first."""
+        """Whether an answer comes before the best so far: the accepted one, else the highest score, of equal ones the older."""
         if own == self.accepted[place]:
             return True
         if self.wanted.accepted or self.answer_score[place] == ACCEPTED:
             return False
-        return self.answer_at[place] == NONE or score > self.answer_score[place]
+        best = self.answer_score[place], -self.answer_id[place]
+        return self.answer_at[place] == NONE or (score, -own) > best
 
     def _choose(self, place: int, at: int, own: int, score: int) -> None:
-        self.answer_at[place] = at
+        self.answer_at[place], self.answer_id[place] = at, own
         self.answer_score[place] = ACCEPTED if own == self.accepted[place] else score
 
     def _keep(self, post: Post) -> int:
@@ -193,14 +227,15 @@ def _authors(pairs: _Pairs) -> set[str]:
 def _rows(pairs: _Pairs, site: str, names: dict[str, str]) -> Iterator[Json]:
     for place in pairs.chosen():
         question, answer = pairs.post_at(pairs.at[place]), pairs.post_at(pairs.answer_at[place])
-        body, text = as_text(question.get("Body", "")), as_text(answer.get("Body", ""))
+        page = f"https://{site}/questions/{question['Id']}"
+        body, text = as_text(question.get("Body", ""), page), as_text(answer.get("Body", ""), page)
         if body is None or text is None:
-            pairs.built.leave("HTML nested too deeply")
+            pairs.built.leave("HTML that cannot be read")
         elif not text:
             pairs.built.leave("an answer without text")
         else:
             yield {
-                "id": f"{site.split('.')[0]}-{question['Id']}",
+                "id": f"{site.removesuffix('.com').removesuffix('.stackexchange')}-{question['Id']}",
                 "title": question.get("Title", ""),
                 "question": f"{question.get('Title', '')}\n\n{body}".strip(),
                 "answer": text,
@@ -208,7 +243,7 @@ def _rows(pairs: _Pairs, site: str, names: dict[str, str]) -> Iterator[Json]:
                 "score": int(question.get("Score", 0)),
                 "answer_score": int(answer.get("Score", 0)),
                 "accepted": pairs.answer_score[place] == ACCEPTED,
-                "url": f"https://{site}/questions/{question['Id']}",
+                "url": page,
                 "answer_url": f"https://{site}/a/{answer['Id']}",
                 "question_author": _author(question, site, names),
                 "answer_author": _author(answer, site, names),
