@@ -312,3 +312,20 @@ def test_whether_a_node_sees_the_store_is_found_out(tmp_path, node, monkeypatch)
     one._check(other)
     assert not other.sees_store
     assert other.node.root == other.node.own
+
+
+def test_a_file_that_is_replaced_by_a_longer_one_while_it_is_fetched_is_not_half_of_it(tmp_path):
+    there = {"losses.json": b'{"before": {}, "after": {}}', "log.jsonl": b"one\ntwo\n", "same.json": b"{}"}
+
+    def call(method, name, start, size):
+        assert method == "read"
+        return there[name.rpartition("/")[2]][start : start + size]
+
+    folder = tmp_path / "checkpoints" / "k.partial"
+    mirror = Mirror(call, tmp_path, folder)
+    assert not mirror._fetch("losses.json", 14)  # as long as it was when the files were listed
+    assert not (folder / "losses.json").exists()
+    assert mirror._fetch("log.jsonl", 4)
+    assert (folder / "log.jsonl").read_text() == "one\n"
+    assert mirror._fetch("same.json", 2)
+    assert [path.name for path in sorted(folder.iterdir())] == ["log.jsonl", "same.json"]

@@ -15,6 +15,7 @@ from harness.jobs.ray.node import WHOLE, Listing
 from harness.worker.messages import REQUEST, TASK, encoded, receive
 
 PART = 2**25  # bytes of a file that cross at once
+GROWING = (".log", ".jsonl")  # files that are only added to; others are replaced whole
 NOT_SENT = ("error.json", "ended.json", "worker.lock", "ranks.lock")  # of an earlier worker
 VISIBLE_WITHIN = 60.0  # seconds in which a shared disk shows here what a node has written
 
@@ -110,17 +111,20 @@ class Mirror:
                 self.call("write", name, start, file.read(PART), size, shared)
 
     def _fetch(self, name: str, size: int) -> bool:
-        """Fetch a file; False where it has gone or shrunk meanwhile."""
+        """Fetch a file; False where it has gone or shrunk meanwhile, or is replaced whole by a longer one, of which this would
+        be the beginning. Of those that only grow, a beginning is what was asked for.
+        """
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part, got = path.with_name(f"{path.name}.part"), 0
         with part.open("wb") as file:
             for start in range(0, size, PART):
                 got += file.write(self.call("read", f"{self.there}/{name}", start, min(PART, size - start)) or b"")
-        if got == size:
+        whole = got == size and (path.suffix in GROWING or not self.call("read", f"{self.there}/{name}", size, 1))
+        if whole:
             part.replace(path)
         part.unlink(missing_ok=True)
-        return got == size
+        return whole
 
 
 def _state(name: str) -> str | None:
