@@ -1,10 +1,10 @@
 """A server on loopback that answers as arXiv's API documents, and fails as told."""
 
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 from xml.sax.saxutils import escape
+
+from tests.loopback import answering
 
 FEED = """<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom">
@@ -49,33 +49,18 @@ class Archive:
 
 @contextmanager
 def serving(archive):
-    """The server's address, while it runs."""
+    """The API's address, while it runs."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked = {name: one[0] for name, one in parse_qs(urlparse(self.path).query).items()}
-            archive.asked.append(asked)
-            failing = archive.failing.pop(0) if archive.failing else None
-            body = archive.reply(asked).encode()
-            if failing in ("empty", "none", "error", "odd"):
-                total = 0 if failing == "none" else len(archive.papers)
-                told = {"error": ERROR, "odd": "<entry><id>http://arxiv.org/abs/</id></entry>" * 2}.get(failing, "")
-                body = FEED.format(total=total, entries=told).encode()
-            self.send_response(503 if failing == "503" else 200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[:200] if failing == "cut" else body)
-            if failing == "cut":
-                self.close_connection = True
-                self.connection.close()
+    def reply(path):
+        asked = {name: one[0] for name, one in parse_qs(urlparse(path).query).items()}
+        archive.asked.append(asked)
+        failing = archive.failing.pop(0) if archive.failing else None
+        body = archive.reply(asked).encode()
+        if failing in ("empty", "none", "error", "odd"):
+            total = 0 if failing == "none" else len(archive.papers)
+            told = {"error": ERROR, "odd": "<entry><id>http://arxiv.org/abs/</id></entry>" * 2}.get(failing, "")
+            body = FEED.format(total=total, entries=told).encode()
+        return 503 if failing == "503" else 200, body, 200 if failing == "cut" else None
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/api/query"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(reply) as address:
+        yield f"{address}/api/query"

@@ -1,10 +1,10 @@
 """A server on loopback that answers as the Stack Exchange API documents, and fails as told."""
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
+
+from tests.loopback import answering
 
 LICENCE = "CC BY-SA 4.0"
 
@@ -49,36 +49,21 @@ class Site:
 
 @contextmanager
 def serving(site):
-    """The server's address, while it runs."""
+    """The API's address, while it runs."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            site.asked.append(self.path)
-            url = urlparse(self.path)
-            failing = site.failing.pop(0) if site.failing else None
-            status, found = site.reply(url.path, {name: one[0] for name, one in parse_qs(url.query).items()})
-            if isinstance(failing, dict):
-                status, found = 400, failing
-            body = json.dumps(found).encode()
-            if failing == "502":
-                status, body = 502, b"<html>Bad gateway</html>"
-            if failing == "prose":
-                body = b"<html>We are down for maintenance</html>"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[:5] if failing == "cut" else body)
-            if failing == "cut":
-                self.close_connection = True
-                self.connection.close()
+    def reply(path):
+        site.asked.append(path)
+        url = urlparse(path)
+        failing = site.failing.pop(0) if site.failing else None
+        status, found = site.reply(url.path, {name: one[0] for name, one in parse_qs(url.query).items()})
+        if isinstance(failing, dict):
+            status, found = 400, failing
+        body = json.dumps(found).encode()
+        if failing == "502":
+            status, body = 502, b"<html>Bad gateway</html>"
+        if failing == "prose":
+            body = b"<html>We are down for maintenance</html>"
+        return status, body, 5 if failing == "cut" else None
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/2.3"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(reply) as address:
+        yield f"{address}/2.3"

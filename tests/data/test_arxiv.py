@@ -185,3 +185,11 @@ def test_more_papers_than_the_api_gives_are_refused_at_once(tmp_path, clock, mon
             list(Papers(Wanted(("stat.ME",)), Pages(tmp_path / "pages"), url, lambda said: None))
         assert len(archive.asked) == 1
         assert len(list(Papers(Wanted(("stat.ME",), rows=3), Pages(tmp_path / "pages"), url, lambda said: None))) == 5
+
+
+def test_that_there_is_no_such_paper_is_believed_the_third_time(tmp_path, clock):
+    archive = Archive([])
+    with serving(archive) as url, pytest.raises(DataError, match="finds no such paper, asked 3 times"):
+        list(Papers(Wanted(("stat.ME",)), Pages(tmp_path / "pages"), url, lambda said: None))
+    assert len(archive.asked) == 3
+    assert not list(tmp_path.glob("pages/*.json"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
@@ -31,7 +31,9 @@ STOPWORDS = frozenset(
 )  # a search may not know them
 VERSION = re.compile(r"(?P<id>.+?)(?P<version>v\d+)?$")
 CATEGORY = re.compile(r"[a-z-]+(\.[A-Za-z-]+)?")
+BELIEVED = 3  # answers that there is no such paper: a single one may be wrong
 AGAIN = "The file is cut or damaged: fetch it again."
+FEWER = "Ask for less: other categories, fewer words."
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Papers:
     wanted: Wanted
     pages: Pages
     url: str = "https://export.arxiv.org/api/query"
-    say: Callable[[str], None] = field(default=print)
+    say: Callable[[str], None] = print
+    empty: int = 0  # first pages so far that said that there is no such paper
 
     def __str__(self) -> str:
         return self.url
@@ -113,6 +116,9 @@ class Papers:
             return None
         if errors:
             raise DataError(f"{self.url}: {errors[0]}", "Check --categories and --query.")
+        self.empty += total == start == 0
+        if self.empty == BELIEVED:
+            raise DataError(f"{self.url} finds no such paper, asked {BELIEVED} times.", FEWER)
         if status != 200 or len(papers) < min(PAGE, max(1, total - start)):
             return None
         return {"total": total, "papers": papers}
@@ -152,7 +158,7 @@ def write_papers(papers: Papers | Snapshot, output: Path) -> int:
             if count == most:
                 break
         if not count:
-            raise DataError(f"{papers} has no such paper.", "Ask for less: other categories, fewer words.")
+            raise DataError(f"{papers} has no such paper.", FEWER)
     return count
 
 

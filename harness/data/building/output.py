@@ -41,5 +41,10 @@ def check_output(output: Path) -> None:
 
 
 def line_of(row: Json) -> str:
-    """A row as a line of the file; half a character, which no text can hold, becomes a question mark."""
-    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
+    """A row as a line of the file."""
+    return whole_characters(json.dumps(row, ensure_ascii=False)) + "\n"
+
+
+def whole_characters(text: str) -> str:
+    """The text with a question mark for each half of a character (a lone surrogate), which no file can hold."""
+    return text.encode("utf-8", "replace").decode()

@@ -7,6 +7,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import urljoin
 
+from harness.data.building.output import whole_characters
+
 BLANK_LINES = re.compile(r"\n{3,}")
 MARKS = re.compile("[\ue000\ue001]")  # characters of private use, which stand for blocks of code meanwhile
 PLACED = re.compile("^(.*?)\ue000(\\d+)\ue001", re.MULTILINE)
@@ -22,9 +24,7 @@ def as_text(html: str, page: str = "") -> str | None:
 
     converter = _converter()(page)
     try:
-        text: str = converter.convert(
-            MARKS.sub("", html.encode("utf-8", "replace").decode())
-        )  # half a character is none
+        text: str = converter.convert(MARKS.sub("", whole_characters(html)))
     except (RecursionError, ValueError, LookupError, TypeError, AttributeError, ParserRejectedMarkup):
         return None  # nested too deeply, or what the parser refuses
     text = BLANK_LINES.sub("\n\n", text).strip()

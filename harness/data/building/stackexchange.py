@@ -118,11 +118,8 @@ class _Pairs:
         self.wanted, self.kept, self.built = wanted, kept, Built()
         self.place: dict[int, int] = {}  # of a question's id in these
         self.own, self.at, self.score, self.accepted = array("q"), array("q"), array("q"), array("q")  # of questions
-        self.answer_at, self.answer_score, self.answer_id = (
-            array("q"),
-            array("q"),
-            array("q"),
-        )  # NONE: there is none yet
+        # Of their best answers, NONE where there is none yet.
+        self.answer_at, self.answer_score, self.answer_id = array("q"), array("q"), array("q")
         self.early: list[tuple[int, int, int, int]] = []  # answers that came before their question
 
     def take(self, post: Post) -> None:
