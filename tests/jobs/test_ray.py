@@ -268,6 +268,16 @@ def test_an_address_where_no_ray_listens_is_one_error(monkeypatch):
         cluster().join()
 
 
+def test_a_slot_that_outlives_its_cluster_begins_no_other():
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    left = Slot(ray.remote(Node), "cpu")
+    left.tell("stop")
+    left.end()
+    left.abandon()
+    assert left.lost
+    assert not ray.is_initialized()
+
+
 def told(**other):
     versions = {name: version_of(name) for name in LIBRARIES}
     return {"host": "there", "code": code_digest(), "bfloat16": "True", **versions, **other}

@@ -14,3 +14,8 @@ Where nodes see the session's disk, nothing is copied.
 
 Ray itself is imported when jobs start.
 """
+
+import os
+
+# Ray would begin a cluster on this machine whenever something is asked of it after the session has left its own, or lost it.
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # read when Ray is imported
