@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import begin, curricula, history, models, plans, results, ship, sweeps
+from harness.cli import begin, curricula, history, models, plans, results, ship, sweeps, written
 from harness.cli.data import data_app
 from harness.cli.store import store_app
 from harness.errors import HarnessError
@@ -26,6 +26,8 @@ app.add_typer(begin.add_app, name="add")
 app.add_typer(results.results_app, name="results")
 app.add_typer(results.baseline_app, name="baseline")
 app.add_typer(store_app, name="store")
+for writes in (written.generate, written.paraphrase):
+    data_app.command()(writes)
 app.add_typer(data_app, name="data")
 for command in COMMANDS:
     app.command()(command)

@@ -53,6 +53,17 @@ class TrainingTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Form:
+    """The form that a server's answers are to have: JSON of a schema where it sees to that, else as words ask for it.
+
+    With a form, a question that the server refuses has an empty answer that ends with `refused`; without, it is an error.
+    """
+
+    schema: Json
+    words: str  # after the prompt
+
+
+@dataclass(frozen=True, kw_only=True)
 class AskedSuite:
     """One suite of a request. Its questions are in `KEY.questions.jsonl` beside the request."""
 
@@ -63,6 +74,7 @@ class AskedSuite:
     passage_prompt: str | None = None  # with {passages} and {question}; None where nothing is looked up
     fewer_passages: bool = False  # whether those that exceed the context are left out
     limit: int | None = None  # documents at most, of a task of lm-eval that brings its own
+    form: Form | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +88,7 @@ class MeasureRequest:
     threads: int
     suites: tuple[AskedSuite, ...]
     fixed_batches: bool = False  # batches as they are, whatever memory is free
+    at_once: int = 16  # requests under way, to a server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +211,7 @@ class ChatRequest:
 KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        TrainingTask, MeasureRequest, AskedSuite, NearestRequest, ExportRequest, ChatRequest, WorkerError,
+        TrainingTask, MeasureRequest, AskedSuite, Form, NearestRequest, ExportRequest, ChatRequest, WorkerError,
         HubModel, Directory, GgufFile, Served, Published, Adapted, *ASKS,
         Architecture, PretrainSettings, FinetuneSettings, Lora, Quantization,
     )

@@ -18,7 +18,7 @@ def answer_suites(folder: Path) -> int:
     """Write `KEY.json` for each suite of the request that has none: its answers, or the error that it ended with."""
     request: MeasureRequest = receive(folder / REQUEST)
     assert isinstance(request.model, Served)
-    worker = EndpointWorker(folder, request.model)
+    worker = EndpointWorker(folder, request.model, request.at_once)
     for suite in request.suites:
         file = folder / f"{suite.key}.json"
         if file.exists():

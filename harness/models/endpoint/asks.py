@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from harness.environment import environment
 from harness.errors import EndpointError, NotOffered
 from harness.files import Json
 from harness.models.endpoint.client import Client
+from harness.models.endpoint.completions import REFUSED, Completions, part
 from harness.models.passages.noted import number_of_passages, told, with_passages
 from harness.models.tools.progress import SuiteProgress
 from harness.suite import Answer, Ask, Choices, Generate, Perplexity
 from harness.worker.messages import GOT, Answers, AnswersRecord, AskedSuite, Question, read_questions
 from harness.worker.places import Served
 
-AT_ONCE = 16  # requests under way
-FINISHED = {"stop": "end"}  # OpenAI's word -> ours; others, such as "length", are the same
-
 
 class EndpointWorker:
     """Answers the suites of one request by one model of a server."""
 
-    def __init__(self, folder: Path, at: Served) -> None:
-        self.folder, self.at, self.client = folder, at, Client(at.url)
+    def __init__(self, folder: Path, at: Served, at_once: int = 16) -> None:
+        self.folder, self.at, self.at_once, self.client = folder, at, at_once, Client(at.url)
+        self.completions = Completions(self.client, at.model)
         self.beside = Client(at.url.rstrip("/").removesuffix("/v1"))  # where vLLM has its tokenizer
 
     def answer(self, suite: AskedSuite) -> Answers:
@@ -42,7 +40,10 @@ class EndpointWorker:
         progress = SuiteProgress(self.folder, suite.name, len(questions), 1)
         progress.next_part()
         left = [question for question in questions if question.id not in found]
+        self.completions = Completions(self.client, self.at.model, suite.form, tuple(found.values()))
         with kept.open("a", encoding="utf-8") as file:
+            if suite.form is not None and left and self.completions.structured is None:
+                self._ask_all([left.pop(0)], suite, found, file, progress)  # alone: it shows whether schemas are known
             self._ask_all(left, suite, found, file, progress)
         answers = [found[question.id] for question in questions]
         record = AnswersRecord(
@@ -73,11 +74,12 @@ class EndpointWorker:
             answer = self._one(question, suite)
             with writing:
                 found[question.id] = answer
-                file.write(json.dumps({"id": question.id, "answer": answer}) + "\n")
-                file.flush()
+                if answer.get("finish_reason") != REFUSED:  # that is asked again in another run
+                    file.write(json.dumps({"id": question.id, "answer": answer}) + "\n")
+                    file.flush()
                 progress(len(found) / everything, answer.get("completion_tokens", 0))
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(self.at_once) as pool:
             try:
                 for done in as_completed([pool.submit(ask, question) for question in questions]):
                     done.result()
@@ -102,7 +104,7 @@ class EndpointWorker:
     def _asked(self, ask: Ask, question: Question, turns: list[Json]) -> Answer:
         match ask:
             case Generate():
-                return self._completion(ask, turns, seed=question.id)
+                return self.completions.answer(ask, turns, seed=question.id)
             case Choices():
                 values = [self._loglikelihood(turns, choice)[0] for choice in question.choices]
                 normed = [value / len(choice) for value, choice in zip(values, question.choices, strict=True)]
@@ -112,32 +114,6 @@ class EndpointWorker:
                 text = question.target
                 return {"nll": -total, "tokens": tokens, "words": len(text.split()), "bytes": len(text.encode())}
         raise NotOffered(f"{type(ask).__name__} needs a model's weights, and {self.at.model} is a server's.")
-
-    def _completion(self, ask: Generate, turns: list[Json], seed: str) -> Answer:
-        """The server's answer to the conversation."""
-        body = {"model": self.at.model, "messages": turns, "temperature": ask.temperature}
-        if ask.temperature:
-            body["seed"] = int(hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:7], 16)
-        try:
-            got = self.client.post("/chat/completions", {**body, "max_tokens": ask.max_new_tokens})
-        except EndpointError as error:
-            if error.status != 400 or "max_completion_tokens" not in error.problem:
-                raise
-            got = self.client.post("/chat/completions", {**body, "max_completion_tokens": ask.max_new_tokens})
-        choice = _part(got, ("choices", 0))
-        reason, usage = choice.get("finish_reason"), got.get("usage") or {}
-        told = {
-            name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)
-        }
-        text = _part(choice, ("message",)).get("content") or ""
-        if not isinstance(text, str):
-            raise EndpointError(f"the server's answer is no text: {json.dumps(text)[:200]}")
-        return {
-            "completion": text.strip(),
-            "finish_reason": reason and FINISHED.get(reason, reason),  # None where the server does not say
-            "ended": reason != "length",
-            **told,
-        }
 
     def _loglikelihood(self, turns: list[Json], answer: str) -> tuple[float, int]:
         """The answer's log-likelihood in nats as the assistant's next turn, and its number of tokens.
@@ -161,7 +137,7 @@ class EndpointWorker:
             )
         body = {"model": self.at.model, "prompt": whole, "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 1}
         got = self._offered(self.client, "/completions", body)
-        values = (_part(got, ("choices", 0)).get("logprobs") or {}).get("token_logprobs") or []
+        values = (part(got, ("choices", 0)).get("logprobs") or {}).get("token_logprobs") or []
         own = values[len(asked) : len(whole)]
         if len(own) != len(whole) - len(asked) or None in own:
             raise NotOffered(f"{self.at.url} gives no log-probabilities of a prompt's tokens.")
@@ -193,16 +169,3 @@ def _kept(file: Path) -> dict[str, Answer]:
         found[entry["id"]] = entry["answer"]
     file.write_text(whole, encoding="utf-8")
     return found
-
-
-def _part(got: Any, path: Sequence[Any]) -> Json:
-    """A part of the server's answer; EndpointError where it is not there."""
-    part = got
-    for name in path:
-        try:
-            part = part[name]
-        except (KeyError, IndexError, TypeError):
-            raise EndpointError(f"the server's answer lacks {name!r}: {json.dumps(got)[:200]}") from None
-    if not isinstance(part, dict):
-        raise EndpointError(f"the server's answer lacks {path[-1]!r}: {json.dumps(got)[:200]}")
-    return part
