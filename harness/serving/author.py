@@ -78,11 +78,11 @@ def answers(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with alone_here(folder, "asking", who):
-        suites = dict(_suites(author, prompts, ask, form))
-        for suite, questions in suites.items():
+        suites = list(_suites(author, prompts, ask, form))
+        for suite, questions in suites:
             write_questions(folder / f"{suite.key}.questions.jsonl", list(questions))
-        _ask(author, list(suites), folder, who, len(prompts))
-        found = {name: answer for suite, asked in suites.items() for name, answer in _read(folder, suite, asked, who)}
+        _ask(author, [suite for suite, _ in suites], folder, who, len(prompts))
+        found = {name: answer for suite, asked in suites for name, answer in _read(folder, suite, asked, who)}
     refused = [answer for answer in found.values() if answer.get("finish_reason") == REFUSED]
     if refused and len(refused) == len(found):
         raise EndpointError(f"{author.name} took none of {len(found):,} requests: {refused[0]['problem']}")

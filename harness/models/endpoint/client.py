@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from typing import Any
 
 import openai
 
@@ -28,10 +30,15 @@ class Client:
         self.secret = key
         self.api = openai.OpenAI(base_url=self.url, api_key=key, max_retries=RETRIES, timeout=PATIENCE)
 
-    def post(self, path: str, body: Json) -> Json:
-        """The server's answer. Raises EndpointError, which names the address and gives the server's own words."""
+    def post(self, path: str, body: Json, once: bool = False) -> Json:
+        """The server's answer. Raises EndpointError, which names the address and gives the server's own words.
+
+        `once`: the request has a key of its own, by which a server may know it when it comes a second time.
+        """
+        key = hashlib.sha256(json.dumps([path, body], sort_keys=True).encode()).hexdigest()
+        options: Any = {"headers": {"Idempotency-Key": key}} if once else {}
         try:
-            found = self.api.post(path, body=body, cast_to=object)
+            found = self.api.post(path, body=body, cast_to=object, options=options)
         except openai.APIStatusError as error:
             raise self._refused(path, error) from None
         except openai.APIConnectionError as error:

@@ -65,12 +65,13 @@ class Completions:
         return {**answer, **tokens, "structured": False}
 
     def _one(self, body: Json, ask: Generate) -> Answer:
+        once = self.form is not None
         try:
-            got = self.client.post("/chat/completions", {**body, "max_tokens": ask.max_new_tokens})
+            got = self.client.post("/chat/completions", {**body, "max_tokens": ask.max_new_tokens}, once)
         except EndpointError as error:
             if error.status != 400 or "max_completion_tokens" not in error.problem:
                 raise
-            got = self.client.post("/chat/completions", {**body, "max_completion_tokens": ask.max_new_tokens})
+            got = self.client.post("/chat/completions", {**body, "max_completion_tokens": ask.max_new_tokens}, once)
         choice = part(got, ("choices", 0))
         reason, usage = choice.get("finish_reason"), got.get("usage") or {}
         told = {name: usage[name] for name in USAGE if isinstance(usage.get(name), int)}

@@ -76,7 +76,8 @@ def why_no_pair(pair: Json, item: Item, limits: Limits) -> str | None:
         return "in another language"
     if _repeats(answer):
         return "repeats itself"
-    asked, told, source = content(question), content(answer), content(item.whole)
+    asked, told = content(question), content(answer)
+    source = content(item.whole) | told_numbers(item.whole)
     if told <= asked:
         return "says no more than its question"
     if not numbers(both) <= told_numbers(item.whole):
@@ -96,7 +97,7 @@ def why_no_phrasing(phrasing: Json, item: Item, limits: Limits) -> str | None:
     words, of_fact = len(WORD.findall(text)), len(WORD.findall(item.text))
     if REFUSES.search(text) and not REFUSES.search(item.text):
         return "does not answer"
-    if plain(text) == plain(item.text):
+    if plain(item.text) in plain(text):
         return "the same words"
     if not of_fact / RATIO <= words <= of_fact * RATIO:
         return "too short or too long"
@@ -129,9 +130,9 @@ def stems(text: str) -> frozenset[str]:
 
 
 def content(text: str) -> frozenset[str]:
-    """The stems of words that carry meaning: no stopwords, of three letters at least."""
-    stop = _stopwords()
-    return frozenset(_stem(word) for word in WORD.findall(text.lower()) if len(word) >= SMALL and word not in stop)
+    """The stems of words that carry meaning, no stopwords, of three letters at least; and the numbers."""
+    words = (word for word in WORD.findall(text.lower()) if len(word) >= SMALL and not word.isdigit())
+    return frozenset(_stem(word) for word in words if word not in _stopwords()) | numbers(text)
 
 
 def numbers(text: str) -> frozenset[str]:

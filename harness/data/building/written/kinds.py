@@ -17,7 +17,7 @@ from harness.data.building.written.items import Item
 from harness.files import Json
 
 MARK = re.compile(
-    r"^\s*(?:[-*•]\s+|\(?\d{1,3}[.):]\s+|phrasing\s*\d*\s*:\s*)+", re.IGNORECASE
+    r"^\s*(?:[-*•]\s+|\(?\d{1,3}[.):]\s+|(?:rewritten )?(?:phrasing|statement)\s*\d*\s*:\s*)+", re.IGNORECASE
 )  # before a line of a list
 LABEL = re.compile(
     r"^[\s>#*_-]*(?:\(?\d{1,3}[.):]\s*)?[*_]*(?P<what>q(?:uestion)?|a(?:nswer)?)\s*\d*\s*[*_]*\s*:[*_]*\s*",
@@ -104,8 +104,8 @@ class Phrasings:
 
     def prompt(self, item: Item, count: int) -> str:
         return (
-            f"Say the fact below in other words, in {_times(count, 'way')}. Each is one statement that says all of it and "
-            f"nothing more, and keeps every name, number and code as it is written.\n\nFact: {item.whole}"
+            f"Rewrite the statement below in {_times(count, 'different way')}. Keep its meaning, and every name, number and code "
+            f"as it is written.\n\nStatement: {item.whole}"
         )
 
     def read(self, answer: str) -> list[Json]:
