@@ -95,6 +95,8 @@ def base_of(model: Trained) -> str:
         return "fresh weights"
     if "model" in base:
         return f"{base['model']}, revision {base['revision']}"
+    if "gguf" in base:
+        return f"a GGUF file, SHA-256 `{base['gguf']}`"
     return name_of(model_place(planned, model.results.keys.folders))
 
 

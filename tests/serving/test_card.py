@@ -1,8 +1,10 @@
 """A checkpoint's model card: from what it was made, and how."""
 
+import hashlib
+
 import pytest
 
-from harness import Architecture, Dataset, Embedded, Finetune, Mix, Pretrain, Recipe, Variant
+from harness import Architecture, Dataset, Embedded, Finetune, Gguf, Mix, Pretrain, Recipe, Variant
 from harness.evaluation.findings import Findings, Score
 from harness.serving.card import base_of, card
 from harness.serving.trained import Trained
@@ -85,6 +87,15 @@ def test_scores_are_a_model_index_that_the_hub_reads_and_verdicts_stand_in_the_t
 
 def test_fresh_weights_are_told_as_such(made):
     assert base_of(trained(made, "fresh", SHAPE, PRETRAIN)) == "fresh weights"
+
+
+def test_a_gguf_file_is_told_by_its_digest(made, tmp_path):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF" + bytes(60))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    model = trained(made, "imported", Gguf(str(file)))
+    assert base_of(model) == f"a GGUF file, SHA-256 `{digest}`"
+    assert f"- base: a GGUF file, SHA-256 `{digest}`\n" in card(model, "bfloat16")
 
 
 def test_a_folder_of_the_projects_own_is_told_by_its_path(made):
