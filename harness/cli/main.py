@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import begin, curricula, history, models, plans, results, ship, sweeps, written
+from harness.cli import begin, curricula, history, models, plans, rate, results, ship, sweeps, written
 from harness.cli.data import data_app
 from harness.cli.store import store_app
 from harness.errors import HarnessError
@@ -17,7 +17,7 @@ ABOUT = "A project's files; what is planned, stored, different and judged. Run i
 COMMANDS = (
     begin.init, plans.plan, plans.why, plans.status, plans.tone, results.compare, results.gate, results.rescore, results.report, ship.ship, sweeps.sweep, curricula.curriculum,
     history.history,
-    models.chat, models.export, models.serve,
+    models.chat, models.export, models.serve, rate.rate,
 )  # fmt: skip
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=ABOUT)

@@ -81,19 +81,14 @@ def serve(
 def named(recipe: str, scale: str | None, data_root: Path | None, store: str | None) -> Trained:
     """The checkpoint of the one subject that a recipe's or variant's name means."""
     setup = opened(scale, data_root, store)
-    found = setup.project.named(recipe)
-    if len(found) > 1:
-        raise HarnessError(
-            f"{recipe!r} has {len(found)} variants at {setup.options.scale} scale: {', '.join(s.id for s in found)}.",
-            "Name one of them.",
-        )
-    checkpoint = setup.results.checkpoint(found[0])
+    found = setup.project.only(recipe)
+    checkpoint = setup.results.checkpoint(found)
     if checkpoint.planned.is_served:
-        raise HarnessError(f"{found[0].id} is a server's model.", "Ask that server; there are no weights here.")
+        raise HarnessError(f"{found.id} is a server's model.", "Ask that server; there are no weights here.")
     if checkpoint.planned.lookup is not None:
-        base = setup.project.other_side(found[0], "base")
+        base = setup.project.other_side(found, "base")
         raise HarnessError(
-            f"{found[0].id} looks things up while it is measured; it has no weights of its own.",
+            f"{found.id} looks things up while it is measured; it has no weights of its own.",
             f"Name what it asks: {base.id}." if base is not None and base.recipe.name in setup.project.recipes else "",
         )
     return Trained(checkpoint, setup.results)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from harness.data.building.written.kinds import Kind
     from harness.data.building.written.rows import Built
     from harness.serving.author import Author
-    from harness.suite import Answer
 
 MILLION = 1_000_000
 COLUMNS = {"what": "what", "count": "count"}
@@ -191,9 +191,7 @@ def _write(asked: Asked, kind: Kind, author: Author, limits: Limits) -> None:
     from harness.data.building.written.items import read_items
     from harness.data.building.written.rows import Written, build
     from harness.fingerprint.values import digest
-    from harness.serving.author import answers
-    from harness.suite import Generate
-    from harness.worker.messages import Form
+    from harness.serving.author import Wanted, answers
 
     items = read_items(asked.file, (asked.text,) if asked.text else kind.texts, asked.items)
     check_output(asked.output)
@@ -201,11 +199,11 @@ def _write(asked: Asked, kind: Kind, author: Author, limits: Limits) -> None:
     if asked.dry_run:
         return _print_plan(asked, author, prompts)
     folder = asked.output.with_name(f"{asked.output.name}.answers")
-    ask = Generate(max_new_tokens=asked.longest, temperature=asked.temperature)
-    form = Form(schema=kind.schema, words=kind.words)
-    found = answers(author, prompts, ask, form, folder.resolve(), f"harness data {asked.command}")
+    wanted = Wanted(kind.schema, kind.words, asked.longest, asked.temperature)
+    found = answers(author, prompts, wanted, folder.resolve(), f"harness data {asked.command}")
     written = {
-        name: Written(answer["completion"], digest([prompts[name], ask, form])[:16]) for name, answer in found.items()
+        name: Written(answer["completion"], digest([prompts[name], asdict(wanted)])[:16])
+        for name, answer in found.items()
     }
     built = build(kind, items, written, author.name, limits)
     if not built.rows:
@@ -229,7 +227,7 @@ def _print_plan(asked: Asked, author: Author, prompts: dict[str, str]) -> None:
     show([{"what": name.replace("_", " "), "count": value} for name, value in plan.items()], COLUMNS, as_json=False)
 
 
-def _print_counts(asked: Asked, built: Built, found: dict[str, Answer]) -> None:
+def _print_counts(asked: Asked, built: Built, found: Mapping[str, Json]) -> None:
     read, told = (sum(one.get(name, 0) for one in found.values()) for name in ("prompt_tokens", "completion_tokens"))
     cut = sum(one.get("finish_reason") == "length" for one in found.values())
     counts: Json = {

@@ -123,6 +123,13 @@ class StoredResults:
         """The suite's stored evaluation of the subject, or None."""
         return self.by_key(self.planned(suite, subject).key)
 
+    def needed(self, suite: Suite, subject: Subject) -> Evaluation:
+        """The stored evaluation. Raises EvaluationMissing, with the command that makes it, where there is none."""
+        found = self.evaluation(suite, subject)
+        if found is None:
+            raise self.missing(self.planned(suite, subject))
+        return found
+
     def by_key(self, key: str) -> Evaluation | None:
         """A stored evaluation, or None."""
         artifact = self.store.get("evaluations", key)

@@ -141,6 +141,16 @@ class Project:
             raise HarnessError(f"there is no recipe or variant {name!r} at {self.scale} scale (there: {known}).")
         return found
 
+    def only(self, name: str) -> Subject:
+        """The one subject that a recipe's or variant's name means; HarnessError where there is none, or there are several."""
+        found = self.named(name)
+        if len(found) > 1:
+            raise HarnessError(
+                f"{name!r} has {len(found)} variants at {self.scale} scale: {', '.join(s.id for s in found)}.",
+                "Name one of them.",
+            )
+        return found[0]
+
 
 def open_project(
     root: Path,

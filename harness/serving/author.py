@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import EndpointError, HarnessError
+from harness.files import Json
 from harness.fingerprint.evaluations import dtype_on
 from harness.fingerprint.values import digest
 from harness.jobs.devices import device_inside, threads_each
@@ -44,6 +45,21 @@ SAY = 30.0  # seconds between two lines where no terminal shows them in place
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What an answer is to be: JSON of a schema where a server sees to that, else as words after the prompt ask for it."""
+
+    schema: Json
+    words: str
+    max_new_tokens: int
+    temperature: float = 0.0
+
+    @property
+    def ask(self) -> Generate:
+        """As a worker is asked."""
+        return Generate(max_new_tokens=self.max_new_tokens, temperature=self.temperature)
+
+
+@dataclass(frozen=True)
 class Author:
     """The model that writes."""
 
@@ -68,17 +84,15 @@ def by_server(url: str, model: str, at_once: int) -> Author:
     return Author(model, Served(model, url.rstrip("/")), at_once=at_once)
 
 
-def answers(
-    author: Author, prompts: Mapping[str, str], ask: Generate, form: Form, folder: Path, who: str
-) -> dict[str, Answer]:
+def answers(author: Author, prompts: Mapping[str, str], wanted: Wanted, folder: Path, who: str) -> dict[str, Answer]:
     """The answer to each prompt, by its name; what the folder has of an earlier run is not asked again.
 
-    A server is held to the form's schema where it knows schemas; else, and for a checkpoint, its words end the prompt.
+    A server is held to the schema where it knows schemas; else, and for a checkpoint, the words end the prompt.
     Raises EndpointError where every prompt was refused, and what else the worker ended with.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with alone_here(folder, "asking", who):
-        suites = list(_suites(author, prompts, ask, form))
+        suites = list(_suites(author, prompts, wanted))
         for suite, questions in suites:
             write_questions(folder / f"{suite.key}.questions.jsonl", list(questions))
         _ask(author, [suite for suite, _ in suites], folder, who, len(prompts))
@@ -95,16 +109,17 @@ def question_id(name: str, prompt: str) -> str:
 
 
 def _suites(
-    author: Author, prompts: Mapping[str, str], ask: Generate, form: Form
+    author: Author, prompts: Mapping[str, str], wanted: Wanted
 ) -> Iterator[tuple[AskedSuite, Sequence[Question]]]:
     """Questions by the suites in which they are asked: all of a server's in one, in which answers are kept singly."""
-    served = isinstance(author.place, Served)
+    served, ask = isinstance(author.place, Served), wanted.ask
     texts = [
-        (question_id(name, prompt), prompt if served else f"{prompt}\n\n{form.words}")
+        (question_id(name, prompt), prompt if served else f"{prompt}\n\n{wanted.words}")
         for name, prompt in prompts.items()
     ]
     questions = [Question(id=name, prompt=text) for name, text in texts]
     if served:
+        form = Form(schema=wanted.schema, words=wanted.words)
         yield AskedSuite(key=digest([author.place, ask, form])[:32], name="writing", asks=(ask,), form=form), questions
         return
     for start in range(0, len(questions), TOGETHER):

@@ -20,7 +20,8 @@ SERVES = ("fastapi", "uvicorn", "openai")
 
 def serve(model: Trained, host: str, port: int, device: str) -> None:
     """Become the server; does not return. The copy is made once and kept in `.bench/exports`."""
-    _check_servable(host, port)
+    check_installed("serve", "harness serve", *SERVES)
+    check_port(host, port)
     dtype = cast(Dtype, dtype_on(device))
     cache = model.results.keys.root / ".bench" / "exports" / model.checkpoint.fingerprint / dtype
     hub_copy(model, Form(merge=True, dtype=dtype), cache, device)
@@ -47,13 +48,18 @@ def hub_copy(model: Trained, form: Form, cache: Path, device: str) -> None:
         export(model, form, snapshot, device)
 
 
-def _check_servable(host: str, port: int) -> None:
-    missing = [name for name in SERVES if find_spec(name) is None]
+def check_installed(extra: str, command: str, *libraries: str) -> None:
+    """Raise HarnessError where a library of the extra is not installed."""
+    missing = [name for name in libraries if find_spec(name) is None]
     if missing:
         raise HarnessError(
-            f"harness serve: {', '.join(missing)} not installed.",
-            "Install the harness with its extra `serve`: pip install 'PATH[serve]', PATH being its folder or wheel.",
+            f"{command}: {', '.join(missing)} not installed.",
+            f"Install the harness with its extra `{extra}`: pip install 'PATH[{extra}]', PATH being its folder or wheel.",
         )
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise HarnessError where nothing can listen there: the port is in use, or the host is none of this machine's."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as tried:

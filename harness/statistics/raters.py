@@ -60,14 +60,14 @@ def mean_of_ratings(
     return Interval(mean, mean - half, mean + half, t_p_value(mean, error, freedom), x.size, method, level)
 
 
-def agreement(ratings: Mapping[Hashable, Mapping[Hashable, float]], scale: Scale) -> float | None:
+def agreement(ratings: Mapping[str, Mapping[str, float]], scale: Scale) -> float | None:
     """Krippendorff's alpha of raters' values: 1 for perfect agreement, 0 for what chance gives (Krippendorff 2011).
 
     ratings: rater -> item -> value. None where no item has two values, or all values are the same.
     """
     import krippendorff
 
-    names = sorted({item for of_rater in ratings.values() for item in of_rater}, key=str)
+    names = sorted({item for of_rater in ratings.values() for item in of_rater})
     table = [[float(of_rater.get(item, math.nan)) for item in names] for of_rater in ratings.values()]
     shared = [name for i, name in enumerate(names) if sum(not math.isnan(of_rater[i]) for of_rater in table) > 1]
     if len(table) < 2 or not shared or len({v for row in table for v in row if not math.isnan(v)}) < 2:

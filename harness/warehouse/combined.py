@@ -52,7 +52,11 @@ def _union(connection: duckdb.DuckDBPyConnection, table: str, labels: list[str])
             earlier = " UNION ALL ".join(f"SELECT {KEYS[table]} FROM file{j}.{owner}" for j in range(i))
             where = f" WHERE {KEYS[table]} NOT IN ({earlier})"
         elif i:
-            columns = {"floors": "suite, scale, metric, floor", "baselines": "name, subject, suite"}[table]
+            columns = {
+                "floors": "suite, scale, metric, floor",
+                "baselines": "name, subject, suite",
+                "ratings": "comparison, rater, sample_id, showing",
+            }[table]
             earlier = " UNION ALL ".join(f"SELECT {columns} FROM file{j}.{table}" for j in range(i))
             where = f" WHERE ({columns}) NOT IN ({earlier})"
         chosen = "*"

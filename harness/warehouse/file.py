@@ -13,9 +13,9 @@ from harness.errors import WarehouseError
 from harness.files import Json
 
 SCHEMA = Path(__file__).parent / "schema.sql"
-VERSION = 10
+VERSION = 11
 TABLES = (
-    "runs", "checkpoints", "subjects", "measured", "baselines", "training_log", "evaluations", "samples", "metrics",
+    "runs", "checkpoints", "subjects", "measured", "baselines", "ratings", "training_log", "evaluations", "samples", "metrics",
     "floors", "gates", "sweeps", "curricula",
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ import duckdb
 
 from harness.errors import StoreError, WarehouseError
 from harness.files import Json
-from harness.store import Artifact, Store
+from harness.store import Artifact, Store, ratings
 from harness.store.baselines import rows_of
 from harness.store.sessions import SessionRows, read_sessions, used_by_others_alone
 from harness.warehouse.file import Foreign, Locked, connect, measured_by_older_sessions
@@ -43,6 +43,8 @@ def ingest(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
         _insert_sessions(connection, sessions)
         connection.execute("DELETE FROM baselines")
         _insert(connection, "baselines", list(rows_of(store)))
+        connection.execute("DELETE FROM ratings")
+        _insert(connection, "ratings", list(ratings.rows_of(store)))
         connection.execute("COMMIT")
     except BaseException:
         with suppress(duckdb.Error):  # a damaged file has ended the transaction itself

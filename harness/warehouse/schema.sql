@@ -76,6 +76,26 @@ CREATE TABLE baselines (
     PRIMARY KEY (name, subject, suite)
 );
 
+CREATE TABLE ratings (
+    comparison  VARCHAR NOT NULL,    -- names what was rated: suite, evaluations, pairs or a scale
+    suite       VARCHAR NOT NULL,    -- e.g. 'tone'
+    first       VARCHAR NOT NULL,    -- the subject named first
+    second      VARCHAR,             -- the other; NULL where single answers were rated
+    first_evaluation VARCHAR NOT NULL,  -- whose answers were shown
+    second_evaluation VARCHAR,       -- and the other's
+    points      INTEGER,             -- of the scale; NULL of pairs
+    rater       VARCHAR NOT NULL,    -- the name that was given
+    sample_id   VARCHAR NOT NULL,    -- the prompt
+    showing     INTEGER NOT NULL,    -- 1 where the rater had rated it before
+    value       VARCHAR NOT NULL,    -- 'first', 'second', 'same' or 'bad'; points on a scale
+    number      DOUBLE NOT NULL,     -- 1 for the first, -1 for the second, 0 for neither; points on a scale
+    "left"      VARCHAR NOT NULL,    -- the subject whose answer stood on the left
+    note        VARCHAR,             -- what the rater wrote
+    seconds     DOUBLE,              -- that it was shown
+    rated_at    TIMESTAMP NOT NULL,  -- UTC
+    PRIMARY KEY (comparison, rater, sample_id, showing)
+);
+
 CREATE TABLE training_log (
     fingerprint VARCHAR NOT NULL,    -- the checkpoint
     step        INTEGER NOT NULL,    -- optimizer step, 0 before the first

@@ -1,0 +1,167 @@
+"""`harness rate`: people say which of two answers is better, on a page of this machine."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.shared import AsJson, DataRoot, Exact, Gpu, Made, StoreDir, note, opened, print_json, show
+from harness.errors import HarnessError
+from harness.files import Json
+from harness.session.setup import Setup
+
+if TYPE_CHECKING:
+    from harness.serving.rating.run import Rateable
+    from harness.serving.rating.summary import Summary
+
+USUAL = "tone"  # the suite whose answers are rated where none is named
+MOST_POINTS = 10
+
+
+def rate(
+    first: Annotated[str, typer.Argument(metavar="A", help="a recipe, or one of its variants")],
+    second: Annotated[str | None, typer.Argument(metavar="B", help="another; left out with --scale 5")] = None,
+    suite: Annotated[str, typer.Option(help="whose prompts and answers")] = USUAL,
+    n: Annotated[int, typer.Option("--n", min=2, help="prompts that are shown to each rater")] = 60,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8765,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option("--scale", help="tiny, mini, small or full; a number: A's answers are rated from 1 to it"),
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="what was said so far; no page")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="every rating as .csv or .jsonl; no page")] = None,
+    data_root: DataRoot = None,
+    store: StoreDir = None,
+    gpu: Gpu = None,
+    exact: Exact = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have people rate answers blind, two against each other or one on a scale, and say what came of it."""
+    from harness.serving.rating.run import rateable, serve
+
+    points, of_project = _scales(scale, second)
+    setup = opened(of_project, data_root, store, Made(gpu, exact))
+    subjects = [setup.project.only(name) for name in (first, second) if name is not None]
+    if len({one.id for one in subjects}) < len(subjects):
+        raise HarnessError(f"{first} and {second} are the same: {subjects[0].id}.", "Name two that differ.")
+    evaluations = [setup.results.needed(setup.project.suite(suite), one) for one in subjects]
+    rated = rateable(evaluations, [one.id for one in subjects], points, n)
+    if out is not None:
+        return _write(setup, rated, out)
+    if not summary:
+        _say_before(rated, n)
+        serve(setup.store, rated, port)
+    _print_summary(setup, rated, as_json)
+
+
+def _scales(given: list[str] | None, second: str | None) -> tuple[int | None, str | None]:
+    """(the points of a scale of ratings, the project's scale)."""
+    numbers = [one for one in given or [] if one.isdigit()]
+    names = [one for one in given or [] if not one.isdigit()]
+    if len(numbers) > 1 or len(names) > 1:
+        raise HarnessError(f"--scale {' --scale '.join(given or [])}: one number and one name at most.")
+    points = int(numbers[0]) if numbers else None
+    if points is not None and not 2 <= points <= MOST_POINTS:
+        raise HarnessError(f"--scale {points}: a scale has 2 to {MOST_POINTS} points.", "Write --scale 5.")
+    if points is not None and second is not None:
+        raise HarnessError(f"--scale {points}: single answers are rated, and two recipes are named.", "Name one.")
+    if points is None and second is None:
+        raise HarnessError("compared with which?", "harness rate A B, or harness rate A --scale 5 for single answers.")
+    return points, names[0] if names else None
+
+
+def _say_before(rated: Rateable, asked: int) -> None:
+    """How many there are, and what they can show."""
+    from harness.serving.rating.summary import FAIR, decided_by
+
+    count, of = len(rated.items), rated.comparison
+    what = " against ".join(of.subjects)
+    print(f"{what}, {of.suite}: {count} prompts" + (f" (of {asked} asked for)" if count < asked else ""))
+    if rated.equal:
+        note(f"{rated.equal} more have the same answer twice; they are not shown.")
+    if of.points is None:
+        least, needed = decided_by(count)
+        print(
+            f"One rater who answers them all can show a preference of {least:.2f} or more ({(1 + least) / 2:.0%} against "
+            f"{(1 - least) / 2:.0%}) with 80 % power; {FAIR:.2f} takes {needed} prompts. Ask three or more, and the result "
+            "is about people, not about one."
+        )
+
+
+def _print_summary(setup: Setup, rated: Rateable, as_json: bool) -> None:
+    from harness.serving.rating.summary import summary as summed
+    from harness.store.ratings import Rated, read_ratings
+
+    of = rated.comparison
+    found = next((one for one in read_ratings(setup.store) if one.comparison == of), Rated(of, ()))
+    whole = summed(found, rated.clusters)
+    if as_json:
+        return print_json({"suite": of.suite, "subjects": of.subjects, "points": of.points, **asdict(whole)})
+    if not whole.ratings:
+        return print("Nobody has rated them yet.")
+    show(_rows(rated, whole), {"what": "what", "value": "value"}, as_json=False)
+
+
+def _rows(rated: Rateable, whole: Summary) -> list[Json]:
+    of = rated.comparison
+    names = {
+        "first": f"{of.subjects[0]} better",
+        "second": f"{of.subjects[-1]} better",
+        "same": "the same",
+        "bad": "both bad",
+    }
+    order = names if of.points is None else [str(point) for point in range(1, of.points + 1)]
+    rows = {"raters": whole.raters, "prompts": whole.items, "ratings": whole.ratings}
+    found: list[Json] = [{"what": name, "value": str(value)} for name, value in rows.items()]
+    found += [
+        {
+            "what": names.get(value, value),
+            "value": f"{whole.counts.get(value, 0)} ({whole.counts.get(value, 0) / whole.ratings:.0%})",
+        }
+        for value in order
+    ]
+    if whole.mean is not None:
+        title = f"preference for {of.subjects[0]} (−1 to 1)" if of.points is None else "mean"
+        found.append(
+            {"what": title, "value": f"{whole.mean.estimate:.3f} ({whole.mean.low:.3f} to {whole.mean.high:.3f})"}
+        )
+        found.append({"what": "interval", "value": whole.mean.method})
+    alphas = {"agreement between raters (alpha)": whole.between, "agreement of a rater with themselves": whole.within}
+    found += [{"what": name, "value": "–" if value is None else f"{value:.2f}"} for name, value in alphas.items()]
+    if whole.decided:
+        found.append({"what": "left one chosen", "value": f"{whole.left} of {whole.decided}"})
+    return found
+
+
+def _write(setup: Setup, rated: Rateable, out: Path) -> None:
+    """Every rating of the comparison, in a file."""
+    from harness.store.ratings import rows_of
+
+    rows = [row for row in rows_of(setup.store) if row["comparison"] == rated.comparison.key]
+    if not rows:
+        raise HarnessError(
+            "nobody has rated these answers yet; nothing is written.", "harness rate A B shows the page."
+        )
+    if out.suffix not in (".csv", ".jsonl"):
+        raise HarnessError(f"--out {out}: its ending says which form.", "Write ratings.csv or ratings.jsonl.")
+    try:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            if out.suffix == ".jsonl":
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            else:
+                table = csv.DictWriter(file, list(rows[0]))
+                table.writeheader()
+                table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    except OSError as error:
+        raise HarnessError(f"--out {out}: {error.strerror}.", "Name a file that can be written.") from None
+    print(f"{len(rows):,} ratings written to {out}")
+
+
+def _cell(value: object) -> object:
+    """A spreadsheet would take a text that begins so for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,0 +1,146 @@
+"use strict";
+// Texts of models are only ever set as text: nothing that an answer holds is read as HTML.
+
+const $ = (id) => document.getElementById(id);
+const KEY = "harness-rate";
+const WAIT = [500, 1000, 2000, 4000, 8000]; // milliseconds between attempts while the server is away
+let me = remembered(), state = null, since = 0, busy = false;
+
+function remembered() {
+  try { return JSON.parse(localStorage.getItem(KEY)) || {}; } catch { return {}; }
+}
+
+function remember() {
+  try { localStorage.setItem(KEY, JSON.stringify(me)); } catch { /* a private window: the name is asked for again */ }
+}
+
+function newSecret() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+// The server's answer; while it is away the same is asked again. What is said twice is kept once.
+async function ask(what, more) {
+  const body = JSON.stringify({ name: me.name, secret: me.secret, ...more });
+  for (let attempt = 0; ; attempt++) {
+    let answer = null;
+    try {
+      answer = await fetch("/api/" + what, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    } catch { /* no connection */ }
+    if (answer !== null && (answer.status < 500 || answer.headers.get("Content-Type") === "application/json")) {
+      let told;
+      try { told = await answer.json(); } catch { told = { problem: "Open the address that the terminal shows.", remedy: "" }; }
+      if (!answer.ok) throw told;
+      show(null);
+      return told;
+    }
+    show({ problem: "The server does not answer.", remedy: "Your last rating is sent again until it does." });
+    await new Promise((done) => setTimeout(done, WAIT[Math.min(attempt, WAIT.length - 1)]));
+  }
+}
+
+function show(problem) {
+  $("problem").hidden = !problem;
+  $("problem").textContent = problem ? `${problem.problem} ${problem.remedy || ""}` : "";
+}
+
+async function doing(what, more) {
+  if (busy) return;
+  busy = true;
+  for (const button of document.querySelectorAll("#choices button, #back, #last")) button.disabled = true;
+  try {
+    draw(await ask(what, more));
+  } catch (problem) {
+    show(problem);
+    if (problem.taken) { state = null; $("same").hidden = what !== "join"; $("join").hidden = false; $("pair").hidden = $("over").hidden = true; }
+  } finally {
+    busy = false;
+    for (const button of document.querySelectorAll("#choices button, #last")) button.disabled = false;
+    $("back").disabled = !state || !state.at;
+  }
+}
+
+function draw(now) {
+  state = now;
+  me.name = now.name;
+  remember();
+  $("join").hidden = true;
+  $("progress").textContent = `${now.done} of ${now.total}`;
+  $("bar").max = now.total;
+  $("bar").value = now.done;
+  $("pair").hidden = !now.shown;
+  $("over").hidden = !!now.shown;
+  if (!now.shown) { $("last").focus(); return; }
+  const single = now.points !== null;
+  $("title").textContent = document.title = single ? "How good is this answer?" : "Which answer is better?";
+  $("prompt").textContent = now.shown.prompt;
+  $("answers").replaceChildren(...now.shown.answers.map((text, i) => card(text, single ? "Answer" : ["Left answer", "Right answer"][i])));
+  $("note").value = now.shown.note;
+  $("choices").replaceChildren(...choices(now).map(([value, words, key]) => button(value, words, key, now.shown.value)));
+  since = performance.now();
+  window.scrollTo(0, 0);
+  $("prompt").scrollTop = 0;
+  $("choices").firstChild.focus({ preventScroll: true });
+}
+
+function card(text, name) {
+  const made = document.createElement("article"), head = document.createElement("h2"), body = document.createElement("div");
+  made.className = "answer";
+  head.textContent = name;
+  body.className = text.trim() ? "text" : "text empty";
+  body.textContent = text.trim() ? text : "(nothing)";
+  body.tabIndex = 0;
+  body.setAttribute("role", "group");
+  body.setAttribute("aria-label", name);
+  made.append(head, body);
+  return made;
+}
+
+function choices(now) {
+  if (now.points !== null) {
+    const words = (i) => i === 1 ? "1, worst" : i === now.points ? `${i}, best` : `${i}`;
+    return Array.from({ length: now.points }, (_, i) => [String(i + 1), words(i + 1), String((i + 1) % 10)]);
+  }
+  return [["left", "Left is better", "1"], ["right", "Right is better", "2"], ["same", "The same", "3"], ["bad", "Both are bad", "4"]];
+}
+
+function button(value, words, key, chosen) {
+  const made = document.createElement("button"), hint = document.createElement("kbd");
+  made.type = "button";
+  made.dataset.value = value;
+  made.setAttribute("aria-pressed", String(value === chosen));
+  hint.textContent = key;
+  made.append(words + " ", hint);
+  made.addEventListener("click", () => rate(value));
+  return made;
+}
+
+function rate(value) {
+  const { sample, again } = state.shown;
+  doing("rate", { comparison: state.comparison, sample, again, value, note: $("note").value, seconds: (performance.now() - since) / 1000 });
+}
+
+function back() {
+  if (state && (state.at === null || state.at > 0)) doing("show", { at: (state.at === null ? state.total : state.at) - 1 });
+}
+
+$("join").addEventListener("submit", (event) => {
+  event.preventDefault();
+  me = { name: $("name").value, secret: me.secret || newSecret() };
+  doing("join", { same_person: $("same_person").checked });
+});
+$("back").addEventListener("click", back);
+$("last").addEventListener("click", back);
+document.addEventListener("keydown", (event) => {
+  if (!state || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === $("note")) { if (event.key === "Escape") $("choices").firstChild.focus(); return; }
+  const key = event.key.toLowerCase();
+  const arrow = state.points === null ? { arrowleft: "1", arrowright: "2" }[key] : undefined;
+  const chosen = state.shown && choices(state).find(([, , of]) => of === (arrow || key));
+  if (chosen) { event.preventDefault(); rate(chosen[0]); }
+  else if (key === "b") back();
+  else if (key === "n" && state.shown) { event.preventDefault(); $("note").focus(); }
+});
+
+$("name").value = me.name || "";
+if (me.name && me.secret) doing("join", { same_person: false });
+else $("name").focus();

@@ -1,0 +1,94 @@
+"""From stored answers to the page: which pairs are shown, and the server until Ctrl-C."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.errors import HarnessError
+from harness.evaluation import Evaluation
+from harness.evaluation.evaluation import ScoredSample
+from harness.serving.rating.desk import Desk
+from harness.serving.rating.showings import Item
+from harness.serving.serve import check_installed, check_port
+from harness.store import Store
+from harness.store.ratings import Comparison
+
+HOST = "127.0.0.1"
+NEEDED = ("starlette", "uvicorn", "krippendorff")
+
+
+@dataclass(frozen=True)
+class Rateable:
+    """What can be rated of a comparison."""
+
+    comparison: Comparison
+    items: Sequence[Item]
+    clusters: Mapping[str, str]  # sample -> its group, where it has one
+    equal: int = 0  # pairs left out since both answers are the same
+
+
+def rateable(evaluations: Sequence[Evaluation], subjects: Sequence[str], points: int | None, n: int) -> Rateable:
+    """The first `n` prompts that all have answered, in an order that depends on their names alone.
+
+    Raises HarnessError where there are none.
+    """
+    suite = evaluations[0].suite
+    sides = [_answered(one) for one in evaluations]
+    shared = [sample for sample in sides[0] if all(sample in side for side in sides[1:])]
+    if not shared:
+        raise HarnessError(
+            f"{suite} has no answers in words that {' and '.join(subjects)} both gave.",
+            "Name a suite that asks for completions: --suite tone.",
+        )
+    texts = {sample: tuple(str(side[sample].completion) for side in sides) for sample in shared}
+    differ = [sample for sample in shared if len(sides) == 1 or len(set(map(str.strip, texts[sample]))) > 1]
+    if not differ:
+        raise HarnessError(
+            f"{suite}: all {len(shared)} answers of {' and '.join(subjects)} are the same; nobody can prefer one."
+        )
+    drawn = sorted(differ, key=lambda sample: hashlib.sha256(f"{suite} {sample}".encode()).hexdigest())[:n]
+    comparison = Comparison(suite, tuple(subjects), tuple(one.key for one in evaluations), points)
+    items = [Item(sample, sides[0][sample].prompt or "", texts[sample]) for sample in drawn]
+    clusters = {sample: str(one.cluster) for sample, one in sides[0].items() if one.cluster is not None}
+    return Rateable(comparison, items, clusters, len(shared) - len(differ))
+
+
+def serve(store: Store, rated: Rateable, port: int) -> None:
+    """Serve the page until it is ended; everything is kept as it is said.
+
+    Raises HarnessError for a port in use, without the libraries, and where another process serves the same comparison.
+    """
+    check_installed("rate", "harness rate", *NEEDED)
+    check_port(HOST, port)
+    import uvicorn
+
+    from harness.serving.rating.app import app
+
+    token = secrets.token_urlsafe(32)
+    desk = Desk(store, rated.comparison, rated.items)
+
+    def elsewhere(holder: str) -> None:
+        raise HarnessError(f"these answers are being rated by {holder} already.", "Use the address that it shows.")
+
+    with store.lock(f"rate-{rated.comparison.key}", "harness rate", elsewhere):
+        print(
+            f"http://{HOST}:{port}/?token={token}\nOpen it in a browser, one for each rater; Ctrl-C ends it.",
+            flush=True,
+        )
+        asked = {
+            "host": HOST,
+            "port": port,
+            "log_level": "warning",
+            "timeout_graceful_shutdown": 2,
+            "server_header": False,
+        }
+        server = uvicorn.Server(uvicorn.Config(app(desk, token, port), **asked))  # type: ignore[arg-type]
+        server.run()
+        desk.share()
+
+
+def _answered(evaluation: Evaluation) -> dict[str, ScoredSample]:
+    return {one.sample_id: one for one in evaluation.samples if one.completion is not None and one.prompt}

@@ -1,0 +1,187 @@
+"""What people say of answers: one file for each rater of a comparison, kept in the store as sessions are.
+
+A line is on disk before the rater's page hears that it is kept; a line that a kill has cut is none. A rating that is
+changed is another line, and the last one counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import StoreError
+from harness.files import Json, disk_errors_explained, read_json_lines
+from harness.store.artifacts import Store
+
+FOLDER = "ratings"
+VALUES = {"first": 1.0, "second": -1.0, "same": 0.0, "bad": 0.0}  # of a pair: for the first subject, 0 for neither
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whose answers are rated: two subjects' by pairs, or one's on a scale, both of one suite."""
+
+    suite: str
+    subjects: tuple[str, ...]
+    evaluations: tuple[str, ...]  # keys: answers that are made anew are another comparison's
+    points: int | None = None  # of the scale; None: pairs
+
+    @property
+    def key(self) -> str:
+        """Names its files."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What one rater said of one pair, or of one answer."""
+
+    rater: str
+    sample_id: str
+    showing: int  # 0, and 1 where it is shown again to see whether the rater says the same
+    value: str  # one of VALUES, or points from 1
+    left: str  # the subject whose answer stood on the left, or first; of a scale the only one
+    note: str = ""
+    seconds: float | None = None  # that it was shown
+    rated_at: str = ""  # UTC
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """What it is about, among the rater's."""
+        return self.sample_id, self.showing
+
+    @property
+    def number(self) -> float:
+        """Of a pair 1, -1 or 0, above zero for the first subject; of a scale the points."""
+        return VALUES[self.value] if self.value in VALUES else float(self.value)
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A comparison's ratings, each rater's last of each place."""
+
+    comparison: Comparison
+    ratings: tuple[Rating, ...]
+
+
+class RaterFile:
+    """One rater's file of a comparison, for writing. One process at a time has it, by the comparison's lock."""
+
+    def __init__(self, store: Store, comparison: Comparison, rater: str, secret: str) -> None:
+        """`secret`: by which the rater's browser is known again; only its digest is kept."""
+        folder = store.shared(FOLDER)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.store, self.rater = store, rater
+        self.path = folder / f"{comparison.key}.{hashlib.sha256(rater.encode()).hexdigest()[:16]}.jsonl"
+        lines = read_json_lines(self.path, skip_broken=True)
+        self.last = {one.place: one for one in map(_rating, lines[1:])} if lines else {}
+        self.secret = lines[0]["secret"] if lines else hashed(secret)
+        if not lines:
+            head = {"comparison": asdict(comparison), "rater": rater, "secret": self.secret, "project": store.project}
+            self.path.write_text("")
+            self._append(head)
+        elif not self.path.read_bytes().endswith(b"\n"):  # a line that was cut: what follows begins a new one
+            self._append_bytes(b"\n")
+
+    def add(self, rating: Rating) -> bool:
+        """Keep a rating; False where it says what the last one of its place says."""
+        known = self.last.get(rating.place)
+        if known is not None and (known.value, known.note, known.left) == (rating.value, rating.note, rating.left):
+            return False
+        at = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+        kept = replace(rating, rated_at=at)
+        self._append(asdict(kept))
+        self.last[rating.place] = kept
+        return True
+
+    def known(self, secret: str) -> bool:
+        """Whether a browser is the one that gave this name."""
+        return self.secret == hashed(secret)
+
+    def taken_over(self, secret: str) -> None:
+        """From now on the rater's browser is another: who rates says that it is the same person."""
+        self.secret = hashed(secret)
+
+    def share(self) -> None:
+        """Let the other machines have it."""
+        self.store.share(self.path)
+
+    def _append(self, line: Json) -> None:
+        self._append_bytes(json.dumps(line).encode() + b"\n")
+
+    def _append_bytes(self, text: bytes) -> None:
+        with disk_errors_explained(f"writing {self.path}"), self.path.open("ab") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def hashed(secret: str) -> str:
+    """A secret's digest."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def raters_of(store: Store, comparison: Comparison) -> list[str]:
+    """The names of those who rated it."""
+    heads = (_head(path) for path in sorted(store.shared(FOLDER).glob(f"{comparison.key}.*.jsonl")))
+    return [str(head["rater"]) for head in heads if head is not None]
+
+
+def read_ratings(store: Store) -> list[Rated]:
+    """All ratings of the project's comparisons, and of those that do not say whose they are."""
+    found: dict[Comparison, list[Rating]] = {}
+    for path in sorted(store.shared(FOLDER).glob("*.jsonl")):
+        lines = read_json_lines(path, skip_broken=True)
+        if not lines or "comparison" not in lines[0]:
+            continue  # killed before its first line was whole
+        if store.project is not None and lines[0]["project"] not in (None, store.project):
+            continue
+        last = {one.place: one for one in map(_rating, lines[1:])}
+        found.setdefault(_comparison(lines[0]), []).extend(last.values())
+    return [Rated(comparison, tuple(ratings)) for comparison, ratings in found.items()]
+
+
+def evaluations_rated(store: Store) -> set[str]:
+    """Keys of all evaluations whose answers somebody rated, of any project."""
+    heads = (_head(path) for path in store.shared(FOLDER).glob("*.jsonl"))
+    return {key for head in heads if head is not None for key in head["comparison"]["evaluations"]}
+
+
+def rows_of(store: Store) -> Iterator[Json]:
+    """Rows of the table `ratings`."""
+    for rated in read_ratings(store):
+        of = rated.comparison
+        first, second = (*of.subjects, None)[:2]
+        for one in rated.ratings:
+            yield {
+                "comparison": of.key, "suite": of.suite, "first": first, "second": second, "first_evaluation": of.evaluations[0],
+                "second_evaluation": of.evaluations[1] if second else None, "points": of.points, **asdict(one), "number": one.number,
+            }  # fmt: skip
+
+
+def _head(path: Path) -> Json | None:
+    with path.open("rb") as file:
+        try:
+            head = json.loads(file.readline())
+        except ValueError:
+            return None
+    return head if isinstance(head, dict) and "comparison" in head else None
+
+
+def _comparison(head: Json) -> Comparison:
+    of = head["comparison"]
+    return Comparison(of["suite"], tuple(of["subjects"]), tuple(of["evaluations"]), of["points"])
+
+
+def _rating(line: Json) -> Rating:
+    try:
+        return Rating(**line)
+    except TypeError as error:
+        raise StoreError(
+            f"a rating in the store is of another version of the harness ({error}).", "Update it."
+        ) from None
