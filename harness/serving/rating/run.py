@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation
 from harness.evaluation.evaluation import ScoredSample
+from harness.files import cache_folder
 from harness.serving.rating.desk import Desk
 from harness.serving.rating.showings import Item
 from harness.serving.serve import check_installed, check_port
@@ -67,27 +71,32 @@ def serve(store: Store, rated: Rateable, port: int) -> None:
 
     from harness.serving.rating.app import app
 
-    token = secrets.token_urlsafe(32)
+    token = _token(rated.comparison, port)
     desk = Desk(store, rated.comparison, rated.items)
 
     def elsewhere(holder: str) -> None:
         raise HarnessError(f"these answers are being rated by {holder} already.", "Use the address that it shows.")
 
-    with store.lock(f"rate-{rated.comparison.key}", "harness rate", elsewhere):
-        print(
-            f"http://{HOST}:{port}/?token={token}\nOpen it in a browser, one for each rater; Ctrl-C ends it.",
-            flush=True,
+    with (
+        store.lock(f"rate-{rated.comparison.key}", "harness rate", elsewhere),
+        socket.create_server((HOST, port)) as listening,
+    ):
+        print(f"http://{HOST}:{port}/?token={token}", flush=True)
+        print("Open it in a browser, one for each rater; Ctrl-C ends it.", flush=True)
+        config = uvicorn.Config(
+            app(desk, token, port), log_level="warning", timeout_graceful_shutdown=2, server_header=False
         )
-        asked = {
-            "host": HOST,
-            "port": port,
-            "log_level": "warning",
-            "timeout_graceful_shutdown": 2,
-            "server_header": False,
-        }
-        server = uvicorn.Server(uvicorn.Config(app(desk, token, port), **asked))  # type: ignore[arg-type]
-        server.run()
+        uvicorn.Server(config).run(sockets=[listening])
         desk.share()
+
+
+def _token(comparison: Comparison, port: int) -> str:
+    """What opens the page: the same when it is served again, so that pages that are open go on. Only its user can read it."""
+    file = cache_folder() / "rate" / f"{comparison.key}-{port}.token"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(FileExistsError), os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+        new.write(secrets.token_urlsafe(32))
+    return file.read_text() or secrets.token_urlsafe(32)  # empty where a kill came between
 
 
 def _answered(evaluation: Evaluation) -> dict[str, ScoredSample]:

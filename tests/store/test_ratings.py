@@ -1,0 +1,80 @@
+"""Ratings in the store: kept line by line, the last one counts, a cut line is none."""
+
+import pytest
+
+from harness.store import Store
+from harness.store.ratings import (
+    Comparison,
+    RaterFile,
+    Rating,
+    evaluations_rated,
+    raters_of,
+    read_ratings,
+    rows_of,
+)
+
+PAIRS = Comparison("tone", ("a-mini", "b-mini"), ("key-a", "key-b"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def said(sample="s1", value="first", **other):
+    return Rating(**{"rater": "Anna", "sample_id": sample, "showing": 0, "value": value, "left": "a-mini", **other})
+
+
+def test_the_last_of_each_place_counts_and_the_same_twice_is_once(store):
+    file = RaterFile(store, PAIRS, "Anna", "secret")
+    assert file.add(said())
+    assert not file.add(said())
+    assert file.add(said(value="same"))
+    assert file.add(said(showing=1))
+    [rated] = read_ratings(store)
+    assert rated.comparison == PAIRS
+    assert [(one.sample_id, one.showing, one.value, one.number) for one in rated.ratings] == [("s1", 0, "same", 0.0), ("s1", 1, "first", 1.0)]  # fmt: skip
+    assert len(file.path.read_text().splitlines()) == 4
+
+
+def test_a_line_that_a_kill_has_cut_is_none_and_what_follows_is_whole(store):
+    file = RaterFile(store, PAIRS, "Anna", "secret")
+    file.add(said("s1"))
+    file.add(said("s2"))
+    whole = file.path.read_bytes()
+    for cut in range(len(whole)):
+        file.path.write_bytes(whole[:cut])
+        again = RaterFile(store, PAIRS, "Anna", "secret")
+        again.add(said("s3"))
+        [rated] = read_ratings(store)
+        lines = whole[:cut].count(b"\n") - 1
+        kept = {"s1", "s2"} if cut == len(whole) - 1 else {"s1"} if lines >= 1 or whole[:cut] == whole.rsplit(b"\n", 2)[0] else set()  # fmt: skip
+        assert {one.sample_id for one in rated.ratings} == kept | {"s3"}, cut
+        assert again.known("secret")
+
+
+def test_two_raters_have_two_files_and_the_secret_is_not_kept(store):
+    first, second = RaterFile(store, PAIRS, "Anna", "hush-hush"), RaterFile(store, PAIRS, "Ben", "other")
+    first.add(said())
+    second.add(said(rater="Ben", value="bad"))
+    assert set(raters_of(store, PAIRS)) == {"Anna", "Ben"}
+    assert "hush-hush" not in first.path.read_text()
+    assert first.known("hush-hush")
+    assert not first.known("other")
+    assert evaluations_rated(store) == {"key-a", "key-b"}
+
+
+def test_rows_are_the_columns_of_the_table(store):
+    RaterFile(store, PAIRS, "Anna", "s").add(said(note="too long", seconds=3.5))
+    scale = Comparison("tone", ("a-mini",), ("key-a",), 5)
+    RaterFile(store, scale, "Anna", "s").add(said(value="4"))
+    pair, single = sorted(rows_of(store), key=lambda row: row["points"] or 0)
+    assert (pair["first"], pair["second"], pair["number"], pair["note"], pair["seconds"]) == ("a-mini", "b-mini", 1.0, "too long", 3.5)  # fmt: skip
+    assert (single["second"], single["second_evaluation"], single["points"], single["number"]) == (None, None, 5, 4.0)
+
+
+def test_another_projects_ratings_are_not_read(tmp_path):
+    RaterFile(Store(tmp_path, "mine"), PAIRS, "Anna", "s").add(said())
+    assert read_ratings(Store(tmp_path, "theirs")) == []
+    assert len(read_ratings(Store(tmp_path, "mine"))) == 1
+    assert evaluations_rated(Store(tmp_path, "theirs")) == {"key-a", "key-b"}, "prune keeps them"
