@@ -116,7 +116,8 @@ def _rows(rated: Rateable, whole: Summary) -> list[Json]:
         "bad": "both bad",
     }
     order = names if of.points is None else [str(point) for point in range(1, of.points + 1)]
-    rows = {"raters": whole.raters, "prompts": whole.items, "ratings": whole.ratings}
+    prompts = f"{whole.prompts}" + (f", in {whole.groups} groups" if whole.groups < whole.prompts else "")
+    rows = {"raters": whole.raters, "prompts": prompts, "ratings": whole.ratings}
     found: list[Json] = [{"what": name, "value": str(value)} for name, value in rows.items()]
     found += [
         {
@@ -131,10 +132,12 @@ def _rows(rated: Rateable, whole: Summary) -> list[Json]:
             {"what": title, "value": f"{whole.mean.estimate:.3f} ({whole.mean.low:.3f} to {whole.mean.high:.3f})"}
         )
         found.append({"what": "interval", "value": whole.mean.method})
-    alphas = {"agreement between raters (alpha)": whole.between, "agreement of a rater with themselves": whole.within}
+    alphas = {"agreement between raters (alpha)": whole.between, "of raters with themselves (alpha)": whole.within}
     found += [{"what": name, "value": "–" if value is None else f"{value:.2f}"} for name, value in alphas.items()]
+    if whole.twice:
+        found.append({"what": "rated the same when shown again", "value": f"{whole.same} of {whole.twice}"})
     if whole.decided:
-        found.append({"what": "left one chosen", "value": f"{whole.left} of {whole.decided}"})
+        found.append({"what": "the first of the two was chosen", "value": f"{whole.left} of {whole.decided}"})
     return found
 
 

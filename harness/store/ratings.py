@@ -45,7 +45,7 @@ class Rating:
     sample_id: str
     showing: int  # 0, and 1 where it is shown again to see whether the rater says the same
     value: str  # one of VALUES, or points from 1
-    left: str  # the subject whose answer stood on the left, or first; of a scale the only one
+    on_left: str  # the subject whose answer stood on the left, or first; of a scale the only one
     note: str = ""
     seconds: float | None = None  # that it was shown
     rated_at: str = ""  # UTC
@@ -91,7 +91,11 @@ class RaterFile:
     def add(self, rating: Rating) -> bool:
         """Keep a rating; False where it says what the last one of its place says."""
         known = self.last.get(rating.place)
-        if known is not None and (known.value, known.note, known.left) == (rating.value, rating.note, rating.left):
+        if known is not None and (known.value, known.note, known.on_left) == (
+            rating.value,
+            rating.note,
+            rating.on_left,
+        ):
             return False
         at = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
         kept = replace(rating, rated_at=at)

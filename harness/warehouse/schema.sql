@@ -89,7 +89,7 @@ CREATE TABLE ratings (
     showing     INTEGER NOT NULL,    -- 1 where the rater had rated it before
     value       VARCHAR NOT NULL,    -- 'first', 'second', 'same' or 'bad'; points on a scale
     number      DOUBLE NOT NULL,     -- 1 for the first, -1 for the second, 0 for neither; points on a scale
-    "left"      VARCHAR NOT NULL,    -- the subject whose answer stood on the left
+    on_left     VARCHAR NOT NULL,    -- the subject whose answer stood on the left
     note        VARCHAR,             -- what the rater wrote
     seconds     DOUBLE,              -- that it was shown
     rated_at    TIMESTAMP NOT NULL,  -- UTC

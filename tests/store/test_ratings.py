@@ -22,7 +22,7 @@ def store(tmp_path):
 
 
 def said(sample="s1", value="first", **other):
-    return Rating(**{"rater": "Anna", "sample_id": sample, "showing": 0, "value": value, "left": "a-mini", **other})
+    return Rating(**{"rater": "Anna", "sample_id": sample, "showing": 0, "value": value, "on_left": "a-mini", **other})
 
 
 def test_the_last_of_each_place_counts_and_the_same_twice_is_once(store):

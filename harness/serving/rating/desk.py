@@ -106,7 +106,7 @@ class Desk:
             sample_id=shown.item.sample_id,
             showing=shown.again,
             value=str(value),
-            left=names[shown.order[0]],
+            on_left=names[shown.order[0]],
             note=str(note)[:LONGEST_NOTE],
             seconds=round(float(seconds), 1) if isinstance(seconds, int | float) and 0 <= seconds < 1e6 else None,
         )

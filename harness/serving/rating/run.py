@@ -86,7 +86,8 @@ def serve(store: Store, rated: Rateable, port: int) -> None:
         config = uvicorn.Config(
             app(desk, token, port), log_level="warning", timeout_graceful_shutdown=2, server_header=False
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # the way to end it
+            uvicorn.Server(config).run(sockets=[listening])
         desk.share()
 
 

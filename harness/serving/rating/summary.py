@@ -21,13 +21,15 @@ class Summary:
     """A comparison's ratings together."""
 
     raters: int
-    items: int
+    prompts: int
+    groups: int  # of prompts that belong together; as many as prompts where each stands alone
     ratings: int  # first showings
     counts: Mapping[str, int]  # first, second, same, bad; or points -> ratings
     mean: Interval | None  # of 1, -1 and 0, or of points; None of fewer than two items
     between: float | None  # Krippendorff's alpha between raters
     within: float | None  # and between a rater's first and second rating of the same
-    twice: int  # items that a rater rated twice
+    twice: int  # answers that a rater was shown a second time, over all raters
+    same: int  # of those, rated the same again
     left: int  # of decided pairs, those where the left one was chosen
     decided: int
 
@@ -43,17 +45,19 @@ def summary(rated: Rated, clusters: Mapping[str, str]) -> Summary:
         mean = None  # too few
     decided = [one for one in rated.ratings if one.value in ("first", "second")]
     names = rated.comparison.subjects
-    left = sum((one.left == names[0]) == (one.value == "first") for one in decided)
+    left = sum((one.on_left == names[0]) == (one.value == "first") for one in decided)
     repeated = _repeated(rated)
     return Summary(
         raters=len({one.rater for one in first}),
-        items=len(set(items)),
+        prompts=len({one.sample_id for one in first}),
+        groups=len(set(items)),
         ratings=len(first),
-        counts=Counter(one.value for one in first),
+        counts=dict(Counter(one.value for one in first)),
         mean=mean,
         between=agreement(_by_rater(first), "ordinal"),
         within=agreement(repeated, "ordinal") if repeated else None,
-        twice=len(next(iter(repeated.values()), {})),
+        twice=len(repeated.get("first", {})),
+        same=sum(repeated["second"][place] == number for place, number in repeated.get("first", {}).items()),
         left=left if pairs else 0,
         decided=len(decided) if pairs else 0,
     )

@@ -54,8 +54,8 @@ def test_what_is_said_of_a_side_is_kept_of_its_subject(desk, tmp_path):
     assert (state["done"], state["total"], state["at"]) == (22, 22, None)
     [rated] = read_ratings(Store(tmp_path))
     assert {one.place: one.value for one in rated.ratings} == expected
-    assert {one.left for one in rated.ratings} == {"a-mini", "b-mini"}
-    assert all((one.value == "first") == (one.left == "a-mini") for one in rated.ratings)
+    assert {one.on_left for one in rated.ratings} == {"a-mini", "b-mini"}
+    assert all((one.value == "first") == (one.on_left == "a-mini") for one in rated.ratings)
     assert {(one.note, one.seconds) for one in rated.ratings} == {("so it is", 2.2)}
 
 

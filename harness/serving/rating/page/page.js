@@ -73,13 +73,13 @@ function draw(now) {
   const single = now.points !== null;
   $("title").textContent = document.title = single ? "How good is this answer?" : "Which answer is better?";
   $("prompt").textContent = now.shown.prompt;
-  $("answers").replaceChildren(...now.shown.answers.map((text, i) => card(text, single ? "Answer" : ["Left answer", "Right answer"][i])));
+  $("answers").replaceChildren(...now.shown.answers.map((text, i) => card(text, single ? "Answer" : ["First answer", "Second answer"][i])));
   $("note").value = now.shown.note;
   $("choices").replaceChildren(...choices(now).map(([value, words, key]) => button(value, words, key, now.shown.value)));
   since = performance.now();
   window.scrollTo(0, 0);
   $("prompt").scrollTop = 0;
-  $("choices").firstChild.focus({ preventScroll: true });
+  $("prompt").focus({ preventScroll: true }); // no button: a key that is struck twice would choose it
 }
 
 function card(text, name) {
@@ -100,7 +100,7 @@ function choices(now) {
     const words = (i) => i === 1 ? "1, worst" : i === now.points ? `${i}, best` : `${i}`;
     return Array.from({ length: now.points }, (_, i) => [String(i + 1), words(i + 1), String((i + 1) % 10)]);
   }
-  return [["left", "Left is better", "1"], ["right", "Right is better", "2"], ["same", "The same", "3"], ["bad", "Both are bad", "4"]];
+  return [["left", "First is better", "1"], ["right", "Second is better", "2"], ["same", "The same", "3"], ["bad", "Both are bad", "4"]];
 }
 
 function button(value, words, key, chosen) {
@@ -132,7 +132,7 @@ $("back").addEventListener("click", back);
 $("last").addEventListener("click", back);
 document.addEventListener("keydown", (event) => {
   if (!state || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target === $("note")) { if (event.key === "Escape") $("choices").firstChild.focus(); return; }
+  if (event.target === $("note")) { if (event.key === "Escape") $("prompt").focus(); return; }
   const key = event.key.toLowerCase();
   const arrow = state.points === null ? { arrowleft: "1", arrowright: "2" }[key] : undefined;
   const chosen = state.shown && choices(state).find(([, , of]) => of === (arrow || key));
