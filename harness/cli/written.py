@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.models import named
-from harness.cli.shared import AsJson, DataRoot, Scale, StoreDir, print_json, show
+from harness.cli.shared import AsJson, DataRoot, Scale, StoreDir, note, print_json, show
 from harness.errors import HarnessError
 from harness.files import Json
 from harness.serving.trained import one_device
@@ -18,7 +19,7 @@ from harness.serving.trained import one_device
 if TYPE_CHECKING:
     from harness.data.building.written.filters import Limits
     from harness.data.building.written.kinds import Kind
-    from harness.data.building.written.rows import Built
+    from harness.data.building.written.rows import Built, Written
     from harness.serving.author import Author
 
 MILLION = 1_000_000
@@ -182,29 +183,36 @@ def _author(
         raise HarnessError(
             "which model writes?", "Give --endpoint URL and --model NAME of a server, or --checkpoint RECIPE."
         )
+    options = dict(zip(("--scale", "--data-root", "--store", "--gpu"), stored, strict=True))
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
+        raise HarnessError(
+            f"{given} is about a checkpoint, and a server writes.", "Leave it out, or give --checkpoint."
+        )
     return by_server(endpoint, model, at_once)
 
 
 def _write(asked: Asked, kind: Kind, author: Author, limits: Limits) -> None:
     """Ask about every item, leave out what does not stand, write the rest."""
-    from harness.data.building.output import check_output, line_of, rows_file
+    from harness.data.building.extra import check_extra
+    from harness.data.building.output import check_output, line_of, rows_file, whole_characters
     from harness.data.building.written.items import read_items
-    from harness.data.building.written.rows import Written, build
+    from harness.data.building.written.rows import build
     from harness.fingerprint.values import digest
     from harness.serving.author import Wanted, answers
 
-    items = read_items(asked.file, (asked.text,) if asked.text else kind.texts, asked.items)
+    check_extra("py3langid", "tell the language of what is written")
+    items = read_items(asked.file, (asked.text,) if asked.text else kind.fields_with_text, kind.own, asked.items)
     check_output(asked.output)
-    prompts = {item.id: kind.prompt(item, asked.per_item) for item in items}
+    if asked.output.exists() and asked.output.samefile(asked.file):
+        raise HarnessError(f"--output {asked.output} is the file that is read.", "Name another file.")
+    prompts = {item.id: whole_characters(kind.prompt(item, asked.per_item)) for item in items}
     if asked.dry_run:
         return _print_plan(asked, author, prompts)
     folder = asked.output.with_name(f"{asked.output.name}.answers")
     wanted = Wanted(kind.schema, kind.words, asked.longest, asked.temperature)
     found = answers(author, prompts, wanted, folder.resolve(), f"harness data {asked.command}")
-    written = {
-        name: Written(answer["completion"], digest([prompts[name], asdict(wanted)])[:16])
-        for name, answer in found.items()
-    }
+    written = {name: _written(answer, digest([prompts[name], asdict(wanted)])[:16]) for name, answer in found.items()}
     built = build(kind, items, written, author.name, limits)
     if not built.rows:
         _print_counts(asked, built, found)
@@ -215,6 +223,13 @@ def _write(asked: Asked, kind: Kind, author: Author, limits: Limits) -> None:
     with rows_file(asked.output) as file:
         file.writelines(map(line_of, built.rows))
     _print_counts(asked, built, found)
+
+
+def _written(answer: Json, prompt: str) -> Written:
+    from harness.data.building.written.rows import Written
+
+    reason = answer.get("finish_reason")
+    return Written(None if reason == "refused" else answer["completion"], prompt, cut=reason == "length")
 
 
 def _print_plan(asked: Asked, author: Author, prompts: dict[str, str]) -> None:
@@ -234,6 +249,9 @@ def _print_counts(asked: Asked, built: Built, found: Mapping[str, Json]) -> None
         "requests": len(found), "cut_at_their_length": cut, "found": built.found, "left_out": dict(built.left_out),
         "rows": len(built.rows), "prompt_tokens": read, "answer_tokens": told, **_cost(asked, read, told),
     }  # fmt: skip
+    problems = Counter(one["problem"] for one in found.values() if one.get("problem"))
+    for problem, count in problems.most_common(1):
+        note(f"{sum(problems.values()):,} requests had no answer; {count:,} of them: {problem}")
     if asked.as_json:
         return print_json(counts)
     left_out = {f"left out: {reason}": count for reason, count in built.left_out.most_common()}

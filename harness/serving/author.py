@@ -8,25 +8,28 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import EndpointError, HarnessError
-from harness.files import Json
+from harness.files import Json, read_json_lines
 from harness.fingerprint.evaluations import dtype_on
 from harness.fingerprint.values import digest
 from harness.jobs.devices import device_inside, threads_each
 from harness.jobs.leases import alone_here
 from harness.jobs.pool import ENDPOINT_WORKER, WorkerPool
 from harness.jobs.process import Worker
+from harness.recipe import Endpoint
+from harness.serving.serve import check_installed
 from harness.suite import Answer, Generate
 from harness.worker.messages import (
+    GOT,
     PROGRESS,
     REQUEST,
+    Answers,
     AskedSuite,
     Form,
     MeasureRequest,
@@ -70,33 +73,35 @@ class Author:
 
 
 def by_server(url: str, model: str, at_once: int) -> Author:
-    """A server's model. Raises EndpointError for an address that is none, HarnessError without its client."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    """A server's model. Raises HarnessError for an address that is none, and without the server's client."""
+    at = Endpoint(model, url=url)  # no name or password in the address
+    try:
+        known = urlsplit(at.url).port != 0
+    except ValueError:
+        known = False
+    if not known:
         raise EndpointError(f"--endpoint {url}: that is no address of a server.", "Write http://localhost:8000/v1.")
-    if at_once < 1:
-        raise HarnessError(f"--at-once {at_once}: at least one request has to be under way.")
-    if find_spec("openai") is None:
-        raise HarnessError(
-            "to ask a server, openai must be installed.",
-            "Install the harness with its extra `endpoint`: pip install 'PATH[endpoint]', PATH being its folder or wheel.",
-        )
-    return Author(model, Served(model, url.rstrip("/")), at_once=at_once)
+    check_installed("endpoint", "asking a server", "openai")
+    return Author(model, Served(model, at.url.rstrip("/")), at_once=at_once)
 
 
 def answers(author: Author, prompts: Mapping[str, str], wanted: Wanted, folder: Path, who: str) -> dict[str, Answer]:
     """The answer to each prompt, by its name; what the folder has of an earlier run is not asked again.
 
-    A server is held to the schema where it knows schemas; else, and for a checkpoint, the words end the prompt.
-    Raises EndpointError where every prompt was refused, and what else the worker ended with.
+    A server is held to the schema where it knows schemas; else, and for a checkpoint, the words end the prompt. A prompt that
+    the model does not take has an answer that ends with `refused`.
+
+    Raises EndpointError where every prompt was refused, HarnessError for a folder that cannot be made, and what else the
+    worker ended with.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "worker.lock").touch()
+    except OSError as error:
+        raise HarnessError(f"{folder} cannot be written: {error.strerror}.", "Name another --output.") from None
     with alone_here(folder, "asking", who):
-        suites = list(_suites(author, prompts, wanted))
-        for suite, questions in suites:
-            write_questions(folder / f"{suite.key}.questions.jsonl", list(questions))
-        _ask(author, [suite for suite, _ in suites], folder, who, len(prompts))
-        found = {name: answer for suite, asked in suites for name, answer in _read(folder, suite, asked, who)}
+        asking = Asking(author, wanted, folder, who)
+        found = asking.by_server(prompts) if isinstance(author.place, Served) else asking.by_checkpoint(prompts)
     refused = [answer for answer in found.values() if answer.get("finish_reason") == REFUSED]
     if refused and len(refused) == len(found):
         raise EndpointError(f"{author.name} took none of {len(found):,} requests: {refused[0]['problem']}")
@@ -108,66 +113,122 @@ def question_id(name: str, prompt: str) -> str:
     return f"{name} {digest(prompt)[:16]}"
 
 
-def _suites(
-    author: Author, prompts: Mapping[str, str], wanted: Wanted
-) -> Iterator[tuple[AskedSuite, Sequence[Question]]]:
-    """Questions by the suites in which they are asked: all of a server's in one, in which answers are kept singly."""
-    served, ask = isinstance(author.place, Served), wanted.ask
-    texts = [
-        (question_id(name, prompt), prompt if served else f"{prompt}\n\n{wanted.words}")
-        for name, prompt in prompts.items()
-    ]
-    questions = [Question(id=name, prompt=text) for name, text in texts]
-    if served:
-        form = Form(schema=wanted.schema, words=wanted.words)
-        yield AskedSuite(key=digest([author.place, ask, form])[:32], name="writing", asks=(ask,), form=form), questions
-        return
-    for start in range(0, len(questions), TOGETHER):
-        together = questions[start : start + TOGETHER]
-        key = digest([author.place, ask, [[one.id, one.prompt] for one in together]])[:32]
-        yield AskedSuite(key=key, name="writing", asks=(ask,)), together
+@dataclass(frozen=True)
+class Asking:
+    """One run's questions, in a folder that has earlier runs' answers."""
 
+    author: Author
+    wanted: Wanted
+    folder: Path
+    who: str
 
-def _ask(author: Author, suites: Sequence[AskedSuite], folder: Path, who: str, count: int) -> None:
-    """Have a worker answer what is not answered; an error of an earlier run is tried again."""
-    for suite in suites:
-        file = folder / f"{suite.key}.json"
-        if file.exists() and (isinstance(author.place, Served) or isinstance(read_answers(file), WorkerError)):
-            file.unlink()
-    suites = [suite for suite in suites if not (folder / f"{suite.key}.json").exists()]
-    if not suites:
-        return
-    request = MeasureRequest(
-        measures="",
-        model=author.place,
-        device=device_inside(author.device),
-        dtype=dtype_on(author.device),
-        threads=threads_each((author.device,), side_by_side=False),
-        suites=tuple(suites),
-        at_once=author.at_once,
-    )
-    send(folder / REQUEST, request)
-    pool = WorkerPool()
-    served = isinstance(author.place, Served)
-    run = pool.run(ENDPOINT_WORKER, folder, "cpu", who) if served else pool.ask_model(folder, author.device, who)
-    try:
-        _watch(run, lambda: _done(folder, suites, count))
-        run.wait()
-    except KeyboardInterrupt:
-        print(f"\n{who}: stopped. Run it again: it goes on where it was.", file=sys.stderr)
-        raise
-    finally:
-        pool.stop()
-        pool.let_go()
+    def by_server(self, prompts: Mapping[str, str]) -> dict[str, Answer]:
+        """All in one suite, in which each answer is kept as it comes."""
+        questions = [Question(id=question_id(name, text), prompt=text) for name, text in prompts.items()]
+        form = Form(schema=self.wanted.schema, words=self.wanted.words)
+        suite = AskedSuite(key=self._key(form), name="writing", asks=(self.wanted.ask,), form=form)
+        (self.folder / f"{suite.key}.json").unlink(
+            missing_ok=True
+        )  # whole of another run; single ones are kept beside it
+        found = self._asked({suite.key: (suite, questions)}, len(prompts))
+        return self._answers(found, suite.key, questions)
 
+    def by_checkpoint(self, prompts: Mapping[str, str]) -> dict[str, Answer]:
+        """Sixteen together, those apart that a group could not be answered for; then all are kept by question."""
+        kept = self.folder / f"{self._key(self.wanted.words)}{GOT}"
+        found: dict[str, Answer] = {row["id"]: row["answer"] for row in read_json_lines(kept, skip_broken=True)}
+        questions = [
+            Question(id=question_id(name, text), prompt=f"{text}\n\n{self.wanted.words}")
+            for name, text in prompts.items()
+        ]
+        left = [one for one in questions if one.id not in found]
+        groups = [left[start : start + TOGETHER] for start in range(0, len(left), TOGETHER)]
+        for group, answered in self._in_groups(groups).items():
+            if isinstance(answered, WorkerError) and answered.kind == "SuiteError" and len(groups[group]) > 1:
+                singles = [
+                    [one] for one in groups[group]
+                ]  # one of them, too long for the model, is none of the others' fault
+                for single, alone in self._in_groups(singles).items():
+                    self._keep(kept, found, singles[single], alone)
+            else:
+                self._keep(kept, found, groups[group], answered)
+        return {one.id: found[one.id] for one in questions}
 
-def _read(folder: Path, suite: AskedSuite, asked: Sequence[Question], who: str) -> Iterator[tuple[str, Answer]]:
-    found = read_answers(folder / f"{suite.key}.json")
-    if isinstance(found, WorkerError):
-        error = found.raised_for(who)
-        raise type(error)(error.problem, f"{error.remedy} Run again: what was answered is kept.".strip())
-    for question, answer in zip(asked, found.answers, strict=True):
-        yield question.id, answer
+    def _in_groups(self, groups: Sequence[Sequence[Question]]) -> dict[int, Answers | WorkerError]:
+        suites = {}
+        for group in groups:
+            key = self._key([[one.id, one.prompt] for one in group])
+            suites[key] = AskedSuite(key=key, name="writing", asks=(self.wanted.ask,)), group
+        found = self._asked(suites, sum(map(len, groups)))
+        return dict(enumerate(found.values()))
+
+    def _keep(
+        self, kept: Path, found: dict[str, Answer], group: Sequence[Question], answered: Answers | WorkerError
+    ) -> None:
+        if isinstance(answered, WorkerError) and answered.kind == "SuiteError" and len(group) == 1:
+            refused = {"completion": "", "finish_reason": REFUSED, "ended": True, "problem": answered.problem}
+            found[group[0].id] = refused
+            return
+        if isinstance(answered, WorkerError):
+            raise answered.raised_for(self.who)
+        new = {one.id: answer for one, answer in zip(group, answered.answers, strict=True)}
+        with kept.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"id": name, "answer": answer}) + "\n" for name, answer in new.items())
+        found.update(new)
+
+    def _answers(
+        self, found: Mapping[str, Answers | WorkerError], key: str, questions: Sequence[Question]
+    ) -> dict[str, Answer]:
+        answered = found[key]
+        if isinstance(answered, WorkerError):
+            error = answered.raised_for(self.who)
+            raise type(error)(error.problem, f"{error.remedy} Run again: what was answered is kept.".strip())
+        return {one.id: answer for one, answer in zip(questions, answered.answers, strict=True)}
+
+    def _asked(
+        self, suites: Mapping[str, tuple[AskedSuite, Sequence[Question]]], count: int
+    ) -> dict[str, Answers | WorkerError]:
+        """Have a worker answer the suites that are not answered; an error of an earlier run is tried again."""
+        for suite, questions in suites.values():
+            file = self.folder / f"{suite.key}.json"
+            if file.exists() and isinstance(read_answers(file), WorkerError):
+                file.unlink()
+            write_questions(self.folder / f"{suite.key}.questions.jsonl", list(questions))
+        left = [suite for suite, _ in suites.values() if not (self.folder / f"{suite.key}.json").exists()]
+        if left:
+            self._run(left, count)
+        return {key: read_answers(self.folder / f"{key}.json") for key in suites}
+
+    def _run(self, suites: Sequence[AskedSuite], count: int) -> None:
+        author, served = self.author, isinstance(self.author.place, Served)
+        request = MeasureRequest(
+            measures="",
+            model=author.place,
+            device=device_inside(author.device),
+            dtype=dtype_on(author.device),
+            threads=threads_each((author.device,), side_by_side=False),
+            suites=tuple(suites),
+            at_once=author.at_once,
+        )
+        send(self.folder / REQUEST, request)
+        (self.folder / PROGRESS).unlink(missing_ok=True)
+        pool = WorkerPool()
+        if served:
+            run = pool.run(ENDPOINT_WORKER, self.folder, "cpu", self.who)
+        else:
+            run = pool.ask_model(self.folder, author.device, self.who)
+        try:
+            _watch(run, lambda: _done(self.folder, suites, count))
+            run.wait()
+        except KeyboardInterrupt:
+            print(f"\n{self.who}: stopped. Run it again: it goes on where it was.", file=sys.stderr)
+            raise
+        finally:
+            pool.stop()
+            pool.let_go()
+
+    def _key(self, what: object) -> str:
+        return digest([self.author.place, self.wanted.ask, what])[:32]
 
 
 # ---- how far it is ------------------------------------------------------------------------------------

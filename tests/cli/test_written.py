@@ -140,9 +140,9 @@ def test_killed_at_any_moment_it_goes_on_and_asks_no_answered_question_again(tmp
         ((200, said("Here you are, with pleasure.")), "answer in another form"),
         ((200, said('{"pairs": "none"}')), "answer in another form"),
         ((200, said('{"pairs": [{"q": "What?"}]}')), "answer in another form"),
-        ((200, said("")), "no answer: refused, or empty"),
-        ((200, {"choices": []}), "no answer: refused, or empty"),
-        ((400, {"error": {"message": "content policy"}}), "no answer: refused, or empty"),
+        ((200, said("")), "empty answer"),
+        ((200, {"choices": [], "usage": "none"}), "empty answer"),
+        ((400, {"error": {"message": "content policy"}}), "refused by its server"),
     ],
 )
 def test_an_odd_answer_is_counted_and_the_others_are_kept(tmp_path, odd, left_out):
@@ -177,6 +177,33 @@ def test_a_busy_server_is_asked_again_and_one_that_stays_busy_ends_the_run_with_
     assert len(rows(file)) == 6
 
 
+def test_a_server_that_refuses_everything_is_not_asked_everything(tmp_path):
+    file = papers(tmp_path, 40)
+    with scripted(lambda body: (400, {"error": "temperature: unsupported value"})) as server:
+        status, _, error = run(server, file)
+    assert status == 2
+    assert "temperature: unsupported value" in error
+    assert len(server.asked) <= 2 * 16
+
+
+def test_refusals_are_told_and_odd_answers_are_not_paid_for_again(tmp_path):
+    file = papers(tmp_path)
+
+    def reply(body):
+        if "Cedar" in asked_about(body):
+            return 400, {"error": "content policy"}
+        return (200, {"choices": [], "usage": {"prompt_tokens": 50}}) if "Amber" in asked_about(body) else in_json(body)
+
+    with scripted(reply) as server:
+        status, told, error = run(server, file, "--json")
+        assert status == 0, error
+        assert "note: 2 requests had no answer; 1 of them:" in error
+        assert json.loads(told)["prompt_tokens"] >= 450
+        before = len(server.asked)
+        assert run(server, file)[0] == 0
+        assert len(server.asked) == before + 1, "what was refused is asked again, and nothing else"
+
+
 def test_paraphrases_keep_what_their_fact_says(tmp_path):
     file = tmp_path / "facts.jsonl"
     file.write_text(json.dumps({"id": "f", "fact": "AF-3001 is a race in AuthFlow.", "service": "AuthFlow"}) + "\n")
@@ -207,7 +234,13 @@ def test_a_dry_run_asks_nothing(tmp_path):
     ("words", "said_"),
     [
         (["--model", "m"], "which model writes?"),
-        (["--endpoint", "localhost", "--model", "m"], "--endpoint localhost: that is no address of a server"),
+        (["--endpoint", "localhost", "--model", "m"], "'localhost' is no address"),
+        (["--endpoint", "http://me:hush@127.0.0.1:9/v1", "--model", "m"], "holds a name or password"),
+        (["--endpoint", "http://127.0.0.1:abc/v1", "--model", "m"], "that is no address of a server"),
+        (["--endpoint", "http://[::1", "--model", "m"], "is no address"),
+        (["--endpoint", "http://127.0.0.1:9/v1", "--model", ""], "no model is named"),
+        (["--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--gpu", "0"], "--gpu is about a checkpoint"),
+        (["--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--output", "papers.jsonl"], "is the file that is read"),
         (["--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--checkpoint", "x"], "one of them writes"),
         (["--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--items", "0"], "--items 0: take at least one"),
         (["--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--grounded", "7"], "--grounded 7.0: a share is from 0 to 1"),
@@ -223,4 +256,5 @@ def test_wrong_words_are_one_error(tmp_path, words, said_):
     assert done.returncode == 2
     assert said_ in done.stderr
     assert "Traceback" not in done.stderr
+    assert "hush" not in done.stderr
     assert list(tmp_path.iterdir()) == [file]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ class EndpointWorker:
         left = [question for question in questions if question.id not in found]
         self.completions = Completions(self.client, self.at.model, suite.form, tuple(found.values()))
         with kept.open("a", encoding="utf-8") as file:
-            if suite.form is not None and left and self.completions.structured is None:
+            while suite.form is not None and left and self.completions.structured is None:
                 self._ask_all([left.pop(0)], suite, found, file, progress)  # alone: it shows whether schemas are known
             self._ask_all(left, suite, found, file, progress)
         answers = [found[question.id] for question in questions]
@@ -68,7 +69,7 @@ class EndpointWorker:
         progress: SuiteProgress,
     ) -> None:
         """Ask many at once; each answer is written as it comes, after an error those under way too."""
-        everything, writing = len(found) + len(questions), threading.Lock()
+        everything, writing = progress.samples, threading.Lock()
 
         def ask(question: Question) -> None:
             answer = self._one(question, suite)
@@ -162,10 +163,14 @@ def _kept(file: Path) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
     if not file.exists():
         return found
-    text = file.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    for line in whole.splitlines():
-        entry = json.loads(line)
-        found[entry["id"]] = entry["answer"]
-    file.write_text(whole, encoding="utf-8")
+    text = file.read_bytes()
+    whole = text.rfind(b"\n") + 1
+    for line in text[:whole].splitlines():
+        try:
+            entry = json.loads(line)
+            found[entry["id"]] = entry["answer"]
+        except (ValueError, LookupError, TypeError):
+            continue  # damaged: that question is asked again
+    if whole < len(text):
+        os.truncate(file, whole)  # never written anew: what is there was paid for
     return found

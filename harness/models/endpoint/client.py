@@ -47,8 +47,8 @@ class Client:
                 f"{self.url + path} does not answer ({type(why).__name__}: {why}).",
                 "Is the server running, and is its address right? It ends in /v1 as a rule.",
             ) from None
-        except openai.OpenAIError as error:
-            raise EndpointError(f"{self.url + path}: {error}") from None
+        except (openai.OpenAIError, ValueError) as error:  # ValueError: a body that was cut, and says that it is JSON
+            raise EndpointError(f"{self.url + path}: {type(error).__name__}: {error}") from None
         found = _read(found) if isinstance(found, str) else found  # a server that does not say that it is JSON
         if not isinstance(found, dict):
             raise EndpointError(f"{self.url + path} answers no JSON object: {str(found)[:120]!r}.")

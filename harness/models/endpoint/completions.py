@@ -15,19 +15,22 @@ from harness.worker.messages import Form
 
 FINISHED = {"stop": "end"}  # OpenAI's word -> ours; others, such as "length", are the same
 REFUSED = "refused"  # in place of those, where the server does not take the question
-NOT_TAKEN = (200, 400, 413, 422)  # statuses of an answer that is none, and of a request that is refused for itself
+ODD = "odd"  # and where its answer is none
+NOT_TAKEN = (400, 413, 422)  # statuses of a request that is refused for itself
+HOPELESS = 16  # refusals, and no answer, after which nothing more is asked
 USAGE = ("prompt_tokens", "completion_tokens")
 
 
 class Completions:
-    """One model's answers to conversations. Safe to use from several threads once an answer has come."""
+    """One model's answers to conversations. Safe to use from several threads once `structured` is known."""
 
     def __init__(self, client: Client, model: str, form: Form | None = None, earlier: Iterable[Answer] = ()) -> None:
         self.client, self.model, self.form = client, model, form
         forms = {answer.get("structured") for answer in earlier} - {None}
-        self.structured: bool | None = None  # whether the server holds answers to a schema; None: not known
-        if forms:
-            self.structured = True in forms
+        self.structured: bool | None = (
+            True in forms if forms else None
+        )  # whether it holds answers to a schema; None: not known
+        self.given, self.refused = len(forms), 0
 
     def answer(self, ask: Generate, turns: list[Json], seed: str) -> Answer:
         """The answer; where a form is wanted and the server refuses the question, an empty one that says so."""
@@ -37,9 +40,12 @@ class Completions:
         if self.form is None:
             return self._one(body, ask)
         try:
-            return self._in_form(body, ask, self.form)
+            answer = self._in_form(body, ask, self.form)
+            self.given += 1
+            return answer
         except EndpointError as error:
-            if error.status not in NOT_TAKEN:
+            self.refused += 1
+            if error.status not in NOT_TAKEN or (self.refused >= HOPELESS and not self.given):
                 raise
             return {"completion": "", "finish_reason": REFUSED, "ended": True, "problem": error.problem}
 
@@ -51,7 +57,9 @@ class Completions:
             wanted = {**body, "response_format": {"type": "json_schema", "json_schema": schema}}
             try:
                 answer = self._one(wanted, ask)
-                if self.structured or _is_json(answer["completion"]):
+                if self.structured or not answer["completion"]:  # nothing shows nothing
+                    return {**answer, "structured": self.structured}
+                if _is_json(answer["completion"]):
                     self.structured = True
                     return {**answer, "structured": True}
                 spent = answer  # the server takes a schema and does not keep to it
@@ -72,12 +80,19 @@ class Completions:
             if error.status != 400 or "max_completion_tokens" not in error.problem:
                 raise
             got = self.client.post("/chat/completions", {**body, "max_completion_tokens": ask.max_new_tokens}, once)
-        choice = part(got, ("choices", 0))
-        reason, usage = choice.get("finish_reason"), got.get("usage") or {}
-        told = {name: usage[name] for name in USAGE if isinstance(usage.get(name), int)}
-        text = part(choice, ("message",)).get("content") or ""
-        if not isinstance(text, str):
-            raise EndpointError(f"the server's answer is no text: {json.dumps(text)[:200]}", status=200)
+        usage = got.get("usage")
+        told = {name: usage[name] for name in USAGE if isinstance(usage, dict) and isinstance(usage.get(name), int)}
+        try:
+            choice = part(got, ("choices", 0))
+            text = part(choice, ("message",)).get("content") or ""
+            if not isinstance(text, str):
+                raise EndpointError(f"the server's answer is no text: {json.dumps(text)[:200]}")
+        except EndpointError as error:
+            if self.form is None:
+                raise
+            return {"completion": "", "finish_reason": ODD, "ended": True, "problem": error.problem, **told}
+        reason = choice.get("finish_reason")
+        reason = reason if isinstance(reason, str) else None
         return {
             "completion": text.strip(),
             "finish_reason": reason and FINISHED.get(reason, reason),  # None where the server does not say
@@ -98,9 +113,9 @@ def part(got: Any, path: Sequence[Any]) -> Json:
         try:
             found = found[name]
         except (KeyError, IndexError, TypeError):
-            raise EndpointError(f"the server's answer lacks {name!r}: {json.dumps(got)[:200]}", status=200) from None
+            raise EndpointError(f"the server's answer lacks {name!r}: {json.dumps(got)[:200]}") from None
     if not isinstance(found, dict):
-        raise EndpointError(f"the server's answer lacks {path[-1]!r}: {json.dumps(got)[:200]}", status=200)
+        raise EndpointError(f"the server's answer lacks {path[-1]!r}: {json.dumps(got)[:200]}")
     return found
 
 
@@ -108,6 +123,8 @@ def _is_json(text: str) -> bool:
     """Whether a text is JSON, or was when it was cut."""
     try:
         json.loads(text)
+    except RecursionError:
+        return False
     except ValueError:
         return text.startswith("{")
     return True

@@ -6,7 +6,7 @@ pytest.importorskip("openai")
 
 from harness.errors import EndpointError
 from harness.models.endpoint.client import Client
-from harness.models.endpoint.completions import REFUSED, Completions
+from harness.models.endpoint.completions import ODD, REFUSED, Completions
 from harness.suite import Generate
 from harness.worker.messages import Form
 from tests.scripted import asked_about, said, scripted, wants_json
@@ -59,16 +59,29 @@ def test_a_cut_answer_in_json_is_json():
 
 
 @pytest.mark.parametrize(
-    "odd",
-    [(400, {"error": "content policy"}), (200, {"choices": []}), (200, {"choices": [{"message": {"content": 3}}]}), (413, "too long")],
-)  # fmt: skip
-def test_one_question_that_is_refused_is_an_answer_of_its_own(odd):
+    ("odd", "reason"),
+    [
+        ((400, {"error": "content policy"}), REFUSED),
+        ((413, "too long"), REFUSED),
+        ((200, {"choices": [], "usage": [1]}), ODD),
+        ((200, {"choices": [{"message": {"content": 3}, "finish_reason": {}}]}), ODD),
+    ],
+)
+def test_one_question_that_has_no_answer_is_an_answer_of_its_own(odd, reason):
     with scripted(lambda body: odd) as server:
         [answer] = answers(server)
-        assert (answer["completion"], answer["finish_reason"]) == ("", REFUSED)
+        assert (answer["completion"], answer["finish_reason"]) == ("", reason)
         assert answer["problem"]
         with pytest.raises(EndpointError):
             answers(server, form=None)  # of a suite every question counts
+
+
+def test_an_empty_first_answer_does_not_decide_whether_schemas_are_known():
+    replies = iter([said(None), said("{}"), said("{}")])
+    with scripted(lambda body: (200, next(replies))) as server:
+        found = answers(server, 3)
+    assert [wants_json(body) for body in server.asked] == [True] * 3
+    assert [one["structured"] for one in found] == [None, True, True]
 
 
 @pytest.mark.parametrize("status", [401, 404])

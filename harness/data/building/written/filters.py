@@ -14,32 +14,46 @@ from functools import cache
 from typing import Any
 
 from harness.data.building.written.items import Item
-from harness.data.building.written.language import other_language
+from harness.data.building.written.language import language, other_language
 from harness.errors import HarnessError
 from harness.files import Json
 
 WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+CODE = re.compile(r"\d.*[^\W\d]|[^\W\d].*\d|_|@|[a-z]{3,}\.[a-z]{3,}")
 TOKEN = re.compile(r"\w(?:[\w.:/@+-]*\w)?")
-BEGINS = re.compile(r"(?:^|[.!?:;]\s+|\n)[\"'“(]*")  # where a sentence does: the capital letter after it tells nothing
+OPENING = "\"'“”„‘’«»‹›(¿¡"
+BEGINS = re.compile(
+    rf"(?:^|[.!?:;][{OPENING})\]]*\s+|\n)[{OPENING}]*"
+)  # where a sentence does: a capital there tells nothing
 ASKS = re.compile(
     r"[?？]|^(?:compare|define|describe|discuss|explain|give|list|name|outline|state|summari[sz]e)\b", re.I
 )
 OF_SOURCE = re.compile(
-    r"\b(?:the|this) (?:\w+ )?(?:abstract|paper|article|study|passage|text|authors?|work|publication)\b|\bauthors?\b",
+    r"\b(?:the|this) (?:\w+ )?(?:abstract|paper|article|study|passage(?! of)|text|work|publication(?! bias)|manuscript|document)\b"
+    r"|\bauthors?\b",
     re.I,
 )
+OF_AUTHORS = re.compile(r"\b(?:we|our|ours|us)\b", re.I)
 SENTENCE = re.compile(r"[.!?]\s+")
 REFUSES = re.compile(
-    r"\bas an ai\b|\bi(?:'m| am) (?:sorry|unable|not able)\b|\bi can(?:no|')t\b|^sorry\b|\bnot (?:mentioned|provided|stated|specified)\b",
+    r"\bas an ai\b|\bi(?:'m| am) (?:sorry|unable|not able)\b|\bi can(?:no|')t\b|^sorry\b"
+    r"|\bnot (?:mentioned|provided|stated|specified|given)(?: (?:in|by) (?:the|this) \w+)?\.?$",
     re.I,
 )
+DENIES = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot)\b|n['’]t\b", re.I)
+UNIT = (
+    r"%|percent|ms|milliseconds?|s|secs?|seconds?|mins?|minutes?|hours?|days?|weeks?|months?|years?|[kmgt]i?b|bytes?|km|cm|mm|kg|"
+    r"met(?:er|re)s?|kilomet(?:er|re)s?|miles?|grams?|kilograms?|tons?|degrees?|thousand|million|billion|dollars?|euros?|pounds?"
+)
+AMOUNT = re.compile(rf"(?P<before>[$€£¥]?)\s?(?P<number>\d+(?:[.,]\d+)*)[\s-]?(?P<unit>(?:{UNIT})\b|%)?", re.I)
 SPELLED = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 ]  # fmt: skip
 ON_TOPIC = 0.5  # share of a question's content words that its source must have
 SMALL = 3  # letters; shorter words say nothing of a text
 KEY_TERM = 80  # letters, of a value of the fact's row that its text holds
+OF_FACT = 0.5  # share of a phrasing's content words that its fact must have
 RATIO = 2.5  # a phrasing is at most so many times as long as its fact, or as much shorter
 
 
@@ -64,56 +78,47 @@ def why_no_pair(pair: Json, item: Item, limits: Limits) -> str | None:
     """Why a pair of question and answer is left out; None if it is kept."""
     question, answer = pair["question"], pair["answer"]
     words, both = len(WORD.findall(answer)), f"{question}\n{answer}"
-    if REFUSES.search(answer):
-        return "does not answer"
-    if not ASKS.search(question):
-        return "asks nothing"
-    if OF_SOURCE.search(both):
-        return "speaks of its source"
-    if not limits.min_words <= words <= limits.max_words:
-        return "too short or too long"
-    if other_language(both, item.text):
-        return "in another language"
-    if _repeats(answer):
-        return "repeats itself"
     asked, told = content(question), content(answer)
     source = content(item.whole) | told_numbers(item.whole)
-    if told <= asked:
-        return "says no more than its question"
-    if not numbers(both) <= told_numbers(item.whole):
-        return "a number that its source lacks"
-    if not names(both) <= stems(item.whole):
-        return "a name that its source lacks"
-    if len(asked & source) < ON_TOPIC * len(asked):
-        return "asks about something else"
-    if len((told - asked) & source) < limits.grounded * len(told - asked):
-        return "too little of it is in its source"
-    return None
+    reasons = (
+        (bool(REFUSES.search(answer)), "does not answer"),
+        (not ASKS.search(question), "asks nothing"),
+        (bool(OF_SOURCE.search(both) or OF_AUTHORS.search(answer)), "speaks of its source"),
+        (not limits.min_words <= words <= limits.max_words, "too short or too long"),
+        (other_language(both, item.text), "in another language"),
+        (_repeats(answer), "repeats itself"),
+        (told <= asked, "says no more than its question"),
+        (not said_numbers(both) <= told_numbers(item.whole), "a number that its source lacks"),
+        (not _named(both, item.whole), "a name that its source lacks"),
+        (len(asked & source) < ON_TOPIC * len(asked), "asks about something else"),
+        (len((told - asked) & source) < limits.grounded * len(told - asked), "too little of it is in its source"),
+    )
+    return next((why for wrong, why in reasons if wrong), None)
 
 
 def why_no_phrasing(phrasing: Json, item: Item, limits: Limits) -> str | None:
     """Why a phrasing of a fact is left out; None if it is kept."""
-    text = phrasing["text"]
-    words, of_fact = len(WORD.findall(text)), len(WORD.findall(item.text))
-    if REFUSES.search(text) and not REFUSES.search(item.text):
-        return "does not answer"
-    if plain(item.text) in plain(text):
-        return "the same words"
-    if not of_fact / RATIO <= words <= of_fact * RATIO:
-        return "too short or too long"
-    if not all(_holds(text, code) for code in codes(item.text)) or not numbers(item.text) <= told_numbers(text):
-        return "a code or number of the fact is lost"
-    if not names(item.text) <= stems(text) or not all(_holds(text, term) for term in key_terms(item)):
-        return "a name or key term of the fact is lost"
-    if not (
-        numbers(text) <= numbers(item.text) and {*map(str.lower, codes(text))} <= {*map(str.lower, codes(item.text))}
-    ):
-        return "adds a code or number"
-    if not names(text) <= stems(item.text):
-        return "adds a name"
-    if other_language(text, item.text):
-        return "in another language"
-    return None
+    text, fact = phrasing["text"], item.text
+    words, of_fact, told = len(WORD.findall(text)), len(WORD.findall(fact)), content(text)
+    lost = not said_numbers(fact) <= told_numbers(text) or not all(_holds(text, code) for code in codes(fact))
+    more = {*map(str.lower, codes(text))} - {*map(str.lower, codes(item.whole))}
+    reasons = (
+        (bool(REFUSES.search(text)) and not REFUSES.search(fact), "does not answer"),
+        (plain(fact) in plain(text), "the same words"),
+        (not of_fact / RATIO <= words <= of_fact * RATIO, "too short or too long"),
+        (lost or not amounts(fact) <= amounts(text), "a code or number of the fact is lost"),
+        (
+            not _named(fact, text) or not all(_holds(text, term) for term in key_terms(item)),
+            "a name or key term of the fact is lost",
+        ),
+        (not said_numbers(text) <= told_numbers(item.whole) or bool(more), "adds a code or number"),
+        (not amounts(text) <= amounts(item.whole), "adds a code or number"),
+        (not _named(text, item.whole), "adds a name"),
+        (bool(DENIES.search(text)) != bool(DENIES.search(fact)), "denies what its fact says, or says what it denies"),
+        (len(told & content(item.whole)) < OF_FACT * len(told), "too little of it is in its fact"),
+        (other_language(text, fact), "in another language"),
+    )
+    return next((why for wrong, why in reasons if wrong), None)
 
 
 # ---- what a text holds ------------------------------------------------------------------------------
@@ -136,7 +141,7 @@ def content(text: str) -> frozenset[str]:
 
 
 def numbers(text: str) -> frozenset[str]:
-    """The numbers of a text in digits; 1,000 is 1000, and 0.50 is 0.5."""
+    """The numbers of a text in digits; 1,000 is 1000."""
     return frozenset(_number(one) for one in NUMBER.findall(text))
 
 
@@ -145,17 +150,41 @@ def told_numbers(text: str) -> frozenset[str]:
     return numbers(text) | {str(SPELLED.index(word)) for word in WORD.findall(text.lower()) if word in SPELLED}
 
 
+def said_numbers(text: str) -> frozenset[str]:
+    """The same without "one", which is a pronoun as well."""
+    return numbers(text) | (told_numbers(text) - {"1"})
+
+
+def amounts(text: str) -> frozenset[tuple[str, str, str]]:
+    """Numbers with their currency or unit, those that have one."""
+    found = AMOUNT.finditer(text)
+    return frozenset(
+        (one["before"], _number(one["number"]), _stem((one["unit"] or "").lower().replace("percent", "%")))
+        for one in found
+        if one["before"] or one["unit"]
+    )
+
+
 def names(text: str) -> frozenset[str]:
-    """The stems of words with a capital letter that is not the first of a sentence, and of abbreviations."""
+    """The stems of words with a capital letter, and of abbreviations.
+
+    The first word of a sentence is one if it is no stopword and another such word, or 's, follows.
+    """
     begins = {found.end() for found in BEGINS.finditer(text)}
-    found = (one for one in WORD.finditer(text) if any(letter.isupper() for letter in one[0]) and len(one[0]) > 1)
-    return frozenset(_stem(one[0].lower()) for one in found if one.start() not in begins or _inner(one[0]))
+    found = set[str]()
+    for one in WORD.finditer(text):
+        word, after = one[0], text[one.end() : one.end() + 3]
+        if len(word) < 2 or not any(letter.isupper() for letter in word):
+            continue
+        followed = after[:2] in ("'s", "’s") or (after[:1] == " " and after[1:2].isupper())
+        if one.start() not in begins or _inner(word) or (followed and word.lower() not in _stopwords()):
+            found.add(_stem(word.lower()))
+    return frozenset(found)
 
 
 def codes(text: str) -> frozenset[str]:
-    """Codes, identifiers and quantities: AF-3001, session.lock_timeout, 45s."""
-    found = TOKEN.findall(text)
-    return frozenset(one for one in found if any(map(str.isdigit, one)) or "_" in one or re.search(r"\w[.:/@]\w", one))
+    """Codes and identifiers: AF-3001, session.lock_timeout, 45s."""
+    return frozenset(one for one in TOKEN.findall(text) if CODE.search(one))
 
 
 def key_terms(item: Item) -> frozenset[str]:
@@ -169,13 +198,17 @@ def _repeats(text: str) -> bool:
     return len(set(sentences)) < len(sentences)
 
 
+def _named(text: str, source: str) -> bool:
+    """Whether the source has every name of a text. In German, which writes all nouns so, and inflects them, it is not asked."""
+    return language(source) == "de" or names(text) <= stems(source)
+
+
 def _inner(word: str) -> bool:
     return any(letter.isupper() for letter in word[1:])
 
 
 def _number(digits: str) -> str:
-    whole = digits.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits) else digits
-    return whole.rstrip("0").rstrip(".") if "." in whole else whole
+    return digits.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits) else digits
 
 
 def _holds(text: str, part: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,10 @@ from harness.errors import DataError
 from harness.files import Json
 
 IDS = ("id", "arxiv_id", "uuid")
+OWN = ("source_id", "model", "prompt_digest")  # fields of every row that a model wrote
+UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
+)  # Thai, Lao, Burmese, Khmer, Chinese, Japanese
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,11 @@ class Item:
         return f"{self.title}\n\n{self.text}" if self.title else self.text
 
 
-def read_items(path: Path, texts: Sequence[str], at_most: int | None = None) -> list[Item]:
+def read_items(path: Path, texts: Sequence[str], written: Sequence[str] = (), at_most: int | None = None) -> list[Item]:
     """The file's items, the text of each in the first of these fields that its row has.
 
-    Raises DataError for a row that is none, has no text, or has an id that an earlier row of another text has. Rows of
-    one id and text are one item.
+    Raises DataError for a row that is none, has no text, has an id that an earlier row has with another text, has a field
+    of those that will be `written`, or is in a script without blanks between words. A row that is there twice is one item.
     """
     if at_most is not None and at_most < 1:
         raise DataError(f"--items {at_most}: take at least one.", "Leave it out to take all.")
@@ -44,8 +49,16 @@ def read_items(path: Path, texts: Sequence[str], at_most: int | None = None) -> 
     found: dict[str, Item] = {}
     for origin, item in islice(_items(path, texts), at_most):
         known = found.setdefault(item.id, item)
-        if known.text != item.text:
-            raise DataError(f"{origin}: the id {item.id!r} is another text's too.", "Give each text an id of its own.")
+        if known != item:
+            raise DataError(f"{origin}: the id {item.id!r} is another row's too.", "Give each row an id of its own.")
+        taken = next((name for name in (*written, *OWN) if name in item.row or name == item.field), None)
+        if taken is not None:
+            raise DataError(f"{origin}: a field {taken!r} is there already, and would be written over.", "Rename it.")
+        if len(UNSPACED.findall(item.text)) > 0.3 * len(item.text):
+            raise DataError(
+                f"{origin}: its script has no blanks between words, and words are what answers are checked by.",
+                "Give texts in a script that has.",
+            )
     return list(found.values())
 
 

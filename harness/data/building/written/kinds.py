@@ -6,30 +6,21 @@ models make of them is read too: numbers, asterisks and JSON in a fence.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from math import inf
+from typing import Protocol
 
 from harness.data.building.written.filters import Limits, why_no_pair, why_no_phrasing
 from harness.data.building.written.items import Item
+from harness.data.building.written.reading import pairs, texts
 from harness.files import Json
-
-MARK = re.compile(
-    r"^\s*(?:[-*•]\s+|\(?\d{1,3}[.):]\s+|(?:rewritten )?(?:phrasing|statement)\s*\d*\s*:\s*)+", re.IGNORECASE
-)  # before a line of a list
-LABEL = re.compile(
-    r"^[\s>#*_-]*(?:\(?\d{1,3}[.):]\s*)?[*_]*(?P<what>q(?:uestion)?|a(?:nswer)?)\s*\d*\s*[*_]*\s*:[*_]*\s*",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 class Kind(Protocol):
     """What is wanted of each item."""
 
     @property
-    def texts(self) -> tuple[str, ...]:
+    def fields_with_text(self) -> tuple[str, ...]:
         """Fields of a row in which the text is looked for."""
 
     @property
@@ -47,8 +38,12 @@ class Kind(Protocol):
     def prompt(self, item: Item, count: int) -> str:
         """What the model is asked about an item."""
 
-    def read(self, answer: str) -> list[Json]:
-        """What the answer holds; empty where it holds nothing of the kind."""
+    def read(self, answer: str, cut: bool) -> list[Json]:
+        """What an answer holds, which may have been cut at its length; empty where it holds nothing of the kind."""
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Fields of a row that are written."""
 
     def why_not(self, one: Json, item: Item, limits: Limits) -> str | None:
         """Why one of them is left out; None if it is kept."""
@@ -61,9 +56,10 @@ class Kind(Protocol):
 class Pairs:
     """Questions that a text answers, with their answers."""
 
-    texts: tuple[str, ...] = ("abstract", "text")
+    fields_with_text: tuple[str, ...] = ("abstract", "text")
     words: str = 'Begin each question with "Question:" and each answer with "Answer:".'
     alike: float = 0.8
+    own: tuple[str, ...] = ("question", "answer")
 
     @property
     def schema(self) -> Json:
@@ -76,12 +72,8 @@ class Pairs:
             f"Text: {item.whole}"
         )
 
-    def read(self, answer: str) -> list[Json]:
-        """Objects with `question` and `answer`, in JSON or on labelled lines."""
-        found = [one for one in _objects(answer) if _text(one.get("question")) and _text(one.get("answer"))]
-        if found:
-            return [{"question": _text(one["question"]), "answer": _text(one["answer"])} for one in found]
-        return list(_labelled(answer))
+    def read(self, answer: str, cut: bool) -> list[Json]:
+        return pairs(answer, cut)
 
     def why_not(self, one: Json, item: Item, limits: Limits) -> str | None:
         return why_no_pair(one, item, limits)
@@ -94,9 +86,10 @@ class Pairs:
 class Phrasings:
     """The same fact in other words."""
 
-    texts: tuple[str, ...] = ("statement", "fact", "text")
+    fields_with_text: tuple[str, ...] = ("statement", "fact", "text")
     words: str = "Write each on a line of its own, and nothing else."
-    alike: float = 1.0
+    alike: float = inf  # the same words in another order are another phrasing
+    own: tuple[str, ...] = ("phrasing_of",)
 
     @property
     def schema(self) -> Json:
@@ -108,14 +101,8 @@ class Phrasings:
             f"as it is written.\n\nStatement: {item.whole}"
         )
 
-    def read(self, answer: str) -> list[Json]:
-        """Objects with `text`, from a JSON list of strings or one of each line."""
-        for value in _json_values(answer):
-            values = value.get("phrasings") if isinstance(value, dict) else value
-            if isinstance(values, list) and (texts := [_text(one) for one in values if _text(one)]):
-                return [{"text": text} for text in texts]
-        lines = (MARK.sub("", line).strip().strip('*"“”').strip() for line in answer.splitlines())
-        return [{"text": line} for line in lines if line and not line.endswith(":")]
+    def read(self, answer: str, cut: bool) -> list[Json]:
+        return [{"text": text} for text in texts(answer, "phrasings", cut)]
 
     def why_not(self, one: Json, item: Item, limits: Limits) -> str | None:
         return why_no_phrasing(one, item, limits)
@@ -134,37 +121,3 @@ def _list_of(name: str, of: Json) -> Json:
 
 def _object(**properties: Json) -> Json:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-def _text(value: Any) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
-
-
-def _json_values(answer: str) -> Iterator[Any]:
-    """Every JSON value that begins with { or [ somewhere in the answer, the outermost first; of cut lists what is whole."""
-    decoder, at = json.JSONDecoder(), 0
-    while (found := re.compile(r"[{\[]").search(answer, at)) is not None:
-        try:
-            value, at = decoder.raw_decode(answer, found.start())
-            yield value
-        except (ValueError, RecursionError):
-            at = found.end()
-
-
-def _objects(answer: str) -> Iterator[Json]:
-    for value in _json_values(answer):
-        listed = value.get("pairs", [value]) if isinstance(value, dict) else value
-        yield from (one for one in listed if isinstance(one, dict)) if isinstance(listed, list) else ()
-
-
-def _labelled(answer: str) -> Iterator[Json]:
-    """Pairs of a line `Question:` and the `Answer:` after it, each up to the next label."""
-    labels = list(LABEL.finditer(answer))
-    ends = [*(label.start() for label in labels[1:]), len(answer)][: len(labels)]
-    parts = [
-        (label["what"][0].lower(), _text(LABEL.sub("", answer[label.end() : end].strip()).strip("*")))
-        for label, end in zip(labels, ends, strict=True)
-    ]
-    for (first, question), (second, told) in zip(parts, parts[1:], strict=False):
-        if (first, second) == ("q", "a") and question and told:
-            yield {"question": question, "answer": told}

@@ -20,10 +20,11 @@ def _identifier() -> Any:
 
 def other_language(text: str, source: str) -> bool:
     """Whether a text is, by a probability of 0.9, in another language than its source is."""
-    language, sure = _identifier().classify(text)
-    return bool(sure >= SURE and language != _language(source))
+    language_found, sure = _identifier().classify(text)
+    return bool(sure >= SURE and language_found != language(source))
 
 
 @cache
-def _language(source: str) -> str:
+def language(source: str) -> str:
+    """The likeliest language of a text, by its code."""
     return str(_identifier().classify(source)[0])

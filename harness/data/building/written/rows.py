@@ -11,7 +11,7 @@ from harness.data.building.written.items import Item
 from harness.data.building.written.kinds import Kind
 from harness.files import Json
 
-NOTHING = "no answer: refused, or empty"
+REFUSED, EMPTY = "refused by its server", "empty answer"
 UNREADABLE = "answer in another form"
 
 
@@ -21,6 +21,7 @@ class Written:
 
     answer: str | None  # None: its server refused the request
     prompt: str  # the digest of what it was asked
+    cut: bool = False  # whether it ended at its longest
 
 
 @dataclass
@@ -37,9 +38,10 @@ class Built:
 
     def add(self, item: Item, written: Written) -> None:
         """Rows from what was written about one item."""
-        read = self.kind.read(written.answer or "")
+        answer = written.answer
+        read = self.kind.read(answer or "", written.cut)
         if not read:
-            self.left_out[UNREADABLE if (written.answer or "").strip() else NOTHING] += 1
+            self.left_out[REFUSED if answer is None else UNREADABLE if answer.strip() else EMPTY] += 1
         kept = list[frozenset[str]]()
         for one in read:
             self.found += 1
