@@ -187,7 +187,7 @@ STATISTICS_PAPERS = Dataset(
         max_chars=900,  # with room for both in 512 tokens of the small tokenizer
     ),
     full=Files(
-        "statistics/arxiv_qa.jsonl", prompt="{question}", completion="{answer}", group="arxiv_id", keep=("citation",)
+        "statistics/arxiv_qa.jsonl", prompt="{question}", completion="{answer}", group="source_id", keep=("citation",)
     ),
 )
 

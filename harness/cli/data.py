@@ -95,20 +95,29 @@ def check(
     file: Path,
     max_length: Annotated[int, typer.Option(help="tokens at which training cuts a row")] = 1024,
     tokenizer: Tokenizer = None,
+    prompt: Annotated[
+        str | None, typer.Option(help='of rows in a format of their own: "{question}", with --completion')
+    ] = None,
+    completion: Annotated[str | None, typer.Option(help='such as "{answer}"')] = None,
     suites: Annotated[bool, typer.Option(help="look for the project's evaluation items among the rows")] = True,
     scale: Scale = None,
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is in a file. Exit status 1 where rows are bad or contain whole evaluation items."""
+    from harness.data.sources import Source
     from harness.data.tools.checking import check as checked
     from harness.data.tools.sizes import tokens
 
     if max_length < 1:
         raise DataError(f"--max-length {max_length}: a row has at least one token.", "Give 1 or more.")
+    if (prompt is None) != (completion is None):
+        raise DataError(
+            "--prompt and --completion belong together.", 'Write --prompt "{question}" --completion "{answer}".'
+        )
     items, absent = _items_of_suites(scale, data_root) if suites else ({}, {})
     with tokens(tokenizer) as counts:
-        found = checked(file, items, counts, max_length)
+        found = checked(file, items, counts, max_length, Source(prompt=prompt, completion=completion))
     if as_json:
         unchecked = [{"suite": name, "not_checked": problem} for name, problem in absent.items()]
         print_json({**asdict(found), "suites": [*(asdict(suite) for suite in found.suites), *unchecked]})

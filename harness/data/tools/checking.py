@@ -12,10 +12,9 @@ import numpy as np
 
 from harness.data.overlap.ngrams import WORD, N, shared_ngrams
 from harness.data.reading.files import entries
-from harness.data.reading.formats import CHATML, CONTROL, BadRow, row_text
+from harness.data.reading.formats import CHATML, CONTROL, BadRow, row_text, training_row
 from harness.data.reading.groups import rank
-from harness.data.reading.lines import trainable
-from harness.data.sources import Row
+from harness.data.sources import Row, Source
 from harness.data.tools.sizes import Sizes, characters, sized
 
 LISTED = 20  # bad rows that are listed; further ones are only counted
@@ -33,6 +32,7 @@ class Items:
 class Seen:
     """What is collected while the file is read once."""
 
+    source: Source = field(default_factory=Source)  # templates of the rows; without, each row's own format decides
     formats: Counter[str] = field(default_factory=Counter)
     bad: int = 0
     bad_rows: list[str] = field(default_factory=list)  # the first of them, "file:line: reason"
@@ -83,16 +83,20 @@ class Findings:
     suites: list[SuiteFindings]
 
 
-def check(path: Path, suites: Mapping[str, Items], token_counts: Sizes | None, max_length: int) -> Findings:
+def check(
+    path: Path, suites: Mapping[str, Items], token_counts: Sizes | None, max_length: int, source: Source | None = None
+) -> Findings:
     """What is in a file. Reads it once, and a second time if a row may contain a whole item."""
-    seen = Seen()
+    seen = Seen(source or Source())
     names = {f"{suite}: {name}": (suite, name) for suite, items in suites.items() for name in items.texts}
     texts = {label: suites[suite].texts[name] for label, (suite, name) in names.items()}
     wholes = {label: suites[suite].wholes[name] for label, (suite, name) in names.items()}
     # One pass counts the n-grams of both texts of each item, under the names "suite: id" and "suite: id whole". Only an
     # item that has all its n-grams in the file can be whole in a row; the second pass looks for these alone.
     shared = shared_ngrams(_read(path, seen, token_counts), {**texts, **{f"{n} whole": t for n, t in wholes.items()}})
-    contained = _contained(path, {name: text for name, text in wholes.items() if shared[f"{name} whole"] == 1.0})
+    contained = _contained(
+        path, seen.source, {name: text for name, text in wholes.items() if shared[f"{name} whole"] == 1.0}
+    )
     return Findings(
         file=str(path),
         rows=seen.formats.total() + seen.bad,
@@ -136,14 +140,20 @@ def _trainable(path: Path, seen: Seen) -> Iterator[tuple[Row, str]]:
         if isinstance(row.get("id"), str | int):
             seen.ids[str(row["id"])] += 1
         try:
-            training = trainable(row, problem)
+            training = _as_training_row(row, problem, seen.source)
         except BadRow as bad:
             seen.bad += 1
             if len(seen.bad_rows) < LISTED:
                 seen.bad_rows.append(f"{origin}: {bad}")
             continue
-        seen.formats[format_of(row)] += 1
+        seen.formats[format_of(row) if seen.source == Source() else "by template"] += 1
         yield training, row_text(training)
+
+
+def _as_training_row(row: Row, problem: str | None, source: Source) -> Row:
+    if problem is not None:
+        raise BadRow(problem)
+    return training_row(row, source)
 
 
 def format_of(row: Mapping[str, Any]) -> str:
@@ -157,13 +167,13 @@ def format_of(row: Mapping[str, Any]) -> str:
     return "ChatML" if CHATML.search(row["text"]) else "text"
 
 
-def _contained(path: Path, items: Mapping[str, str]) -> dict[str, str]:
+def _contained(path: Path, source: Source, items: Mapping[str, str]) -> dict[str, str]:
     """Item -> the first row that contains its whole text. Items of fewer than N words are not looked for."""
     worded = {name: _worded(text) for name, text in items.items() if len(WORD.findall(text)) >= N}
     containing: dict[str, str] = {}
     for origin, row, problem in entries(path) if worded else ():
         try:
-            text = _worded(row_text(trainable(row, problem)))
+            text = _worded(row_text(_as_training_row(row, problem, source)))
         except BadRow:
             continue
         for name in [name for name, item in worded.items() if item in text]:
