@@ -55,6 +55,8 @@ def mean_of_ratings(
         variance = max(of_items + of_people - of_single, of_items, of_people)
         parts = ((of_items, count - 1), (of_people, people - 1), (of_single, (count - 1) * (people - 1)))
         freedom = variance**2 / sum(part**2 / df for part, df in parts)
+        if people == 2:  # how far people differ is known from one difference: Satterthwaite's is too many
+            freedom = min(freedom, 2.0)
     error = math.sqrt(variance)
     half = t_quantile(alpha, freedom) * error
     return Interval(mean, mean - half, mean + half, t_p_value(mean, error, freedom), x.size, method, level)

@@ -31,6 +31,7 @@ from harness.worker.messages import (
     AskedSuite,
     ChatRequest,
     ExportRequest,
+    Form,
     MeasureRequest,
     NearestRequest,
     Question,
@@ -69,7 +70,7 @@ ASKS = (
 )  # fmt: skip
 MEASURING = MeasureRequest(
     measures="c0", model=Adapted(Published("c1"), Published("c0")), device="cpu", dtype="float32", threads=2,
-    suites=(AskedSuite(key="a", name="all", asks=ASKS, system_prompt="Be brief."), AskedSuite(key="b", name="b", asks=(), limit=5)),
+    suites=(AskedSuite(key="a", name="all", asks=ASKS, system_prompt="Be brief."), AskedSuite(key="b", name="b", asks=(), limit=5, form=Form(schema={"type": "object", "required": ("pairs",)}, words="As JSON."))),
 )  # fmt: skip
 MESSAGES = [
     PRETRAINING,
