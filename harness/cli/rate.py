@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.models import one_of
 from harness.cli.shared import AsJson, DataRoot, Exact, Gpu, Made, StoreDir, note, opened, print_json, show
 from harness.errors import HarnessError
-from harness.files import Json
+from harness.files import Json, write_whole
 from harness.session.setup import Setup
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ def rate(
     ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="what was said so far; no page")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="every rating as .csv or .jsonl; no page")] = None,
+    tasks: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the pairs, to be rated elsewhere; no page")
+    ] = None,
+    form: Annotated[str, typer.Option("--form", help="of --tasks: label-studio or argilla")] = "label-studio",
+    ratings: Annotated[Path | None, typer.Option(metavar="FILE", help="what came back from there; no page")] = None,
     data_root: DataRoot = None,
     store: StoreDir = None,
     gpu: Gpu = None,
@@ -42,6 +48,7 @@ def rate(
     as_json: AsJson = False,
 ) -> None:
     """Have people rate answers blind, two against each other or one on a scale, and say what came of it."""
+    from harness.serving.rating.elsewhere import FORMS, take_in
     from harness.serving.rating.run import rateable, serve
 
     points, of_project = _scales(scale, second)
@@ -53,7 +60,12 @@ def rate(
     rated = rateable(evaluations, [one.id for one in subjects], points, n)
     if out is not None:
         return _write(setup, rated, out)
-    if not summary:
+    if tasks is not None:
+        return _write_tasks(rated, tasks, one_of("--form", form, *FORMS))
+    if ratings is not None:
+        new, found = take_in(setup.store, rated, ratings)
+        print(f"{found:,} ratings in {ratings}, {new:,} of them new")
+    elif not summary:
         _say_before(rated, n)
         serve(setup.store, rated, port)
     _print_summary(setup, rated, as_json)
@@ -163,6 +175,23 @@ def _write(setup: Setup, rated: Rateable, out: Path) -> None:
     except OSError as error:
         raise HarnessError(f"--out {out}: {error.strerror}.", "Name a file that can be written.") from None
     print(f"{len(rows):,} ratings written to {out}")
+
+
+def _write_tasks(rated: Rateable, path: Path, form: str) -> None:
+    """The pairs for another tool; for Label Studio the configuration of a project beside them."""
+    from harness.serving.rating.elsewhere import CONFIG, FORMS, tasks
+
+    config = path.with_suffix(".xml") if form == FORMS[0] else None
+    try:
+        write_whole(path, tasks(rated, form))
+        if config is not None:
+            write_whole(config, CONFIG)
+    except OSError as error:
+        raise HarnessError(f"--tasks {path}: {error.strerror}.", "Name a file that can be written.") from None
+    print(
+        f"{len(rated.items):,} pairs written to {path}"
+        + (f", the project's labelling setup to {config}" if config else "")
+    )
 
 
 def _cell(value: object) -> object:

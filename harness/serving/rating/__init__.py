@@ -4,4 +4,7 @@ showings  what each rater is shown, in which order, on which side
 desk      raters and their ratings: joined, shown, kept
 app       the server: a token, one page, three requests
 page      the page itself
+elsewhere tasks for Label Studio and Argilla, and the ratings that come back
+summary   what ratings come to
+run       from stored answers to all of these
 """
