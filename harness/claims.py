@@ -22,6 +22,10 @@ WORST_FIRST = ("fail", "inconclusive", "skipped", "pass")  # verdicts
 COMPARISONS = ("lower_than", "higher_than", "no_lower_than", "no_higher_than", "equals", "below", "above")
 
 
+RATING = "rating"  # in place of a suite: what people say (`harness rate`)
+RATED = ("preferred", "score")  # its metrics: of pairs, of single answers on a scale
+
+
 def outlook(verdicts: Collection[str]) -> str:
     """What the verdicts on all claims of a subject come to: ship, do not ship, or undecided."""
     return "do not ship" if "fail" in verdicts else "ship" if set(verdicts) == {"pass"} else "undecided"
@@ -78,6 +82,19 @@ class Claim:
             )
         if self.margin and not (self.no_lower_than or self.no_higher_than):
             raise RecipeError(f"{who}: margin={self.margin:g} needs no_lower_than or no_higher_than.")
+
+        if self.suite == RATING:
+            self._check_rating(who)
+
+    def _check_rating(self, who: str) -> None:
+        """Raise RecipeError for what people are not asked."""
+        if self.metric not in RATED:
+            raise RecipeError(f"{who}: people are not asked that.", f"The metric is {' or '.join(RATED)}.")
+        if (self.metric == "preferred") != (self.reference is not None) or self.equals is not None:
+            raise RecipeError(
+                f"{who}: preferred is of two recipes, score of one and a number.",
+                'Write Claim("rating", "preferred", higher_than="NAME"), or Claim("rating", "score", above=3.5).',
+            )
 
     @property
     def kind(self) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from math import inf
 from typing import Any, Literal, get_args
 
-from harness.claims import Guard
+from harness.claims import RATING, Guard
 from harness.data.sources import Dataset, Mix, Row, Rows
 from harness.errors import SuiteError, check_types
 from harness.recipe import Endpoint, Subject
@@ -245,6 +245,10 @@ class Suite:
 
     def __post_init__(self) -> None:
         check_types(self, SuiteError)
+        if self.name == RATING:
+            raise SuiteError(
+                f"a suite is called {RATING!r}: claims mean by that what people say.", "Give it another name."
+            )
         for ask in self.asks:
             _check_ask(ask)
         object.__setattr__(self, "asks", tuple(self.asks))

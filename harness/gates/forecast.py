@@ -43,6 +43,8 @@ class Forecast:
         """The least difference that the gate's samples would show with 80 % power, in words."""
         from harness.statistics import minimum_detectable_difference
 
+        if gate.is_rating:
+            return "as much as people rate: `harness rate` says how clear a preference so many prompts can show"
         samples, units = self._samples(gate)
         if not gate.is_test:
             return f"holds or fails on each of {samples:,} samples"

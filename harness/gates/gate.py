@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from harness.claims import Claim, Regression, Target
+from harness.claims import RATING, Claim, Regression, Target
 from harness.errors import RecipeError, SuiteError
 from harness.project import REFERENCES, Project
 from harness.recipe import Recipe, Subject
@@ -51,9 +51,16 @@ class Gate:
 
     @property
     def suites(self) -> tuple[str, ...]:
-        """The suites whose samples are judged, as one."""
+        """The suites whose samples are judged, as one; none where people's ratings are."""
+        if self.is_rating:
+            return ()
         more = self.claim.together_with if isinstance(self.claim, Target) else ()
         return (self.claim.suite, *more)
+
+    @property
+    def is_rating(self) -> bool:
+        """Whether it is about what people said."""
+        return self.claim.suite == RATING
 
     @property
     def is_test(self) -> bool:
@@ -167,6 +174,8 @@ class DeclaredGates:
 
     def other_sides(self, gate: Gate) -> list[tuple[Suite, Subject]]:
         """The evaluations that a gate compares with."""
+        if gate.is_rating:
+            return []
         suite = self.project.suite(gate.claim.suite)
         found = [self.project.other_side(s, name) for s in self.seeds_of(gate) for name in gate.references]
         return [(suite, other) for other in found if other is not None]

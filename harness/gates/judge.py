@@ -10,12 +10,13 @@ only the failures are adjusted: that all are no worse is one statement, which ne
 from __future__ import annotations
 
 import json
-from collections.abc import Container
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Container
+from dataclasses import asdict, astuple, dataclass, replace
 
-from harness.claims import Regression
+from harness.claims import Claim, Regression
 from harness.errors import EvaluationMissing, HarnessError, StatisticsError
 from harness.evaluation import Evaluation, StoredResults
+from harness.evaluation.rated import judgements
 from harness.files import short, write_whole
 from harness.fingerprint.code import EVIDENCE
 from harness.fingerprint.values import digest, plain
@@ -23,6 +24,7 @@ from harness.gates.evidence import ALPHA, Evidence, Loud, Missing, evidence
 from harness.gates.evidence.pairing import computed_on
 from harness.gates.gate import DeclaredGates, Gate
 from harness.gates.message import paragraph
+from harness.gates.rated import rating_evidence
 from harness.gates.ship import line_of
 from harness.gates.verdict import Outcome, Verdict
 from harness.project import REFERENCES
@@ -82,7 +84,7 @@ class Judge:
             gate.id,
             gate.subject.id,
             self._side(gate, gate.references[0]) if gate.references else None,
-            " and ".join(gate.suites),
+            " and ".join(gate.suites) or gate.claim.suite,
             gate.claim.metric,
             gate.kind,
             gate.claim.sentence,
@@ -92,6 +94,8 @@ class Judge:
 
     def evidence(self, gate: Gate) -> Evidence | Missing:
         """The gate's difference, or what is missing to compute it."""
+        if gate.is_rating:
+            return self._of_ratings(gate)
         candidates: list[list[Evaluation]] = []
         others: dict[str, list[Evaluation]] = {name: [] for name in gate.references}
         seeds = self.gates.seeds_of(gate)
@@ -114,6 +118,20 @@ class Judge:
             others[gate.claim.baseline] = [blessed]
         return self._remembered(gate, candidates, others)
 
+    def _of_ratings(self, gate: Gate) -> Evidence | Missing:
+        """What people said of the first seed's answers."""
+        claim = gate.claim
+        assert isinstance(claim, Claim)
+        other = self._reference(gate.subject, claim.reference) if claim.reference else None
+        if isinstance(other, Missing):
+            return other
+        said = judgements(self.results, list(self.gates.project.suites.values()), gate.subject, other)
+        if not said:
+            sides = f"{gate.subject.id} {other.id if other else '--scale 5'}"
+            return Missing("nobody has rated these answers", f"harness rate {sides}")
+        key = digest([[astuple(one) for one in said], plain(claim), self.results.keys.code.of(*EVIDENCE)])
+        return self._known(gate, key, lambda: rating_evidence(claim, said, claim.reference))
+
     def missing(self, gate: Gate, coming: Container[str]) -> Missing | None:
         """What the gate will lack once the evaluations with the keys `coming` are there as well; None if nothing."""
         seeds = self.gates.seeds_of(gate)
@@ -121,7 +139,7 @@ class Judge:
             for name in gate.suites:
                 if not self._will_be_there(name, subject, coming):
                     return Missing(f"{subject.id} is not measured by {name}", self._command(subject, seeds=len(seeds)))
-            for name in gate.references:
+            for name in () if gate.is_rating else gate.references:
                 other = self._reference(subject, name)
                 if isinstance(other, Missing):
                     return other
@@ -188,12 +206,16 @@ class Judge:
             name: [[one.key, one.files, computed_on(one.record)] for one in seeds] for name, seeds in others.items()
         }
         key = digest([ours, theirs, plain(gate.claim), self.results.keys.code.of(*EVIDENCE)])
+        return self._known(gate, key, lambda: evidence(gate.claim, candidates, others))
+
+    def _known(self, gate: Gate, key: str, compute: Callable[[], Evidence]) -> Evidence:
+        """What was computed under that key before, or is now."""
         path = self.results.store.root / "verdicts" / f"{key}.json"
         if path.exists():
             stored = json.loads(path.read_text())
             return Evidence(**{**stored, "loudest": tuple(Loud(**loud) for loud in stored["loudest"])})
         try:
-            found = evidence(gate.claim, candidates, others)
+            found = compute()
         except StatisticsError as error:
             raise StatisticsError(f"gate {gate.id}: {error.problem}", error.remedy) from None
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,8 +42,10 @@ def line_of(gate: Gate, suites: Mapping[str, Suite]) -> str:
 
     It is what the suite's scores show. Where they show what was learnt or kept and the gate compares with another recipe
     or with a floor, it is whether the subject is better than those; and to be better than fresh weights is to have
-    learnt. A suite that the project does not have, such as a task of lm-eval, shows what was learnt.
+    learnt. A suite that the project does not have, such as a task of lm-eval, shows what was learnt. What people prefer is better.
     """
+    if gate.is_rating:
+        return "better"
     suite = suites.get(gate.claim.suite)
     shown = "learnt" if suite is None else suite.shown_by(gate.claim.metric)
     if shown not in ("learnt", "kept"):

@@ -46,7 +46,8 @@ def gates_of_file(gates: DeclaredGates, module: ModuleType) -> list[Gate]:
     own = {suite.name for suite in gates.project.suites_of(module)}
     if any(isinstance(one, FunctionType) and "task" in _arguments(one) for one in vars(module).values()):
         own |= {task.name for task in gates.project.task_suites}
-    return [gate for gate in gates.of_all(gates.project.subjects()) if gate.suites[0] in own]
+    first = next(iter(gates.project.suites), None)  # ratings are of no suite's file, and judged with the first one's
+    return [gate for gate in gates.of_all(gates.project.subjects()) if (gate.suites or (first,))[0] in own]
 
 
 def _arguments(function: FunctionType) -> tuple[str, ...]:

@@ -22,7 +22,11 @@ Scale = Literal["nominal", "ordinal", "interval"]
 
 
 def mean_of_ratings(
-    values: Sequence[float], items: Sequence[Hashable], raters: Sequence[Hashable], level: float = 0.95
+    values: Sequence[float],
+    items: Sequence[Hashable],
+    raters: Sequence[Hashable],
+    level: float = 0.95,
+    within: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
     """The mean of ratings with its interval, and the p-value of "it is zero".
 
@@ -32,6 +36,8 @@ def mean_of_ratings(
     first two; of complete tables it is the quasi-F of Clark (1973). Its degrees of freedom are those of Satterthwaite
     (1946). Of one rater it is the interval by items alone, and says nothing of other people; where all say the same, it is
     that of Clopper and Pearson (1934) for the share of items, of values -1 and 1.
+
+    within: the least and the largest value that a rating can have; no interval goes beyond.
 
     Raises StatisticsError for fewer than 2 items, and for values that are not finite.
     """
@@ -59,7 +65,8 @@ def mean_of_ratings(
             freedom = min(freedom, 2.0)
     error = math.sqrt(variance)
     half = t_quantile(alpha, freedom) * error
-    return Interval(mean, mean - half, mean + half, t_p_value(mean, error, freedom), x.size, method, level)
+    low, high = max(within[0], mean - half), min(within[1], mean + half)
+    return Interval(mean, low, high, t_p_value(mean, error, freedom), x.size, method, level)
 
 
 def agreement(ratings: Mapping[str, Mapping[str, float]], scale: Scale) -> float | None:

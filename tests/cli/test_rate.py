@@ -105,6 +105,32 @@ def test_what_raters_say_is_summed_up_when_it_ends_and_is_in_files_and_the_datab
         assert results.execute("SELECT rater, count(*) FROM ratings GROUP BY 1 ORDER BY 1").fetchall() == [("Anna", 7), ("Ben", 7)]  # fmt: skip
 
 
+def test_pairs_go_elsewhere_and_come_back_and_a_claim_is_judged_on_them(project, tmp_path):
+    recipes = project / "recipes" / "tiny.py"
+    before = recipes.read_text()
+    recipes.write_text(before.replace('Claim("look", "nonempty"', 'Claim("rating", "preferred", higher_than="other"), Claim("look", "nonempty"'))  # fmt: skip
+    try:
+        given = ["rate", "plain", "other", "--suite", "look", "--n", "12"]
+        pairs = tmp_path / "pairs.json"
+        assert harness(project, *given, "--tasks", str(pairs))[0] == 0
+        assert (tmp_path / "pairs.xml").read_text().startswith("<View>")
+        back = [
+            {**task, "annotations": [{"completed_by": by, "result": [{"from_name": "preferred", "value": {"choices": ["same"]}}]} for by in (1, 2, 3)]}
+            for task in json.loads(pairs.read_text())
+        ]  # fmt: skip
+        (tmp_path / "back.json").write_text(json.dumps(back))
+        status, said, error = harness(project, *given, "--ratings", str(tmp_path / "back.json"))
+        assert status == 0, error
+        assert "36 ratings in" in said
+        assert "36 of them new" in said
+        status, said = run_session(project, "-k", "plain and look and rating")
+        assert "plain-mini-rating-preferred" in said, said
+        assert "rating preferred" in harness(project, "gate", "plain")[1]
+        assert harness(project, "ship", "plain")[0] in (1, 3)
+    finally:
+        recipes.write_text(before)
+
+
 def test_answers_are_rated_by_one_process_and_on_a_port_of_their_own(project, served):
     ask, process, said = served("plain", "--scale", "5", "--n", "3")
     rate_all(ask, "Anna", "4")

@@ -90,3 +90,12 @@ def test_agreement_is_krippendorffs_alpha():
 @pytest.mark.parametrize("ratings", [{}, {"a": {"x": 1.0}}, {"a": {"x": 1.0}, "b": {"y": 1.0}}, {"a": {"x": 1.0}, "b": {"x": 1.0}}])  # fmt: skip
 def test_without_two_values_of_an_item_or_two_kinds_there_is_no_agreement(ratings):
     assert agreement(ratings, "ordinal") is None
+
+
+def test_no_interval_goes_beyond_what_a_rating_can_be():
+    values, items, raters = [1.0, 1.0, -1.0, 1.0], ["a", "a", "b", "b"], ["x", "y"] * 2
+    free = mean_of_ratings(values, items, raters)
+    held = mean_of_ratings(values, items, raters, within=(-1.0, 1.0))
+    assert free.low < -1.0
+    assert (held.low, held.high) == (-1.0, 1.0)
+    assert held.p_value == free.p_value

@@ -40,7 +40,8 @@ def summary(rated: Rated, clusters: Mapping[str, str]) -> Summary:
     pairs = rated.comparison.points is None
     items = [clusters.get(one.sample_id, one.sample_id) for one in first]
     try:
-        mean = mean_of_ratings([one.number for one in first], items, [one.rater for one in first])
+        within = (-1.0, 1.0) if pairs else (1.0, float(rated.comparison.points or 1))
+        mean = mean_of_ratings([one.number for one in first], items, [one.rater for one in first], within=within)
     except StatisticsError:
         mean = None  # too few
     decided = [one for one in rated.ratings if one.value in ("first", "second")]
