@@ -37,9 +37,7 @@ def mean_of_ratings(
     (1946). Of one rater it is the interval by items alone, and says nothing of other people; where all say the same, it is
     that of Clopper and Pearson (1934) for the share of items, of values -1 and 1.
 
-    within: the least and the largest value that a rating can have; no interval goes beyond.
-
-    Raises StatisticsError for fewer than 2 items, and for values that are not finite.
+    within: the least and the largest that a rating can be; no interval goes beyond. Raises StatisticsError for fewer than 2 items, and for values that are not finite.
     """
     given = checked("values", values)
     alpha = error_rate(level)
