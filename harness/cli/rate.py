@@ -18,7 +18,7 @@ from harness.session.setup import Setup
 
 if TYPE_CHECKING:
     from harness.serving.rating.run import Rateable
-    from harness.serving.rating.summary import Summary
+    from harness.serving.rating.summary import Panel
 
 USUAL = "tone"  # the suite whose answers are rated where none is named
 MOST_POINTS = 10
@@ -119,7 +119,7 @@ def _print_summary(setup: Setup, rated: Rateable, as_json: bool) -> None:
     show(_rows(rated, whole), {"what": "what", "value": "value"}, as_json=False)
 
 
-def _rows(rated: Rateable, whole: Summary) -> list[Json]:
+def _rows(rated: Rateable, whole: Panel) -> list[Json]:
     of = rated.comparison
     names = {
         "first": f"{of.subjects[0]} better",

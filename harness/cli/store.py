@@ -18,7 +18,7 @@ from harness.jobs.status import interrupted
 from harness.session.setup import Setup
 from harness.store import KINDS, Artifact, Store
 from harness.store.baselines import blessed_by_anyone
-from harness.store.ratings import evaluations_rated
+from harness.store.ratings import answers_rated
 from harness.store.sessions import used_by_others
 
 store_app = typer.Typer(no_args_is_help=True, help="Checkpoints, answers and evaluations, by content.")
@@ -166,13 +166,13 @@ def _stale(setup: Setup) -> _Stale:
         return weights_behind(spec) in unused or looks_up
 
     own = {key: task for key, task in begun.items() if task is None or task.project in (None, setup.store.project)}
-    kept = blessed_by_anyone(setup.store) | evaluations_rated(setup.store)
+    blessed, rated = blessed_by_anyone(setup.store), answers_rated(setup.store)
     stale = [artifact for artifact in checkpoints if artifact.key in unused]
     for kind in ("answers", "evaluations"):
         stale += [
             artifact
             for artifact in setup.store.all(kind)  # type: ignore[arg-type]
-            if unwanted(artifact.spec) and artifact.key not in kept
+            if unwanted(artifact.spec) and not {artifact.key, artifact.spec.get("answers")} & (blessed | rated)
         ]
     names = {key: task.name if task else "of another version" for key, task in own.items() if key in unused}
     return _Stale(stale, names, problem)

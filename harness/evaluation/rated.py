@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.evaluation.evaluation import Evaluation
 from harness.evaluation.stored import StoredResults
 from harness.recipe import Subject
 from harness.store.ratings import Rated, Rating, read_ratings
@@ -36,9 +37,9 @@ def judgements(
             or (of.points is None) != (other is not None)
         ):
             continue
-        keys = {side.id: results.planned(suite, side).key for side in sides}
-        if [keys[name] for name in of.subjects] == list(of.evaluations):
-            found += _seen_from(subject, rated, _groups(results, of.evaluations[0]))
+        keys = {side.id: results.planned(suite, side).answers_key for side in sides}
+        if [keys[name] for name in of.subjects] == list(of.answers):
+            found += _seen_from(subject, rated, _groups(results.evaluation(suite, subject)))
     return found
 
 
@@ -52,6 +53,5 @@ def _seen_from(subject: Subject, rated: Rated, groups: dict[str, str]) -> list[J
     return [judgement(one) for one in rated.ratings if one.showing == 0]
 
 
-def _groups(results: StoredResults, evaluation: str) -> dict[str, str]:
-    found = results.by_key(evaluation)
+def _groups(found: Evaluation | None) -> dict[str, str]:
     return {one.sample_id: one.cluster for one in found.samples if one.cluster is not None} if found is not None else {}

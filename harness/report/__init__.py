@@ -3,7 +3,7 @@
 declared   what a project shows: a Report of sections          write    all of it, written
 load       the warehouse -> content, by the queries in sql/    custom   sections with a query of their own
 content    what a report is about, as frozen values            sampling which samples are loaded
-tables, ranking, sweeps, curricula, cost, history, settings, versions, words   content arranged and put in words
+tables, ranking, sweeps, curricula, ratings, cost, history, settings, versions, words   content arranged and put in words
 page, markdown, terminal                 content -> HTML, Markdown, text
 charts, trends   content -> SVG, by drawing;   own_chart   by Altair;   browser_data, letters   samples -> the page
 """
@@ -18,6 +18,7 @@ from harness.report.declared import (
     Lineage,
     Matrix,
     Ranking,
+    Ratings,
     Report,
     Samples,
     Section,
@@ -39,6 +40,7 @@ __all__ = [
     "Lineage",
     "Matrix",
     "Ranking",
+    "Ratings",
     "Report",
     "Samples",
     "Section",

@@ -260,6 +260,26 @@ class LessonScore:
 
 
 @dataclass(frozen=True)
+class RatingRow:
+    """What one person said of one pair, or of one answer."""
+
+    comparison: str
+    suite: str
+    first: str
+    second: str | None  # None: single answers, on a scale
+    points: int | None
+    rater: str
+    sample_id: str
+    showing: int  # 1 where the rater had rated it before
+    value: str
+    number: float
+    first_on_left: bool
+    note: str | None
+    group: str  # of prompts that belong together
+    prompt: str | None
+
+
+@dataclass(frozen=True)
 class SweptSetting:
     """One setting of a sweep; scores and differences are None where they are not measured."""
 
@@ -306,6 +326,7 @@ class Content:
     changes: tuple[Changed, ...] = ()  # in the history
     swept: tuple[SweptSetting, ...] = ()
     lessons: tuple[LessonScore, ...] = ()
+    ratings: tuple[RatingRow, ...] = ()
 
     @property
     def run(self) -> Run:

@@ -72,6 +72,13 @@ class Curricula(Section):
 
 
 @dataclass(frozen=True)
+class Ratings(Section):
+    """What people said of answers: who is preferred, and how far they agree."""
+
+    template, anchor, label = "ratings", "ratings", "What people say"
+
+
+@dataclass(frozen=True)
 class Contamination(Section):
     """What training rows share with evaluation items, and scores without those."""
 
@@ -161,7 +168,7 @@ class Chart(Section):
 
 
 ALL: tuple[Section, ...] = (
-    Ship(), Verdicts(), FirstLook(), Matrix(), Ranking(), Sweeps(), Curricula(), Contamination(), Seeds(), History(), Cost(), Training(),
+    Ship(), Verdicts(), FirstLook(), Matrix(), Ranking(), Sweeps(), Curricula(), Ratings(), Contamination(), Seeds(), History(), Cost(), Training(),
     Lineage(), Samples(),
 )  # fmt: skip
 NAME = re.compile(r"[\w-]+")

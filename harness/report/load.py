@@ -22,6 +22,7 @@ from harness.report.content import (
     Loud,
     Metric,
     PastScore,
+    RatingRow,
     Run,
     Subject,
     SweptSetting,
@@ -48,8 +49,7 @@ def load(
     With `recipes` or `since` (UTC where it names no zone): of every subject of these recipes, its newest run since
     then, the newest evaluations of those weights, and the claims as last judged on them. With `each_setting` a subject
     whose declared stages differ between those runs is there once for each, as a subject of its own.
-    connection is an open DuckDB connection; nothing is written through it.
-    Raises WarehouseError where nothing matches.
+    Nothing is written through the connection. Raises WarehouseError where nothing matches.
     """
     runs = _runs(connection, run_id, list(recipes) if recipes else None, since)
     scope: dict[str, Any] = {"runs": [run.run_id for run in runs], "recipes": list(recipes) if recipes else None}
@@ -75,6 +75,9 @@ def load(
         touched=tuple(Touched(**row) for row in rows(connection, "touched", **_named(measured))),
         swept=tuple(_swept(connection, scope)),
         lessons=tuple(LessonScore(**row) for row in rows(connection, "curricula", **_of_runs(scope))),
+        ratings=tuple(
+            RatingRow(**row) for row in rows(connection, "ratings", evaluations=_named(measured)["evaluations"])
+        ),
         baselines=tuple(_baselines(blessed, evaluations[len(measured) :], subjects)),
     )
     history = tuple(_history(connection, content))

@@ -13,6 +13,7 @@ from harness.report.curricula import taught
 from harness.report.custom import Queried
 from harness.report.declared import DEFAULT, Chart, Report, Table
 from harness.report.ranking import rankings
+from harness.report.ratings import rated
 from harness.report.sweeps import swept
 
 Found = Mapping[str, Queried]  # by title of the section
@@ -55,6 +56,7 @@ def summary_markdown(content: Content, report: Report = DEFAULT, found: Found | 
         "rankings": rankings(content),
         "sweeps": swept(content),
         "curricula": taught(content),
+        "rated": rated(content),
         "shown": look[: _fitting(look)],
         "last_runs": LAST_RUNS,
         "histories": histories,

@@ -31,6 +31,7 @@ from harness.report.declared import (
     Lineage,
     Matrix,
     Ranking,
+    Ratings,
     Report,
     Samples,
     Section,
@@ -42,6 +43,7 @@ from harness.report.declared import (
     Verdicts,
 )
 from harness.report.letters import packed
+from harness.report.ratings import rated
 from harness.report.sweeps import sweep_chart, swept
 
 Found = dict[str, Queried]  # by title of the section
@@ -145,6 +147,7 @@ def _values(content: Content, report: Report) -> Json:
         "unchanged_line": history.unchanged_line(histories),
         "pareto_charts": [{"pareto": one, "svg": Markup(trends.pareto_chart(one))} for one in paretos],
         "curricula": taught(content),
+        "rated": rated(content) if report.has(Ratings) else [],
         "sweeps": _sweeps(content) if report.has(Sweeps) else [],
         "rankings": ranking.rankings(content) if report.has(Ranking) else [],
         "first_look": tables.first_look(content),
@@ -162,6 +165,7 @@ def _sections(content: Content, report: Report, values: Json, found: Found) -> l
         Ranking: values["rankings"],
         Sweeps: content.swept,
         Curricula: content.lessons,
+        Ratings: values["rated"],
         Contamination: tables.contamination(content),
         Seeds: tables.seeds(content),
         History: values["history_charts"] or values["unchanged_line"],

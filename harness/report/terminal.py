@@ -10,7 +10,8 @@ from harness.report import cost, tables, words
 from harness.report.content import Content, Gate, Metric
 from harness.report.curricula import taught
 from harness.report.custom import Queried
-from harness.report.declared import DEFAULT, Cost, Curricula, Matrix, Report, Seeds, Sweeps, Verdicts
+from harness.report.declared import DEFAULT, Cost, Curricula, Matrix, Ratings, Report, Seeds, Sweeps, Verdicts
+from harness.report.ratings import rated
 from harness.report.sweeps import swept
 
 OWN_ROWS = 12  # of a table that a project declares
@@ -41,6 +42,9 @@ def print_terminal(
     for one in taught(content) if report.has(Curricula) else ():
         console.print()
         console.print(_text(f"{one.curriculum} at {one.size}: {one.conclusion}"))
+    for said in rated(content) if report.has(Ratings) else ():
+        console.print()
+        console.print(_text(said.sentence))
     titled = [
         ("cost", _costs(content, console.width) if report.has(Cost) else None),
         ("what an answer costs", _answers(content) if report.has(Cost) else None),

@@ -28,7 +28,7 @@ class Comparison:
 
     suite: str
     subjects: tuple[str, ...]
-    evaluations: tuple[str, ...]  # keys: answers that are made anew are another comparison's
+    answers: tuple[str, ...]  # their keys: answers that are made anew are another comparison's
     points: int | None = None  # of the scale; None: pairs
 
     @property
@@ -150,10 +150,10 @@ def read_ratings(store: Store) -> list[Rated]:
     return [Rated(comparison, tuple(ratings)) for comparison, ratings in found.items()]
 
 
-def evaluations_rated(store: Store) -> set[str]:
-    """Keys of all evaluations whose answers somebody rated, of any project."""
+def answers_rated(store: Store) -> set[str]:
+    """Keys of all answers that somebody rated, of any project."""
     heads = (_head(path) for path in store.shared(FOLDER).glob("*.jsonl"))
-    return {key for head in heads if head is not None for key in head["comparison"]["evaluations"]}
+    return {key for head in heads if head is not None for key in head["comparison"]["answers"]}
 
 
 def rows_of(store: Store) -> Iterator[Json]:
@@ -163,8 +163,8 @@ def rows_of(store: Store) -> Iterator[Json]:
         first, second = (*of.subjects, None)[:2]
         for one in rated.ratings:
             yield {
-                "comparison": of.key, "suite": of.suite, "first": first, "second": second, "first_evaluation": of.evaluations[0],
-                "second_evaluation": of.evaluations[1] if second else None, "points": of.points, **asdict(one), "number": one.number,
+                "comparison": of.key, "suite": of.suite, "first": first, "second": second, "first_answers": of.answers[0],
+                "second_answers": of.answers[1] if second else None, "points": of.points, **asdict(one), "number": one.number,
             }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _head(path: Path) -> Json | None:
 
 def _comparison(head: Json) -> Comparison:
     of = head["comparison"]
-    return Comparison(of["suite"], tuple(of["subjects"]), tuple(of["evaluations"]), of["points"])
+    return Comparison(of["suite"], tuple(of["subjects"]), tuple(of["answers"]), of["points"])
 
 
 def _rating(line: Json) -> Rating:

@@ -81,8 +81,8 @@ CREATE TABLE ratings (
     suite       VARCHAR NOT NULL,    -- e.g. 'tone'
     first       VARCHAR NOT NULL,    -- the subject named first
     second      VARCHAR,             -- the other; NULL where single answers were rated
-    first_evaluation VARCHAR NOT NULL,  -- whose answers were shown
-    second_evaluation VARCHAR,       -- and the other's
+    first_answers VARCHAR NOT NULL,  -- the key of the answers that were shown, as in the spec of evaluations
+    second_answers VARCHAR,          -- and the other's
     points      INTEGER,             -- of the scale; NULL of pairs
     rater       VARCHAR NOT NULL,    -- the name that was given
     sample_id   VARCHAR NOT NULL,    -- the prompt

@@ -26,7 +26,7 @@ def sides(made):
 
 def comparison(made, first, second=None, points=None):
     sides = [one for one in (first, second) if one is not None]
-    keys = [made.results.planned(made.project.suite("tone"), one).key for one in sides]
+    keys = [made.results.planned(made.project.suite("tone"), one).answers_key for one in sides]
     return Comparison("tone", tuple(one.id for one in sides), tuple(keys), points)
 
 
@@ -78,7 +78,6 @@ def test_second_showings_and_ratings_of_other_answers_do_not_count(made, sides):
     before = judged(made, own)
     rate(made, of, ["second"] * 24, showing=1)
     rate(made, Comparison("tone", of.subjects, ("old", "older")), ["second"] * 24)
-    rate(made, Comparison("quiz", of.subjects, of.evaluations), ["second"] * 24)
     rate(made, comparison(made, own, points=5), ["1"] * 24)
     assert judged(made, own) == before
 

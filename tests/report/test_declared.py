@@ -26,7 +26,7 @@ def test_sections_stand_in_the_order_declared_with_those_of_ones_own_among_them(
 
 def test_a_report_without_sections_named_has_all_of_them_once():
     assert Report("report").sections == ALL
-    assert len({type(section) for section in ALL}) == len(ALL) == 14
+    assert len({type(section) for section in ALL}) == len(ALL) == 15
     assert Report("report").title == "Fine-tuning report"
 
 

@@ -7,7 +7,7 @@ from harness.store.ratings import (
     Comparison,
     RaterFile,
     Rating,
-    evaluations_rated,
+    answers_rated,
     raters_of,
     read_ratings,
     rows_of,
@@ -61,7 +61,7 @@ def test_two_raters_have_two_files_and_the_secret_is_not_kept(store):
     assert "hush-hush" not in first.path.read_text()
     assert first.known("hush-hush")
     assert not first.known("other")
-    assert evaluations_rated(store) == {"key-a", "key-b"}
+    assert answers_rated(store) == {"key-a", "key-b"}
 
 
 def test_rows_are_the_columns_of_the_table(store):
@@ -70,11 +70,11 @@ def test_rows_are_the_columns_of_the_table(store):
     RaterFile(store, scale, "Anna", "s").add(said(value="4"))
     pair, single = sorted(rows_of(store), key=lambda row: row["points"] or 0)
     assert (pair["first"], pair["second"], pair["number"], pair["note"], pair["seconds"]) == ("a-mini", "b-mini", 1.0, "too long", 3.5)  # fmt: skip
-    assert (single["second"], single["second_evaluation"], single["points"], single["number"]) == (None, None, 5, 4.0)
+    assert (single["second"], single["second_answers"], single["points"], single["number"]) == (None, None, 5, 4.0)
 
 
 def test_another_projects_ratings_are_not_read(tmp_path):
     RaterFile(Store(tmp_path, "mine"), PAIRS, "Anna", "s").add(said())
     assert read_ratings(Store(tmp_path, "theirs")) == []
     assert len(read_ratings(Store(tmp_path, "mine"))) == 1
-    assert evaluations_rated(Store(tmp_path, "theirs")) == {"key-a", "key-b"}, "prune keeps them"
+    assert answers_rated(Store(tmp_path, "theirs")) == {"key-a", "key-b"}, "prune keeps them"

@@ -54,7 +54,7 @@ def rateable(evaluations: Sequence[Evaluation], subjects: Sequence[str], points:
             f"{suite}: all {len(shared)} answers of {' and '.join(subjects)} are the same; nobody can prefer one."
         )
     drawn = sorted(differ, key=lambda sample: hashlib.sha256(f"{suite} {sample}".encode()).hexdigest())[:n]
-    comparison = Comparison(suite, tuple(subjects), tuple(one.key for one in evaluations), points)
+    comparison = Comparison(suite, tuple(subjects), tuple(str(one.spec["answers"]) for one in evaluations), points)
     items = [Item(sample, sides[0][sample].prompt or "", texts[sample]) for sample in drawn]
     clusters = {sample: str(one.cluster) for sample, one in sides[0].items() if one.cluster is not None}
     return Rateable(comparison, items, clusters, len(shared) - len(differ))
