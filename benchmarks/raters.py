@@ -23,15 +23,23 @@ import numpy as np
 from harness.statistics.means import mean_interval
 from harness.statistics.raters import mean_of_ratings
 
-WORLDS = (  # raters, pairs, share of pairs that a rater sees, spread of tastes, spread of pairs
-    (3, 60, 1.0, 0.0, 0.5),
-    (3, 60, 1.0, 0.3, 0.5),
-    (3, 60, 0.5, 0.3, 0.5),
-    (3, 20, 1.0, 0.3, 1.0),
-    (2, 60, 1.0, 0.3, 0.5),
-    (8, 100, 0.3, 0.3, 0.5),
-    (1, 60, 1.0, 0.0, 0.5),
+WORLDS = (  # pairs that each rater sees, of so many; spread of tastes, spread of pairs
+    ((60, 60, 60), 60, 0.0, 0.5),
+    ((60, 60, 60), 60, 0.3, 0.5),
+    ((30, 30, 30), 60, 0.3, 0.5),
+    ((20, 20, 20), 20, 0.3, 1.0),
+    ((60, 30, 10), 60, 0.3, 0.5),
+    ((60, 15, 15, 15), 60, 0.3, 0.5),
+    ((60, 3, 3), 60, 0.3, 0.5),
+    ((60, 60), 60, 0.3, 0.5),
+    ((30,) * 8, 100, 0.3, 0.5),
+    ((60,), 60, 0.0, 0.5),
 )
+
+
+def in_words(numbers: tuple[int, ...]) -> str:
+    """60, 30, 10; 8 times 30."""
+    return f"{len(numbers)} times {numbers[0]}" if len(numbers) > 4 else ", ".join(map(str, numbers))
 
 
 def main() -> None:
@@ -41,25 +49,25 @@ def main() -> None:
     runs = parser.parse_args().runs
     draw = np.random.default_rng(0)
     most = 0.05 + 2.6 * (0.05 * 0.95 / runs) ** 0.5
-    print("raters  pairs  seen  tastes  pairs' own   decided   by pairs alone   width")
+    print("each rated            of  tastes  pairs' own   decided   by pairs alone   width")
     worst = 0.0
-    for raters, pairs, seen, tastes, own in WORLDS:
+    for numbers, pairs, tastes, own in WORLDS:
+        raters = len(numbers)
         decided, alone, widths = 0, 0, []
         for _ in range(runs):
             leaning = draw.normal(0, own, pairs)[:, None] + draw.normal(0, tastes, raters)[None, :]
             felt = leaning + draw.normal(0, 1, (pairs, raters))
             values = np.where(felt > 0.3, 1.0, np.where(felt < -0.3, -1.0, 0.0))
-            shown = draw.random((pairs, raters)) < seen
-            shown[0] = shown[1] = True
+            shown = np.stack([draw.permutation(pairs) < number for number in numbers], axis=1)
             where = np.argwhere(shown)
-            found = mean_of_ratings(values[shown], where[:, 0].tolist(), where[:, 1].tolist())
+            found = mean_of_ratings(values[shown], where[:, 0].tolist(), where[:, 1].tolist(), within=(-1.0, 1.0))
             by_pairs = mean_interval(values[shown], where[:, 0].tolist())
             decided += not found.low <= 0 <= found.high
             alone += not by_pairs.low <= 0 <= by_pairs.high
             widths.append(found.high - found.low)
         worst = max(worst, decided / runs)
         print(
-            f"{raters:6}  {pairs:5}  {seen:4.0%}  {tastes:6.1f}  {own:10.1f}   {decided / runs:6.1%}   {alone / runs:14.1%}   "
+            f"{in_words(numbers):18}  {pairs:4}  {tastes:6.1f}  {own:10.1f}   {decided / runs:6.1%}   {alone / runs:14.1%}   "
             f"{np.median(widths):5.2f}",
             flush=True,
         )

@@ -64,7 +64,7 @@ def rate(
         return _write_tasks(rated, tasks, one_of("--form", form, *FORMS))
     if ratings is not None:
         new, found = take_in(setup.store, rated, ratings)
-        print(f"{found:,} ratings in {ratings}, {new:,} of them new")
+        note(f"{found:,} ratings in {ratings}, {new:,} of them new")
     elif not summary:
         _say_before(rated, n)
         serve(setup.store, rated, port)
@@ -73,8 +73,8 @@ def rate(
 
 def _scales(given: list[str] | None, second: str | None) -> tuple[int | None, str | None]:
     """(the points of a scale of ratings, the project's scale)."""
-    numbers = [one for one in given or [] if one.isdigit()]
-    names = [one for one in given or [] if not one.isdigit()]
+    numbers = [one for one in given or [] if one.isdecimal()]
+    names = [one for one in given or [] if not one.isdecimal()]
     if len(numbers) > 1 or len(names) > 1:
         raise HarnessError(f"--scale {' --scale '.join(given or [])}: one number and one name at most.")
     points = int(numbers[0]) if numbers else None

@@ -19,6 +19,7 @@ class Judgement:
     rater: str
     sample_id: str
     group: str  # of prompts that belong together
+    points: int | None  # of the scale; None of pairs
     value: float  # 1 where the subject is preferred, -1 where the other is, 0 for neither; of single answers the points
 
 
@@ -48,7 +49,9 @@ def _seen_from(subject: Subject, rated: Rated, groups: dict[str, str]) -> list[J
 
     def judgement(one: Rating) -> Judgement:
         group = groups.get(one.sample_id, one.sample_id)
-        return Judgement(one.rater, one.sample_id, f"{rated.comparison.suite} {group}", sign * one.number)
+        return Judgement(
+            one.rater, one.sample_id, f"{rated.comparison.suite} {group}", rated.comparison.points, sign * one.number
+        )
 
     return [judgement(one) for one in rated.ratings if one.showing == 0]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import inf
 
 from harness.claims import Claim
 from harness.evaluation.rated import Judgement
@@ -25,7 +24,8 @@ def rating_evidence(claim: Claim, said: Sequence[Judgement], other: str | None) 
     below = claim.lower_than or claim.no_higher_than or claim.below is not None
     threshold = next((value for value in (claim.below, claim.above) if value is not None), 0.0)
     at = threshold + (-edge if below else edge)
-    within = (-1.0 - at, 1.0 - at) if other is not None else (-inf, inf)
+    most = max(one.points or 1 for one in said)
+    within = (-1.0 - at, 1.0 - at) if other is not None else (1.0 - at, most - at)
     groups, raters = [one.group for one in said], [one.rater for one in said]
     found = mean_of_ratings([one.value - at for one in said], groups, raters, within=within)
     shift = at - threshold

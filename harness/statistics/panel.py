@@ -66,7 +66,7 @@ def panel(said: Sequence[Said], points: int | None) -> Panel:
         between=agreement(_by_rater(first), "ordinal") if counted else None,
         within=agreement(repeated, "ordinal") if repeated and counted else None,
         twice=len(repeated.get("first", {})),
-        same=sum(repeated["second"][place] == number for place, number in repeated.get("first", {}).items()),
+        same=_same_again(said),
         left=sum(one.first_on_left == (one.value == "first") for one in decided),
         decided=len(decided),
     )
@@ -77,6 +77,14 @@ def _by_rater(said: Sequence[Said]) -> dict[str, dict[str, float]]:
     for one in said:
         found[one.rater][one.sample_id] = one.number
     return found
+
+
+def _same_again(said: Sequence[Said]) -> int:
+    """How often a rater said the same word again."""
+    words = {(one.rater, one.sample_id, one.showing): one.value for one in said}
+    return sum(
+        words.get((rater, sample, 0)) == word for (rater, sample, showing), word in words.items() if showing == 1
+    )
 
 
 def _repeated(said: Sequence[Said]) -> dict[str, dict[str, float]]:

@@ -7,17 +7,17 @@ A rating has two sources of chance: which items were shown, and who was asked. B
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from harness.errors import StatisticsError
 from harness.statistics.interval import Interval
 from harness.statistics.values import checked, error_rate, t_p_value, t_quantile
 
+FEW_RATERS = 2.5
 Scale = Literal["nominal", "ordinal", "interval"]
 
 
@@ -31,13 +31,15 @@ def mean_of_ratings(
     """The mean of ratings with its interval, and the p-value of "it is zero".
 
     values, items and raters have one entry a rating; ratings of one item by one rater count as one, their mean. Its
-    variance is that by items plus that by raters less that of single ratings, each from the squared sums of residuals
-    (Cameron, Gelbach and Miller 2011, Journal of Business & Economic Statistics 29, 238-249), no less than either of the
-    first two; of complete tables it is the quasi-F of Clark (1973). Its degrees of freedom are those of Satterthwaite
-    (1946). Of one rater it is the interval by items alone, and says nothing of other people; where all say the same, it is
-    that of Clopper and Pearson (1934) for the share of items, of values -1 and 1.
+    variance is that by items plus that by raters less that of single ratings (Cameron, Gelbach and Miller 2011, Journal of
+    Business & Economic Statistics 29, 238-249), no less than either of the first two, each by leaving one out, so that a
+    rater who rated most counts for what the mean owes to them; of complete tables it is the quasi-F of Clark (1973). Its
+    degrees of freedom are those of Satterthwaite (1946), raters counted as if all had rated as much, (sum n)^2 / sum n^2.
+    Of one rater it is the interval by items alone, and says nothing of other people.
 
-    within: the least and the largest that a rating can be; no interval goes beyond. Raises StatisticsError for fewer than 2 items, and for values that are not finite.
+    Where all ratings are alike, so many items as Clopper and Pearson (1934) allow may lie at the far end of `within`, the least
+    and the largest that a rating can be; no interval goes beyond. Raises StatisticsError for fewer than 2 items, for values that
+    are not finite, and for ratings all alike that have no bounds.
     """
     given = checked("values", values)
     alpha = error_rate(level)
@@ -45,22 +47,22 @@ def mean_of_ratings(
     count, people = len(set(rows)), len(set(columns))
     if count < 2:
         raise StatisticsError(f"mean_of_ratings: {count} item; at least 2 are needed.", "Rate more of them.")
-    mean = float(x.mean())
+    mean, of_whom = float(x.mean()), f"{people} raters" if people > 1 else "of one rater"
+    if np.ptp(x) == 0:
+        low, high, p = _unanimous(mean, count, alpha, within)
+        return Interval(mean, low, high, p, x.size, f"Clopper-Pearson, {count} items all alike, {of_whom}", level)
     of_items, of_people = _variance(x - mean, rows), _variance(x - mean, columns)
     of_single = float(((x - mean) ** 2).sum()) / x.size / (x.size - 1)
-    method = (
-        f"two-way clustered t, {count} items, {people} raters" if people > 1 else f"t by {count} items, of one rater"
-    )
-    if of_items == of_people == 0:
-        return _unanimous(mean, count, x.size, alpha)
     if people == 1:
-        variance, freedom = of_items, float(count - 1)
+        variance, freedom, method = max(of_items, of_single / 2), float(count - 1), f"t by {count} items, of one rater"
     else:
-        variance = max(of_items + of_people - of_single, of_items, of_people)
-        parts = ((of_items, count - 1), (of_people, people - 1), (of_single, (count - 1) * (people - 1)))
+        alike = x.size**2 / sum(number**2 for number in Counter(columns).values())  # raters, had all rated as much
+        variance = max(of_items + of_people - of_single, of_items, of_people, of_single / 2)
+        parts = ((of_items, count - 1), (of_people, max(1.0, alike - 1)), (of_single, (count - 1) * (people - 1)))
         freedom = variance**2 / sum(part**2 / df for part, df in parts)
-        if people == 2:  # how far people differ is known from one difference: Satterthwaite's is too many
+        if alike < FEW_RATERS:  # how far people differ is known from hardly more than one difference
             freedom = min(freedom, 2.0)
+        method = f"two-way clustered t, {count} items, {people} raters"
     error = math.sqrt(variance)
     half = t_quantile(alpha, freedom) * error
     low, high = max(within[0], mean - half), min(within[1], mean + half)
@@ -96,20 +98,27 @@ def _as_table(
 
 
 def _variance(residuals: np.ndarray, groups: Sequence[Hashable]) -> float:
-    """Of the mean, by groups: the squared sums of residuals over n^2, times G/(G-1)."""
-    sums: dict[Hashable, float] = defaultdict(float)
+    """Of the mean, by leaving one group out: (G-1)/G times the sum of (S/(n - n_g))^2, S a group's residuals together."""
+    sums, sizes = defaultdict[Hashable, float](float), Counter(groups)
     for value, group in zip(residuals.tolist(), groups, strict=True):
         sums[group] += value
-    if len(sums) < 2:
+    count, n = len(sums), residuals.size
+    if count < 2:
         return 0.0
-    total = sum(value**2 for value in sums.values()) / residuals.size**2 * len(sums) / (len(sums) - 1)
-    return 0.0 if total < 1e-20 else total
+    return float((count - 1) / count * sum((total / (n - sizes[group])) ** 2 for group, total in sums.items()))
 
 
-def _unanimous(mean: float, count: int, n: int, alpha: float) -> Interval:
-    if abs(mean) != 1:
-        return Interval(mean, mean, mean, None, n, f"all alike, {count} items", 1 - alpha)
-    edge = 2 * float(stats.beta.ppf(alpha / 2, count, 1)) - 1  # the lowest share of items, as a difference
-    p = min(1.0, 2 * 0.5**count)
-    low, high = (edge, 1.0) if mean > 0 else (-1.0, -edge)
-    return Interval(mean, low, high, p, n, f"Clopper-Pearson, {count} items that all say the same", 1 - alpha)
+def _unanimous(mean: float, count: int, alpha: float, within: tuple[float, float]) -> tuple[float, float, float]:
+    """(low, high, p of zero) where every rating is `mean`."""
+    least, most = within
+    if not math.isfinite(least + most):
+        raise StatisticsError("mean_of_ratings: all ratings are alike, and what they can be at most is not known.")
+    share = 1 - (alpha / 2) ** (1 / count)  # of items that may be otherwise
+    end = least if mean > 0 else most
+    if mean == 0:
+        p = 1.0
+    elif end * mean > 0:
+        p = 0.0  # zero is no rating
+    else:
+        p = min(1.0, 2 * (1 - mean / (mean - end)) ** count)
+    return mean - (mean - least) * share, mean + (most - mean) * share, p

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -77,16 +78,21 @@ class RaterFile:
         folder = store.shared(FOLDER)
         folder.mkdir(parents=True, exist_ok=True)
         self.store, self.rater = store, rater
-        self.path = folder / f"{comparison.key}.{hashlib.sha256(rater.encode()).hexdigest()[:16]}.jsonl"
+        whose = json.dumps([rater, store.project, platform.node()])  # a machine writes its own files
+        self.path = folder / f"{comparison.key}.{hashlib.sha256(whose.encode()).hexdigest()[:16]}.jsonl"
         lines = read_json_lines(self.path, skip_broken=True)
-        self.last = {one.place: one for one in map(_rating, lines[1:])} if lines else {}
-        self.secret = lines[0]["secret"] if lines else hashed(secret)
+        self.last = _last(lines)
+        for other in sorted(folder.glob(f"{comparison.key}.*.jsonl")):  # what the same person said on other machines
+            head = _head(other)
+            if other != self.path and head is not None and head["rater"] == rater and _is_own(store, head):
+                for place, one in _last(read_json_lines(other, skip_broken=True)).items():
+                    if place not in self.last or self.last[place].rated_at < one.rated_at:
+                        self.last[place] = one
+        self.secret = next((line["secret"] for line in reversed(lines) if "secret" in line), hashed(secret))
         if not lines:
             head = {"comparison": asdict(comparison), "rater": rater, "secret": self.secret, "project": store.project}
             self.path.write_text("")
             self._append(head)
-        elif not self.path.read_bytes().endswith(b"\n"):  # a line that was cut: what follows begins a new one
-            self._append_bytes(b"\n")
 
     def add(self, rating: Rating) -> bool:
         """Keep a rating; False where it says what the last one of its place says."""
@@ -110,17 +116,19 @@ class RaterFile:
     def taken_over(self, secret: str) -> None:
         """From now on the rater's browser is another: who rates says that it is the same person."""
         self.secret = hashed(secret)
+        self._append({"secret": self.secret})
 
     def share(self) -> None:
         """Let the other machines have it."""
         self.store.share(self.path)
 
     def _append(self, line: Json) -> None:
-        self._append_bytes(json.dumps(line).encode() + b"\n")
-
-    def _append_bytes(self, text: bytes) -> None:
-        with disk_errors_explained(f"writing {self.path}"), self.path.open("ab") as file:
-            file.write(text)
+        """Write a line to the disk. One that was cut before, by a kill or a full disk, is ended first: it is none."""
+        with disk_errors_explained(f"writing {self.path}"), self.path.open("ab+") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            cut = file.read(1) not in (b"", b"\n")
+            file.write((b"\n" if cut else b"") + json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -131,23 +139,26 @@ def hashed(secret: str) -> str:
 
 
 def raters_of(store: Store, comparison: Comparison) -> list[str]:
-    """The names of those who rated it."""
+    """The names of those who rated it for the project."""
     heads = (_head(path) for path in sorted(store.shared(FOLDER).glob(f"{comparison.key}.*.jsonl")))
-    return [str(head["rater"]) for head in heads if head is not None]
+    return [str(head["rater"]) for head in heads if head is not None and _is_own(store, head)]
 
 
 def read_ratings(store: Store) -> list[Rated]:
     """All ratings of the project's comparisons, and of those that do not say whose they are."""
-    found: dict[Comparison, list[Rating]] = {}
+    found: dict[Comparison, dict[tuple[str, str, int], Rating]] = {}
     for path in sorted(store.shared(FOLDER).glob("*.jsonl")):
         lines = read_json_lines(path, skip_broken=True)
-        if not lines or "comparison" not in lines[0]:
+        if not lines or "answers" not in lines[0].get("comparison", ()):
             continue  # killed before its first line was whole
-        if store.project is not None and lines[0]["project"] not in (None, store.project):
+        if not _is_own(store, lines[0]):
             continue
-        last = {one.place: one for one in map(_rating, lines[1:])}
-        found.setdefault(_comparison(lines[0]), []).extend(last.values())
-    return [Rated(comparison, tuple(ratings)) for comparison, ratings in found.items()]
+        of = found.setdefault(_comparison(lines[0]), {})
+        for one in _last(lines).values():  # a rater may have rated on several machines
+            known = of.get((one.rater, *one.place))
+            if known is None or known.rated_at <= one.rated_at:
+                of[one.rater, *one.place] = one
+    return [Rated(comparison, tuple(ratings.values())) for comparison, ratings in found.items()]
 
 
 def answers_rated(store: Store) -> set[str]:
@@ -174,7 +185,16 @@ def _head(path: Path) -> Json | None:
             head = json.loads(file.readline())
         except ValueError:
             return None
-    return head if isinstance(head, dict) and "comparison" in head else None
+    return head if isinstance(head, dict) and "answers" in head.get("comparison", ()) else None
+
+
+def _is_own(store: Store, head: Json) -> bool:
+    return store.project is None or head["project"] in (None, store.project)
+
+
+def _last(lines: list[Json]) -> dict[tuple[str, int], Rating]:
+    """Each place's last rating."""
+    return {one.place: one for one in map(_rating, [line for line in lines[1:] if "secret" not in line])}
 
 
 def _comparison(head: Json) -> Comparison:

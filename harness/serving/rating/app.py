@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.files import Json
-from harness.serving.rating.desk import Desk, NameTaken, Outdated
+from harness.serving.rating.desk import Desk, NameTaken, Outdated, whole
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -63,7 +63,7 @@ class Door:
         if request.headers.get("host") not in self.hosts or not self._is_token(given):
             return _words("That is not the address that the terminal shows.", 401)
         to_page = RedirectResponse("/", 303, HEADERS)
-        to_page.set_cookie(self.cookie, self.token, httponly=True, samesite="strict")
+        to_page.set_cookie(self.cookie, self.token, httponly=True, samesite="lax")
         return to_page
 
     def refused(self, request: Request) -> Response | None:
@@ -114,7 +114,7 @@ async def _told(desk: Desk, request: Request) -> Response:
 
 def answer(desk: Desk, what: str, body: Json) -> Json:
     """What the page asks for."""
-    name, secret = str(body.get("name", "")), str(body.get("secret", ""))
+    name, secret = (whole(str(body.get(field, ""))) for field in ("name", "secret"))
     if what == "join":
         return desk.join(name, secret, bool(body.get("same_person")))
     if what == "show":

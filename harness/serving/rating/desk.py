@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from harness.errors import HarnessError, StoreError
@@ -69,14 +68,17 @@ class Desk:
             if found is None:
                 raise Outdated("this is not one of the pairs that are rated.", "Reload the page.")
             file.add(self._rating(name, found, said))
-            with suppress(StoreError):  # it is kept here, and sent again at the end
-                file.share()
             return self._state(name, None)
 
-    def share(self) -> None:
-        """Let the other machines have all that was said."""
-        for file, _ in self._raters.values():
-            file.share()
+    def share(self) -> StoreError | None:
+        """Let the other machines have all that was said; the reason where they cannot. It is kept here all the same."""
+        problem = None
+        for file, _ in list(self._raters.values()):
+            try:
+                file.share()
+            except StoreError as error:
+                problem = error
+        return problem
 
     def _opened(self, name: str, secret: str) -> tuple[RaterFile, list[Showing]]:
         file = RaterFile(self.store, self.comparison, name, secret)
@@ -107,7 +109,7 @@ class Desk:
             showing=shown.again,
             value=str(value),
             on_left=names[shown.order[0]],
-            note=str(note)[:LONGEST_NOTE],
+            note=whole(str(note)[:LONGEST_NOTE]),
             seconds=round(float(seconds), 1) if isinstance(seconds, int | float) and 0 <= seconds < 1e6 else None,
         )
 
@@ -138,6 +140,11 @@ def _as_shown(earlier: Rating | None, shown: Showing) -> str | None:
     if earlier.value not in sides:
         return earlier.value
     return "left" if shown.order[0] == sides[earlier.value] else "right"
+
+
+def whole(text: str) -> str:
+    """The text with a question mark for each half of a character, which no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def cleaned(name: str) -> str:

@@ -99,7 +99,12 @@ def _ratings(rated: Rateable, entry: Any, where: str) -> Iterator[Rating]:
     if item is None:
         raise HarnessError(f"{where}: there is no prompt {about.get('sample')!r} among them.", "Give the same --n.")
     order, names = _order(rated, item), rated.comparison.subjects
-    said = _of_label_studio(entry) if "data" in entry else _of_argilla(entry)
+    try:
+        said = list(_of_label_studio(entry) if "data" in entry else _of_argilla(entry))
+    except (AttributeError, TypeError, ValueError):
+        raise HarnessError(
+            f"{where}: not as Label Studio or Argilla write it.", "Export as JSON, and leave it so."
+        ) from None
     for rater, value, note, seconds in said:
         if value not in CHOICES:
             raise HarnessError(f"{where}: {value!r} is none of {', '.join(CHOICES)}.")
@@ -119,7 +124,11 @@ def _of_label_studio(task: Json) -> Iterator[Said]:
         parts = {part.get("from_name"): part.get("value") or {} for part in annotation.get("result") or ()}
         if VALUE in parts:
             note = " ".join(parts.get(NOTE, {}).get("text") or ())
-            yield rater, (parts[VALUE].get("choices") or [None])[0], note, annotation.get("lead_time")
+            yield rater, (parts[VALUE].get("choices") or [None])[0], note, _seconds(annotation.get("lead_time"))
+
+
+def _seconds(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _of_argilla(record: Json) -> Iterator[Said]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import signal
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,9 +88,13 @@ def serve(store: Store, rated: Rateable, port: int) -> None:
         config = uvicorn.Config(
             app(desk, token, port), log_level="warning", timeout_graceful_shutdown=2, server_header=False
         )
+        for end in (signal.SIGTERM, signal.SIGHUP):  # uvicorn ends by them, and gives them on: as Ctrl-C does
+            signal.signal(end, signal.default_int_handler)
         with suppress(KeyboardInterrupt):  # the way to end it
             uvicorn.Server(config).run(sockets=[listening])
-        desk.share()
+        unsent = desk.share()
+        if unsent is not None:
+            print(f"note: all is kept on this machine, and not in the store: {unsent.message}", file=sys.stderr)
 
 
 def _token(comparison: Comparison, port: int) -> str:

@@ -28,7 +28,7 @@ from harness.store.bucket.transfers import PATIENCE, Entry, Refused, Request, Tr
 from harness.store.locks import Holder
 
 IDENTITY = "store.json"
-SHARED = ("sessions", "baselines")  # folders of files that all machines see
+SHARED = ("sessions", "baselines", "ratings")  # folders of files that all machines see
 UNSENT = "unsent"  # folder of the cache: a file KIND-KEY for each artifact that the bucket could not be given
 RECORDS = ("training_log.jsonl", "held_out_losses.json")  # of a checkpoint: the session reads them
 SMALL = 2**20  # bytes; other files of checkpoints that are larger are fetched for workers only
@@ -368,8 +368,8 @@ class BucketStore(Store):
                 (self.root / entry.key).parent.mkdir(parents=True, exist_ok=True)
                 write_whole(self.root / entry.key, text)
                 self.digests.learn(f"version:{entry.key}", entry.version)
-        unsent = [file for folder in SHARED for file in (self.root / folder).rglob("*.json")]
-        for file in [file for file in unsent if str(file.relative_to(self.root)) not in there]:
+        here = [file for folder in SHARED for file in (self.root / folder).rglob("*.json*")]
+        for file in [file for file in here if self._is_unsent(file, there.get(str(file.relative_to(self.root))))]:
             try:
                 if self._may_write:
                     self.share(file)
@@ -377,5 +377,11 @@ class BucketStore(Store):
                 self._may_write = False
 
     def _changed(self, entry: Entry) -> bool:
-        """Sessions stay as they were written; baselines do not."""
+        """Sessions stay as they were written; ratings grow, here or there; baselines are written anew."""
+        if entry.key.startswith("ratings/"):
+            return entry.bytes > (self.root / entry.key).stat().st_size
         return not entry.key.startswith("sessions/") and self._is_new(entry)
+
+    def _is_unsent(self, file: Path, entry: Entry | None) -> bool:
+        """Whether the bucket lacks a file, or the end of a rater's."""
+        return entry is None or (entry.key.startswith("ratings/") and file.stat().st_size > entry.bytes)

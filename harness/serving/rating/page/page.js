@@ -4,6 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const KEY = "harness-rate";
 const WAIT = [500, 1000, 2000, 4000, 8000]; // milliseconds between attempts while the server is away
+const UNSEEN = 350; // milliseconds in which a pair cannot have been read
 let me = remembered(), state = null, since = 0, busy = false;
 
 function remembered() {
@@ -65,6 +66,8 @@ function draw(now) {
   remember();
   $("join").hidden = true;
   $("progress").textContent = `${now.done} of ${now.total}`;
+  $("who").hidden = false;
+  $("who_name").textContent = now.name;
   $("bar").max = now.total;
   $("bar").value = now.done;
   $("pair").hidden = !now.shown;
@@ -74,12 +77,22 @@ function draw(now) {
   $("title").textContent = document.title = single ? "How good is this answer?" : "Which answer is better?";
   $("prompt").textContent = now.shown.prompt;
   $("answers").replaceChildren(...now.shown.answers.map((text, i) => card(text, single ? "Answer" : ["First answer", "Second answer"][i])));
-  $("note").value = now.shown.note;
+  $("note").value = draft() ?? now.shown.note;
   $("choices").replaceChildren(...choices(now).map(([value, words, key]) => button(value, words, key, now.shown.value)));
   since = performance.now();
   window.scrollTo(0, 0);
   $("prompt").scrollTop = 0;
   $("prompt").focus({ preventScroll: true }); // no button: a key that is struck twice would choose it
+}
+
+// A note that is being written stays when the page is reloaded, or the pair is left and looked at again.
+function draft(text) {
+  const place = `${KEY} ${state.comparison} ${me.name} ${state.shown.sample} ${state.shown.again}`;
+  try {
+    if (text === undefined) return sessionStorage.getItem(place);
+    if (text === null) sessionStorage.removeItem(place); else sessionStorage.setItem(place, text);
+  } catch { /* a private window */ }
+  return null;
 }
 
 function card(text, name) {
@@ -115,8 +128,11 @@ function button(value, words, key, chosen) {
 }
 
 function rate(value) {
+  if (performance.now() - since < UNSEEN) return; // a key struck twice, or held, would rate what nobody has read
   const { sample, again } = state.shown;
-  doing("rate", { comparison: state.comparison, sample, again, value, note: $("note").value, seconds: (performance.now() - since) / 1000 });
+  const note = $("note").value;
+  draft(null);
+  doing("rate", { comparison: state.comparison, sample, again, value, note, seconds: (performance.now() - since) / 1000 });
 }
 
 function back() {
@@ -129,9 +145,14 @@ $("join").addEventListener("submit", (event) => {
   doing("join", { same_person: $("same_person").checked });
 });
 $("back").addEventListener("click", back);
+$("other").addEventListener("click", () => {
+  try { localStorage.removeItem(KEY); } catch { /* nothing is remembered */ }
+  location.reload();
+});
+$("note").addEventListener("input", () => draft($("note").value));
 $("last").addEventListener("click", back);
 document.addEventListener("keydown", (event) => {
-  if (!state || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!state || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !$("keys").checked) return;
   if (event.target === $("note")) { if (event.key === "Escape") $("prompt").focus(); return; }
   const key = event.key.toLowerCase();
   const arrow = state.points === null ? { arrowleft: "1", arrowright: "2" }[key] : undefined;
