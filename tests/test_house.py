@@ -13,7 +13,7 @@ WORD_LISTS = ("harness/data/mini/write_corpora.py", "harness/scoring/tone.py")  
 LIMITS = {  # what -> at most
     "entries in harness/": 26,
     "import levels": 12,
-    "arrows between rooms": 155,
+    "arrows between rooms": 156,
     "function length, 90th percentile": 22,
     "function length, longest": 45,
     "lines of the longest file": 400,

@@ -51,18 +51,9 @@ def mean_of_ratings(
     if np.ptp(x) == 0:
         low, high, p = _unanimous(mean, count, alpha, within)
         return Interval(mean, low, high, p, x.size, f"Clopper-Pearson, {count} items all alike, {of_whom}", level)
-    of_items, of_people = _variance(x - mean, rows), _variance(x - mean, columns)
-    of_single = float(((x - mean) ** 2).sum()) / x.size / (x.size - 1)
-    if people == 1:
-        variance, freedom, method = max(of_items, of_single / 2), float(count - 1), f"t by {count} items, of one rater"
-    else:
-        alike = x.size**2 / sum(number**2 for number in Counter(columns).values())  # raters, had all rated as much
-        variance = max(of_items + of_people - of_single, of_items, of_people, of_single / 2)
-        parts = ((of_items, count - 1), (of_people, max(1.0, alike - 1)), (of_single, (count - 1) * (people - 1)))
-        freedom = variance**2 / sum(part**2 / df for part, df in parts)
-        if alike < FEW_RATERS:  # how far people differ is known from hardly more than one difference
-            freedom = min(freedom, 2.0)
-        method = f"two-way clustered t, {count} items, {people} raters"
+    variance, freedom = _spread(x - mean, rows, columns)
+    clustered = "two-way clustered t" if people > 1 else "t"
+    method = f"{clustered}, {count} items, {of_whom}"
     error = math.sqrt(variance)
     half = t_quantile(alpha, freedom) * error
     low, high = max(within[0], mean - half), min(within[1], mean + half)
@@ -95,6 +86,21 @@ def _as_table(
         cells[item, rater].append(value)
     means = np.array([sum(found) / len(found) for found in cells.values()])
     return means, [item for item, _ in cells], [rater for _, rater in cells]
+
+
+def _spread(residuals: np.ndarray, rows: Sequence[Hashable], columns: Sequence[Hashable]) -> tuple[float, float]:
+    """(the variance of the mean, its degrees of freedom)."""
+    of_items, of_people = _variance(residuals, rows), _variance(residuals, columns)
+    of_single = float((residuals**2).sum()) / residuals.size / (residuals.size - 1)
+    count, people = len(set(rows)), len(set(columns))
+    if people == 1:
+        return max(of_items, of_single / 2), float(count - 1)
+    alike = residuals.size**2 / sum(number**2 for number in Counter(columns).values())  # raters, had all rated as much
+    variance = max(of_items + of_people - of_single, of_items, of_people, of_single / 2)
+    parts = ((of_items, count - 1), (of_people, max(1.0, alike - 1)), (of_single, (count - 1) * (people - 1)))
+    freedom = variance**2 / sum(part**2 / df for part, df in parts)
+    # Of few raters, how far people differ is known from hardly more than one difference.
+    return variance, min(freedom, 2.0) if alike < FEW_RATERS else freedom
 
 
 def _variance(residuals: np.ndarray, groups: Sequence[Hashable]) -> float:

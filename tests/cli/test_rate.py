@@ -121,8 +121,8 @@ def test_pairs_go_elsewhere_and_come_back_and_a_claim_is_judged_on_them(project,
         (tmp_path / "back.json").write_text(json.dumps(back))
         status, said, error = harness(project, *given, "--ratings", str(tmp_path / "back.json"))
         assert status == 0, error
-        assert "36 ratings in" in said
-        assert "36 of them new" in said
+        assert "36 ratings in" in error
+        assert "36 of them new" in error
         status, said = run_session(project, "-k", "plain and look and rating")
         assert "plain-mini-rating-preferred" in said, said
         assert "rating preferred" in harness(project, "gate", "plain")[1]

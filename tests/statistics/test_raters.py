@@ -41,7 +41,7 @@ def test_one_rater_is_judged_by_items_and_says_so():
     found = mean_of_ratings(values, list("abcdef"), ["anna"] * 6)
     expected = stats.ttest_1samp(values, 0).confidence_interval()
     assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    assert found.method == "t by 6 items, of one rater"
+    assert found.method == "t, 6 items, of one rater"
 
 
 def test_ratings_of_one_place_count_once_and_items_that_belong_together_as_one():
@@ -52,9 +52,35 @@ def test_ratings_of_one_place_count_once_and_items_that_belong_together_as_one()
 
 @pytest.mark.parametrize("value", [1.0, -1.0])
 def test_where_all_agree_the_interval_is_not_of_no_width(value):
-    found = mean_of_ratings([value] * 10, list("abcdefghij"), ["x", "y"] * 5)
+    found = mean_of_ratings([value] * 10, list("abcdefghij"), ["x", "y"] * 5, within=(-1.0, 1.0))
     assert sorted((found.low * value, found.high * value)) == [pytest.approx(2 * 0.025 ** (1 / 10) - 1), 1.0]
     assert found.p_value == pytest.approx(2 * 0.5**10)
+
+
+def test_ratings_all_alike_leave_room_for_items_that_are_otherwise():
+    share = 1 - 0.025 ** (1 / 5)
+    same = mean_of_ratings([0.0] * 5, list("abcde"), ["x"] * 5, within=(-1.0, 1.0))
+    assert (same.low, same.high, same.p_value) == (pytest.approx(-share), pytest.approx(share), 1.0)
+    fours = mean_of_ratings([4.0] * 5, list("abcde"), ["x"] * 5, within=(1.0, 5.0))
+    assert (fours.low, fours.high) == (pytest.approx(4 - 3 * share), pytest.approx(4 + share))
+    assert "of one rater" in fours.method
+    with pytest.raises(StatisticsError, match="all ratings are alike, and what they can be at most is not known"):
+        mean_of_ratings([4.0] * 5, list("abcde"), ["x"] * 5)
+
+
+def test_raters_who_say_the_opposite_of_each_other_are_not_alike():
+    found = mean_of_ratings([1.0, -1.0, -1.0, 1.0] * 2, list("aabbccdd"), ["x", "y"] * 4, within=(-1.0, 1.0))
+    assert found.low < -0.5
+    assert found.high > 0.5
+
+
+def test_a_rater_who_rated_most_does_not_speak_for_all():
+    items = [f"i{n}" for n in range(60)]
+    draw = np.random.default_rng(3)
+    noise = draw.choice([-1.0, 0.0, 1.0], size=60, p=[0.1, 0.3, 0.6]).tolist()
+    alone = mean_of_ratings(noise, items, ["x"] * 60, within=(-1.0, 1.0))
+    joined = mean_of_ratings([*noise, 0.0, -1.0, 0.0, 1.0], [*items, "i0", "i1", "i0", "i1"], ["x"] * 60 + ["y", "y", "z", "z"], within=(-1.0, 1.0))  # fmt: skip
+    assert joined.high - joined.low > 1.5 * (alone.high - alone.low)
 
 
 def test_too_few_items_and_numbers_that_are_none_are_refused():

@@ -53,6 +53,38 @@ def test_a_line_that_a_kill_has_cut_is_none_and_what_follows_is_whole(store):
         assert again.known("secret")
 
 
+def test_who_takes_over_a_name_is_known_after_the_server_was_ended(store):
+    file = RaterFile(store, PAIRS, "Anna", "old")
+    file.add(said())
+    file.taken_over("new")
+    again = RaterFile(store, PAIRS, "Anna", "other")
+    assert (again.known("new"), again.known("old"), again.known("other")) == (True, False, False)
+    assert len(again.last) == 1
+
+
+def test_a_line_that_a_full_disk_has_cut_takes_no_other_with_it(store):
+    file = RaterFile(store, PAIRS, "Anna", "s")
+    file.add(said("s1"))
+    with file.path.open("ab") as disk:
+        disk.write(b'{"rater": "Anna", "samp')
+    file.add(said("s2"))
+    assert [one.sample_id for one in read_ratings(store)[0].ratings] == ["s1", "s2"]
+
+
+def test_one_person_on_two_machines_is_one_rater_and_two_projects_have_a_file_each(store, monkeypatch):
+    RaterFile(store, PAIRS, "Anna", "s").add(said("s1"))
+    monkeypatch.setattr("harness.store.ratings.platform.node", lambda: "another")
+    there = RaterFile(store, PAIRS, "Anna", "t")
+    assert ("s1", 0) in there.last
+    there.add(said("s1", "second"))
+    there.add(said("s2"))
+    [rated] = read_ratings(store)
+    assert [(one.sample_id, one.value) for one in rated.ratings] == [("s1", "second"), ("s2", "first")]
+    own = Store(store.root, "mine")
+    RaterFile(own, PAIRS, "Anna", "s").add(said("s3"))
+    assert len(list(store.shared("ratings").iterdir())) == 3
+
+
 def test_two_raters_have_two_files_and_the_secret_is_not_kept(store):
     first, second = RaterFile(store, PAIRS, "Anna", "hush-hush"), RaterFile(store, PAIRS, "Ben", "other")
     first.add(said())

@@ -95,6 +95,7 @@ def join(page, name):
 
 def rated(page, count):
     sync_api.expect(page.locator("#progress")).to_have_text(re.compile(f"^{count} of "))
+    page.wait_for_selector("#choices button:enabled, #over:not([hidden])")
 
 
 def test_a_rater_needs_only_the_keyboard(serving, visit):
@@ -114,17 +115,51 @@ def test_a_rater_needs_only_the_keyboard(serving, visit):
     page.keyboard.press("2")
     rated(page, 6)
     page.keyboard.press("b")
-    page.wait_for_selector("#choices button[aria-pressed=true][data-value=right]")
+    page.wait_for_selector("#choices button[aria-pressed=true][data-value=right]:enabled")
     assert page.input_value("#note") == "1 is too long, b is not"
     page.keyboard.press("3")
     sync_api.expect(page.locator("#choices button[aria-pressed=true]")).to_have_count(0)
     while page.is_hidden("#over"):
         done = int(page.inner_text("#progress").split()[0])
+        page.wait_for_selector("#choices button:enabled")
         page.keyboard.press("1")
         rated(page, done + 1)
     assert len(server.ratings) == 9  # one is shown twice
     assert [one.value for one in server.ratings if one.note] == ["same"]
     assert page.complaints == []
+
+
+def test_a_key_struck_twice_or_held_rates_once_and_keys_can_be_switched_off(serving, visit):
+    server = serving(8)
+    page = visit(server)
+    join(page, "Anna")
+    rated(page, 0)
+    page.keyboard.press("1")
+    page.keyboard.press("1")
+    rated(page, 1)
+    page.keyboard.down("2")
+    for _ in range(5):
+        page.keyboard.down("2")  # as a key that is held repeats
+        page.wait_for_timeout(100)
+    page.keyboard.up("2")
+    rated(page, 2)
+    page.uncheck("#keys")
+    page.keyboard.press("1")
+    page.wait_for_timeout(300)
+    assert len(server.ratings) == 2
+
+
+def test_a_note_that_is_being_written_is_there_after_a_reload_and_another_person_can_take_over(serving, visit):
+    page = visit(serving(8))
+    join(page, "Anna")
+    page.fill("#note", "half a thou")
+    page.reload()
+    page.wait_for_selector("#pair:not([hidden])")
+    assert page.input_value("#note") == "half a thou"
+    assert page.inner_text("#who_name") == "Anna"
+    page.click("#other")
+    page.wait_for_selector("#join:not([hidden])")
+    assert page.input_value("#name") == ""
 
 
 def test_reloaded_in_the_middle_it_goes_on(serving, visit):

@@ -55,8 +55,11 @@ async function doing(what, more) {
     if (problem.taken) { state = null; $("same").hidden = what !== "join"; $("join").hidden = false; $("pair").hidden = $("over").hidden = true; }
   } finally {
     busy = false;
-    for (const button of document.querySelectorAll("#choices button, #last")) button.disabled = false;
     $("back").disabled = !state || !state.at;
+    $("last").disabled = false;
+    setTimeout(() => { // not at once: a second stroke or click would rate what nobody has read
+      if (!busy) for (const button of document.querySelectorAll("#choices button")) button.disabled = false;
+    }, UNSEEN);
   }
 }
 
@@ -120,6 +123,7 @@ function button(value, words, key, chosen) {
   const made = document.createElement("button"), hint = document.createElement("kbd");
   made.type = "button";
   made.dataset.value = value;
+  made.disabled = true; // until it can have been read, see `doing`
   made.setAttribute("aria-pressed", String(value === chosen));
   hint.textContent = key;
   made.append(words + " ", hint);
