@@ -103,7 +103,7 @@ class RaterFile:
             rating.on_left,
         ):
             return False
-        at = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+        at = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         kept = replace(rating, rated_at=at)
         self._append(asdict(kept))
         self.last[rating.place] = kept
