@@ -24,7 +24,7 @@ from below it:
     jobs          what is missing, run on devices by workers
     gates         claims on stored scores -> verdicts
     session       one session: options, jobs, results, report
-    serving       beside the road: chat, export, serve
+    serving       beside the road: chat, export, serve, write, have people rate
     plugin        one door: pytest
     cli           the other: the `harness` command
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,18 +57,19 @@ def rate(
     subjects = [setup.project.only(name) for name in (first, second) if name is not None]
     if len({one.id for one in subjects}) < len(subjects):
         raise HarnessError(f"{first} and {second} are the same: {subjects[0].id}.", "Name two that differ.")
-    evaluations = [setup.results.needed(setup.project.suite(suite), one) for one in subjects]
-    rated = rateable(evaluations, [one.id for one in subjects], points, n)
+    measured = {one.id: setup.results.needed(setup.project.suite(suite), one) for one in subjects}
+    rated = rateable(measured, points, n)
+    say = note if as_json else print
     if out is not None:
         return _write(setup, rated, out)
     if tasks is not None:
         return _write_tasks(rated, tasks, one_of("--form", form, *FORMS))
     if ratings is not None:
         new, found = take_in(setup.store, rated, ratings)
-        note(f"{found:,} ratings in {ratings}, {new:,} of them new")
+        say(f"{found:,} ratings in {ratings}, {new:,} of them new")
     elif not summary:
-        _say_before(rated, n)
-        serve(setup.store, rated, port)
+        say(_before(rated, n))
+        serve(setup.store, rated, port, say)
     _print_summary(setup, rated, as_json)
 
 
@@ -87,22 +89,23 @@ def _scales(given: list[str] | None, second: str | None) -> tuple[int | None, st
     return points, names[0] if names else None
 
 
-def _say_before(rated: Rateable, asked: int) -> None:
+def _before(rated: Rateable, asked: int) -> str:
     """How many there are, and what they can show."""
     from harness.serving.rating.summary import FAIR, decided_by
 
     count, of = len(rated.items), rated.comparison
-    what = " against ".join(of.subjects)
-    print(f"{what}, {of.suite}: {count} prompts" + (f" (of {asked} asked for)" if count < asked else ""))
+    fewer = f" (of {asked} asked for)" if count < asked else ""
+    lines = [f"{' against '.join(of.subjects)}, {of.suite}: {count} prompts{fewer}"]
     if rated.equal:
-        note(f"{rated.equal} more have the same answer twice; they are not shown.")
+        lines.append(f"{rated.equal} more have the same answer twice; they are not shown.")
     if of.points is None:
         least, needed = decided_by(count)
-        print(
+        lines.append(
             f"One rater who answers them all can show a preference of {least:.2f} or more ({(1 + least) / 2:.0%} against "
             f"{(1 - least) / 2:.0%}) with 80 % power; {FAIR:.2f} takes {needed} prompts. Ask three or more, and the result "
             "is about people, not about one."
         )
+    return "\n".join(lines)
 
 
 def _print_summary(setup: Setup, rated: Rateable, as_json: bool) -> None:
@@ -164,16 +167,14 @@ def _write(setup: Setup, rated: Rateable, out: Path) -> None:
         )
     if out.suffix not in (".csv", ".jsonl"):
         raise HarnessError(f"--out {out}: its ending says which form.", "Write ratings.csv or ratings.jsonl.")
-    try:
-        with out.open("w", encoding="utf-8", newline="") as file:
-            if out.suffix == ".jsonl":
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            else:
-                table = csv.DictWriter(file, list(rows[0]))
-                table.writeheader()
-                table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    except OSError as error:
-        raise HarnessError(f"--out {out}: {error.strerror}.", "Name a file that can be written.") from None
+    text = StringIO(newline="")
+    if out.suffix == ".jsonl":
+        text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    else:
+        table = csv.DictWriter(text, list(rows[0]))
+        table.writeheader()
+        table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    _written(out, text.getvalue(), "--out")
     print(f"{len(rows):,} ratings written to {out}")
 
 
@@ -182,16 +183,21 @@ def _write_tasks(rated: Rateable, path: Path, form: str) -> None:
     from harness.serving.rating.elsewhere import CONFIG, FORMS, tasks
 
     config = path.with_suffix(".xml") if form == FORMS[0] else None
-    try:
-        write_whole(path, tasks(rated, form))
-        if config is not None:
-            write_whole(config, CONFIG)
-    except OSError as error:
-        raise HarnessError(f"--tasks {path}: {error.strerror}.", "Name a file that can be written.") from None
+    _written(path, tasks(rated, form), "--tasks")
+    if config is not None:
+        _written(config, CONFIG, "--tasks")
     print(
         f"{len(rated.items):,} pairs written to {path}"
         + (f", the project's labelling setup to {config}" if config else "")
     )
+
+
+def _written(path: Path, text: str, option: str) -> None:
+    """Write a file, whole or not at all."""
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise HarnessError(f"{option} {path}: {error.strerror}.", "Name a file that can be written.") from None
 
 
 def _cell(value: object) -> object:

@@ -227,9 +227,10 @@ def _write(asked: Asked, kind: Kind, author: Author, limits: Limits) -> None:
 
 def _written(answer: Json, prompt: str) -> Written:
     from harness.data.building.written.rows import Written
+    from harness.serving.author import is_refused
 
-    reason = answer.get("finish_reason")
-    return Written(None if reason == "refused" else answer["completion"], prompt, cut=reason == "length")
+    cut = answer.get("finish_reason") == "length"
+    return Written(None if is_refused(answer) else answer["completion"], prompt, cut)
 
 
 def _print_plan(asked: Asked, author: Author, prompts: dict[str, str]) -> None:
@@ -254,16 +255,12 @@ def _print_counts(asked: Asked, built: Built, found: Mapping[str, Json]) -> None
         note(f"{sum(problems.values()):,} requests had no answer; {count:,} of them: {problem}")
     if asked.as_json:
         return print_json(counts)
-    left_out = {f"left out: {reason}": count for reason, count in built.left_out.most_common()}
-    del counts["left_out"]
-    rows = {**counts, "rows": len(built.rows)}
-    before = [
-        {"what": name.replace("_", " "), "count": rows.pop(name)}
-        for name in ("requests", "cut_at_their_length", "found")
-    ]
-    reasons = [{"what": reason, "count": count} for reason, count in left_out.items()]
-    after = [{"what": name.replace("_", " "), "count": value} for name, value in rows.items()]
-    show([*before, *reasons, *after], COLUMNS, as_json=False)
+    table: list[Json] = []
+    for name, value in counts.items():
+        reasons = {f"left out: {reason}": count for reason, count in built.left_out.most_common()}
+        lines = reasons if name == "left_out" else {name.replace("_", " "): value}
+        table += [{"what": what, "count": count} for what, count in lines.items()]
+    show(table, COLUMNS, as_json=False)
 
 
 def _cost(asked: Asked, read: int, told: int) -> Json:

@@ -20,11 +20,10 @@ from harness.evaluation.rated import judgements
 from harness.files import short, write_whole
 from harness.fingerprint.code import EVIDENCE
 from harness.fingerprint.values import digest, plain
-from harness.gates.evidence import ALPHA, Evidence, Loud, Missing, evidence
+from harness.gates.evidence import ALPHA, Evidence, Loud, Missing, evidence, rating_evidence
 from harness.gates.evidence.pairing import computed_on
 from harness.gates.gate import DeclaredGates, Gate
 from harness.gates.message import paragraph
-from harness.gates.rated import rating_evidence
 from harness.gates.ship import line_of
 from harness.gates.verdict import Outcome, Verdict
 from harness.project import REFERENCES

@@ -1,4 +1,4 @@
-"""A checkpoint put to use: chat, export as a standalone folder, serve. Worker processes do the work.
+"""A checkpoint put to use: chat, export as a standalone folder, serve, write rows. Worker processes do the work.
 
-Beside the road: nothing here becomes a result.
+Beside the road: of what is here, only what people say of answers (`rating`) becomes a result.
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import EndpointError, HarnessError
-from harness.files import Json, read_json_lines
+from harness.files import Json, read_json_lines, write_json_lines
 from harness.fingerprint.evaluations import dtype_on
 from harness.fingerprint.values import digest
 from harness.jobs.devices import device_inside, threads_each
@@ -26,8 +26,10 @@ from harness.recipe import Endpoint
 from harness.serving.serve import check_installed
 from harness.suite import Answer, Generate
 from harness.worker.messages import (
+    AT_ONCE,
     GOT,
     PROGRESS,
+    REFUSED,
     REQUEST,
     Answers,
     AskedSuite,
@@ -42,7 +44,6 @@ from harness.worker.messages import (
 from harness.worker.places import Place, Served
 
 TOGETHER = 16  # prompts whose answers by a checkpoint are kept together
-REFUSED = "refused"  # how an answer ends that a server would not give
 LOOK = 0.2  # seconds between two looks at the worker
 SAY = 30.0  # seconds between two lines where no terminal shows them in place
 
@@ -69,7 +70,7 @@ class Author:
     name: str  # in the rows
     place: Place
     device: str = "cpu"
-    at_once: int = 16  # requests under way, to a server
+    at_once: int = AT_ONCE
 
 
 def by_server(url: str, model: str, at_once: int) -> Author:
@@ -102,7 +103,7 @@ def answers(author: Author, prompts: Mapping[str, str], wanted: Wanted, folder: 
     with alone_here(folder, "asking", who):
         asking = Asking(author, wanted, folder, who)
         found = asking.by_server(prompts) if isinstance(author.place, Served) else asking.by_checkpoint(prompts)
-    refused = [answer for answer in found.values() if answer.get("finish_reason") == REFUSED]
+    refused = [answer for answer in found.values() if is_refused(answer)]
     if refused and len(refused) == len(found):
         raise EndpointError(f"{author.name} took none of {len(found):,} requests: {refused[0]['problem']}")
     return {name: found[question_id(name, prompt)] for name, prompt in prompts.items()}
@@ -127,11 +128,10 @@ class Asking:
         questions = [Question(id=question_id(name, text), prompt=text) for name, text in prompts.items()]
         form = Form(schema=self.wanted.schema, words=self.wanted.words)
         suite = AskedSuite(key=self._key(form), name="writing", asks=(self.wanted.ask,), form=form)
-        (self.folder / f"{suite.key}.json").unlink(
-            missing_ok=True
-        )  # whole of another run; single ones are kept beside it
-        found = self._asked({suite.key: (suite, questions)}, len(prompts))
-        return self._answers(found, suite.key, questions)
+        # That is the whole of an earlier run; its single answers are kept beside it.
+        (self.folder / f"{suite.key}.json").unlink(missing_ok=True)
+        answered = self._asked({suite.key: (suite, questions)}, len(prompts))
+        return self._by_question(questions, answered[suite.key])
 
     def by_checkpoint(self, prompts: Mapping[str, str]) -> dict[str, Answer]:
         """Sixteen together, those apart that a group could not be answered for; then all are kept by question."""
@@ -144,14 +144,13 @@ class Asking:
         left = [one for one in questions if one.id not in found]
         groups = [left[start : start + TOGETHER] for start in range(0, len(left), TOGETHER)]
         for group, answered in self._in_groups(groups).items():
-            if isinstance(answered, WorkerError) and answered.kind == "SuiteError" and len(groups[group]) > 1:
-                singles = [
-                    [one] for one in groups[group]
-                ]  # one of them, too long for the model, is none of the others' fault
+            if _is_too_long(answered) and len(groups[group]) > 1:  # one of them is; the others are asked apart
+                singles = [[one] for one in groups[group]]
                 for single, alone in self._in_groups(singles).items():
-                    self._keep(kept, found, singles[single], alone)
+                    found |= self._by_question(singles[single], alone)
             else:
-                self._keep(kept, found, groups[group], answered)
+                found |= self._by_question(groups[group], answered)
+        write_json_lines(kept, ({"id": name, "answer": one} for name, one in found.items() if not is_refused(one)))
         return {one.id: found[one.id] for one in questions}
 
     def _in_groups(self, groups: Sequence[Sequence[Question]]) -> dict[int, Answers | WorkerError]:
@@ -162,28 +161,15 @@ class Asking:
         found = self._asked(suites, sum(map(len, groups)))
         return dict(enumerate(found.values()))
 
-    def _keep(
-        self, kept: Path, found: dict[str, Answer], group: Sequence[Question], answered: Answers | WorkerError
-    ) -> None:
-        if isinstance(answered, WorkerError) and answered.kind == "SuiteError" and len(group) == 1:
-            refused = {"completion": "", "finish_reason": REFUSED, "ended": True, "problem": answered.problem}
-            found[group[0].id] = refused
-            return
+    def _by_question(self, group: Sequence[Question], answered: Answers | WorkerError) -> dict[str, Answer]:
+        """The answers of a group, or that its only question is too long. Raises what else a worker ended with."""
         if isinstance(answered, WorkerError):
-            raise answered.raised_for(self.who)
-        new = {one.id: answer for one, answer in zip(group, answered.answers, strict=True)}
-        with kept.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps({"id": name, "answer": answer}) + "\n" for name, answer in new.items())
-        found.update(new)
-
-    def _answers(
-        self, found: Mapping[str, Answers | WorkerError], key: str, questions: Sequence[Question]
-    ) -> dict[str, Answer]:
-        answered = found[key]
-        if isinstance(answered, WorkerError):
+            if _is_too_long(answered) and len(group) == 1:
+                refused = {"completion": "", "finish_reason": REFUSED, "ended": True, "problem": answered.problem}
+                return {group[0].id: refused}
             error = answered.raised_for(self.who)
             raise type(error)(error.problem, f"{error.remedy} Run again: what was answered is kept.".strip())
-        return {one.id: answer for one, answer in zip(questions, answered.answers, strict=True)}
+        return {one.id: answer for one, answer in zip(group, answered.answers, strict=True)}
 
     def _asked(
         self, suites: Mapping[str, tuple[AskedSuite, Sequence[Question]]], count: int
@@ -229,6 +215,15 @@ class Asking:
 
     def _key(self, what: object) -> str:
         return digest([self.author.place, self.wanted.ask, what])[:32]
+
+
+def _is_too_long(answered: Answers | WorkerError) -> bool:
+    return isinstance(answered, WorkerError) and answered.kind == "SuiteError"
+
+
+def is_refused(answer: Answer) -> bool:
+    """Whether the model would not take the prompt."""
+    return bool(answer.get("finish_reason") == REFUSED)
 
 
 # ---- how far it is ------------------------------------------------------------------------------------

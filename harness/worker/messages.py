@@ -26,6 +26,8 @@ REQUEST, PROGRESS = "request.json", "progress.json"  # in the folder of a measur
 NEAREST = (
     "nearest.json"  # beside a request for nearest passages: {"nearest": [[place, ...], ...], "cut": n, "reads": tokens}
 )
+REFUSED = "refused"  # how an answer ends that a model would not give, where a form is wanted
+AT_ONCE = 16  # requests under way, to a server
 GOT = ".got.jsonl"  # after the key of answers: those that a server has given so far
 
 
@@ -56,7 +58,7 @@ class TrainingTask:
 class Form:
     """The form that a server's answers are to have: JSON of a schema where it sees to that, else as words ask for it.
 
-    With a form, a question that the server refuses has an empty answer that ends with `refused`; without, it is an error.
+    With a form, a question that the server refuses has an empty answer that ends with REFUSED; without, it is an error.
     """
 
     schema: Json
@@ -88,7 +90,7 @@ class MeasureRequest:
     threads: int
     suites: tuple[AskedSuite, ...]
     fixed_batches: bool = False  # batches as they are, whatever memory is free
-    at_once: int = 16  # requests under way, to a server
+    at_once: int = AT_ONCE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,7 +78,7 @@ def rate_all(ask, name, value):
 
 def test_what_raters_say_is_summed_up_when_it_ends_and_is_in_files_and_the_database(project, served, tmp_path):
     ask, process, said = served("plain", "other", "--n", "6")
-    assert "plain-mini against other-mini, look: 6 prompts" in said
+    assert "other-mini against plain-mini, look: 6 prompts" in said
     assert "with 80 % power" in said
     total = rate_all(ask, "Anna", "left") + rate_all(ask, "Ben", "same")
     assert total == 14  # one of six is shown twice
@@ -95,11 +95,14 @@ def test_what_raters_say_is_summed_up_when_it_ends_and_is_in_files_and_the_datab
     assert (found["raters"], found["prompts"], found["ratings"], found["twice"]) == (2, 6, 12, 2)
     assert found["mean"]["method"] == "two-way clustered t, 6 items, 2 raters"
 
+    turned = harness(project, "rate", "other", "plain", *given[3:], "--summary", "--json")[1]
+    assert json.loads(turned) == found, "A against B is B against A"
+
     assert harness(project, *given, "--out", str(tmp_path / "r.csv"))[0] == 0
     with (tmp_path / "r.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 14
-    assert {row["first"] for row in rows} == {"plain-mini"}
+    assert {row["first"] for row in rows} == {"other-mini"}
     assert harness(project, "results", "rebuild")[0] == 0
     with duckdb.connect(str(project / ".bench" / "results.duckdb"), read_only=True) as results:
         assert results.execute("SELECT rater, count(*) FROM ratings GROUP BY 1 ORDER BY 1").fetchall() == [("Anna", 7), ("Ben", 7)]  # fmt: skip
@@ -121,8 +124,8 @@ def test_pairs_go_elsewhere_and_come_back_and_a_claim_is_judged_on_them(project,
         (tmp_path / "back.json").write_text(json.dumps(back))
         status, said, error = harness(project, *given, "--ratings", str(tmp_path / "back.json"))
         assert status == 0, error
-        assert "36 ratings in" in error
-        assert "36 of them new" in error
+        assert "36 ratings in" in said
+        assert "36 of them new" in said
         status, said = run_session(project, "-k", "plain and look and rating")
         assert "plain-mini-rating-preferred" in said, said
         assert "rating preferred" in harness(project, "gate", "plain")[1]
@@ -157,7 +160,7 @@ def test_answers_are_rated_by_one_process_and_on_a_port_of_their_own(project, se
         (["plain", "--scale", "1"], "a scale has 2 to 10 points"),
         (["plain", "other", "--suite", "tune"], "tune"),
         (["plain", "ground", "--suite", "look"], "has no evaluation"),
-        (["other", "plain", "--suite", "look", "--out", "r.csv"], "nobody has rated these answers yet"),
+        (["plain", "--scale", "7", "--suite", "look", "--out", "r.csv"], "nobody has rated these answers yet"),
         (["plain", "other", "--scale", "huge"], "huge"),
     ],
 )

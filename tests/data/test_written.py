@@ -72,6 +72,7 @@ def test_phrasings_are_read_in_whatever_form_they_come(answer):
         ("What do the authors compare?", "They compare CUPED with stratified sampling.", "speaks of its source"),
         ("What reduces variance?", "The abstract says that CUPED reduces the variance.", "speaks of its source"),
         ("CUPED reduces variance.", GOOD["answer"], "asks nothing"),
+        ("How much does CUPED reduce the variance؟", GOOD["answer"], None),
         (GOOD["question"], "By 45 %.", "too short or too long"),
         (GOOD["question"], "CUPED reduces the variance. " * 100, "too short or too long"),
         (GOOD["question"], "CUPED reduces the variance. CUPED reduces the variance.", "repeats itself"),

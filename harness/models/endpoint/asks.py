@@ -13,20 +13,20 @@ from typing import TextIO
 
 from harness.environment import environment
 from harness.errors import EndpointError, NotOffered
-from harness.files import Json
+from harness.files import Json, read_json_lines
 from harness.models.endpoint.client import Client
-from harness.models.endpoint.completions import REFUSED, Completions, part
+from harness.models.endpoint.completions import Completions, part
 from harness.models.passages.noted import number_of_passages, told, with_passages
 from harness.models.tools.progress import SuiteProgress
 from harness.suite import Answer, Ask, Choices, Generate, Perplexity
-from harness.worker.messages import GOT, Answers, AnswersRecord, AskedSuite, Question, read_questions
+from harness.worker.messages import AT_ONCE, GOT, REFUSED, Answers, AnswersRecord, AskedSuite, Question, read_questions
 from harness.worker.places import Served
 
 
 class EndpointWorker:
     """Answers the suites of one request by one model of a server."""
 
-    def __init__(self, folder: Path, at: Served, at_once: int = 16) -> None:
+    def __init__(self, folder: Path, at: Served, at_once: int = AT_ONCE) -> None:
         self.folder, self.at, self.at_once, self.client = folder, at, at_once, Client(at.url)
         self.completions = Completions(self.client, at.model)
         self.beside = Client(at.url.rstrip("/").removesuffix("/v1"))  # where vLLM has its tokenizer
@@ -160,17 +160,10 @@ class EndpointWorker:
 
 def _kept(file: Path) -> dict[str, Answer]:
     """The answers that an earlier process wrote, by id; a line that it did not finish is none."""
-    found: dict[str, Answer] = {}
-    if not file.exists():
-        return found
-    text = file.read_bytes()
-    whole = text.rfind(b"\n") + 1
-    for line in text[:whole].splitlines():
-        try:
-            entry = json.loads(line)
-            found[entry["id"]] = entry["answer"]
-        except (ValueError, LookupError, TypeError):
-            continue  # damaged: that question is asked again
-    if whole < len(text):
-        os.truncate(file, whole)  # never written anew: what is there was paid for
+    found = {
+        row["id"]: row["answer"] for row in read_json_lines(file, skip_broken=True) if {"id", "answer"} <= row.keys()
+    }
+    if file.exists():
+        text = file.read_bytes()
+        os.truncate(file, text.rfind(b"\n") + 1)  # never written anew: what is there was paid for
     return found

@@ -11,11 +11,10 @@ from harness.errors import EndpointError
 from harness.files import Json
 from harness.models.endpoint.client import Client
 from harness.suite import Answer, Generate
-from harness.worker.messages import Form
+from harness.worker.messages import REFUSED, Form
 
 FINISHED = {"stop": "end"}  # OpenAI's word -> ours; others, such as "length", are the same
-REFUSED = "refused"  # in place of those, where the server does not take the question
-ODD = "odd"  # and where its answer is none
+ODD = "odd"  # in place of those, where the server's answer is none
 NOT_TAKEN = (400, 413, 422)  # statuses of a request that is refused for itself
 HOPELESS = 16  # refusals, and no answer, after which nothing more is asked
 USAGE = ("prompt_tokens", "completion_tokens")
@@ -27,9 +26,8 @@ class Completions:
     def __init__(self, client: Client, model: str, form: Form | None = None, earlier: Iterable[Answer] = ()) -> None:
         self.client, self.model, self.form = client, model, form
         forms = {answer.get("structured") for answer in earlier} - {None}
-        self.structured: bool | None = (
-            True in forms if forms else None
-        )  # whether it holds answers to a schema; None: not known
+        # Whether the server holds answers to a schema; None: not known.
+        self.structured: bool | None = True in forms if forms else None
         self.given, self.refused = len(forms), 0
 
     def answer(self, ask: Generate, turns: list[Json], seed: str) -> Answer:

@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -36,11 +36,14 @@ class Rateable:
     equal: int = 0  # pairs left out since both answers are the same
 
 
-def rateable(evaluations: Sequence[Evaluation], subjects: Sequence[str], points: int | None, n: int) -> Rateable:
+def rateable(measured: Mapping[str, Evaluation], points: int | None, n: int) -> Rateable:
     """The first `n` prompts that all have answered, in an order that depends on their names alone.
 
+    `measured` has the evaluation of each subject by its id; in which order they are named makes no other comparison.
     Raises HarnessError where there are none.
     """
+    subjects = sorted(measured)
+    evaluations = [measured[name] for name in subjects]
     suite = evaluations[0].suite
     sides = [_answered(one) for one in evaluations]
     shared = [sample for sample in sides[0] if all(sample in side for side in sides[1:])]
@@ -62,8 +65,8 @@ def rateable(evaluations: Sequence[Evaluation], subjects: Sequence[str], points:
     return Rateable(comparison, items, clusters, len(shared) - len(differ))
 
 
-def serve(store: Store, rated: Rateable, port: int) -> None:
-    """Serve the page until it is ended; everything is kept as it is said.
+def serve(store: Store, rated: Rateable, port: int, say: Callable[[str], None] = print) -> None:
+    """Serve the page until it is ended; everything is kept as it is said. `say` tells its address.
 
     Raises HarnessError for a port in use, without the libraries, and where another process serves the same comparison.
     """
@@ -83,8 +86,8 @@ def serve(store: Store, rated: Rateable, port: int) -> None:
         store.lock(f"rate-{rated.comparison.key}", "harness rate", elsewhere),
         socket.create_server((HOST, port)) as listening,
     ):
-        print(f"http://{HOST}:{port}/?token={token}", flush=True)
-        print("Open it in a browser, one for each rater; Ctrl-C ends it.", flush=True)
+        say(f"http://{HOST}:{port}/?token={token}\nOpen it in a browser, one for each rater; Ctrl-C ends it.")
+        sys.stdout.flush()
         config = uvicorn.Config(
             app(desk, token, port), log_level="warning", timeout_graceful_shutdown=2, server_header=False
         )

@@ -6,9 +6,9 @@ pytest.importorskip("openai")
 
 from harness.errors import EndpointError
 from harness.models.endpoint.client import Client
-from harness.models.endpoint.completions import ODD, REFUSED, Completions
+from harness.models.endpoint.completions import ODD, Completions
 from harness.suite import Generate
-from harness.worker.messages import Form
+from harness.worker.messages import REFUSED, Form
 from tests.scripted import asked_about, said, scripted, wants_json
 
 FORM = Form(schema={"type": "object"}, words="As JSON, please.")

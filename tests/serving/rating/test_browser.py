@@ -157,6 +157,12 @@ def test_a_note_that_is_being_written_is_there_after_a_reload_and_another_person
     page.wait_for_selector("#pair:not([hidden])")
     assert page.input_value("#note") == "half a thou"
     assert page.inner_text("#who_name") == "Anna"
+    page.click("#choices button[data-value=same]")
+    rated(page, 1)
+    assert page.input_value("#note") == "", "the next pair's"
+    page.keyboard.press("b")
+    page.wait_for_selector("#choices button[aria-pressed=true][data-value=same]")
+    assert page.input_value("#note") == "half a thou", "kept with its rating"
     page.click("#other")
     page.wait_for_selector("#join:not([hidden])")
     assert page.input_value("#name") == ""

@@ -23,11 +23,10 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 CODE = re.compile(r"\d.*[^\W\d]|[^\W\d].*\d|_|@|[a-z]{3,}\.[a-z]{3,}")
 TOKEN = re.compile(r"\w(?:[\w.:/@+-]*\w)?")
 OPENING = "\"'“”„‘’«»‹›(¿¡"
-BEGINS = re.compile(
-    rf"(?:^|[.!?:;][{OPENING})\]]*\s+|\n)[{OPENING}]*"
-)  # where a sentence does: a capital there tells nothing
+# Where a sentence does: a capital letter there tells nothing.
+BEGINS = re.compile(rf"(?:^|[.!?:;][{OPENING})\]]*\s+|\n)[{OPENING}]*")
 ASKS = re.compile(
-    r"[?？]|^(?:compare|define|describe|discuss|explain|give|list|name|outline|state|summari[sz]e)\b", re.I
+    r"[?？؟]|^(?:compare|define|describe|discuss|explain|give|list|name|outline|state|summari[sz]e)\b", re.I
 )
 OF_SOURCE = re.compile(
     r"\b(?:the|this) (?:\w+ )?(?:abstract|paper|article|study|passage(?! of)|text|work|publication(?! bias)|manuscript|document)\b"

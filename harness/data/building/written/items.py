@@ -15,9 +15,8 @@ from harness.files import Json
 
 IDS = ("id", "arxiv_id", "uuid")
 OWN = ("source_id", "model", "prompt_digest")  # fields of every row that a model wrote
-UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
-)  # Thai, Lao, Burmese, Khmer, Chinese, Japanese
+# Thai and Lao, Burmese, Khmer, Japanese, Chinese.
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)

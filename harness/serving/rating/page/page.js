@@ -44,12 +44,14 @@ function show(problem) {
   $("problem").textContent = problem ? `${problem.problem} ${problem.remedy || ""}` : "";
 }
 
-async function doing(what, more) {
+async function doing(what, more, kept) {
   if (busy) return;
   busy = true;
   for (const button of document.querySelectorAll("#choices button, #back, #last")) button.disabled = true;
   try {
-    draw(await ask(what, more));
+    const now = await ask(what, more);
+    if (kept) drafts("removeItem", kept); // only now: what is refused is not lost
+    draw(now);
   } catch (problem) {
     show(problem);
     if (problem.taken) { state = null; $("same").hidden = what !== "join"; $("join").hidden = false; $("pair").hidden = $("over").hidden = true; }
@@ -80,7 +82,7 @@ function draw(now) {
   $("title").textContent = document.title = single ? "How good is this answer?" : "Which answer is better?";
   $("prompt").textContent = now.shown.prompt;
   $("answers").replaceChildren(...now.shown.answers.map((text, i) => card(text, single ? "Answer" : ["First answer", "Second answer"][i])));
-  $("note").value = draft() ?? now.shown.note;
+  $("note").value = drafts("getItem", draftOf(now.shown)) ?? now.shown.note;
   $("choices").replaceChildren(...choices(now).map(([value, words, key]) => button(value, words, key, now.shown.value)));
   since = performance.now();
   window.scrollTo(0, 0);
@@ -89,13 +91,12 @@ function draw(now) {
 }
 
 // A note that is being written stays when the page is reloaded, or the pair is left and looked at again.
-function draft(text) {
-  const place = `${KEY} ${state.comparison} ${me.name} ${state.shown.sample} ${state.shown.again}`;
-  try {
-    if (text === undefined) return sessionStorage.getItem(place);
-    if (text === null) sessionStorage.removeItem(place); else sessionStorage.setItem(place, text);
-  } catch { /* a private window */ }
-  return null;
+function draftOf(shown) {
+  return `${KEY} ${state.comparison} ${me.name} ${shown.sample} ${shown.again}`;
+}
+
+function drafts(what, ...more) {
+  try { return sessionStorage[what](...more); } catch { return null; /* a private window */ }
 }
 
 function card(text, name) {
@@ -134,9 +135,8 @@ function button(value, words, key, chosen) {
 function rate(value) {
   if (performance.now() - since < UNSEEN) return; // a key struck twice, or held, would rate what nobody has read
   const { sample, again } = state.shown;
-  const note = $("note").value;
-  draft(null);
-  doing("rate", { comparison: state.comparison, sample, again, value, note, seconds: (performance.now() - since) / 1000 });
+  const note = $("note").value, place = draftOf(state.shown);
+  doing("rate", { comparison: state.comparison, sample, again, value, note, seconds: (performance.now() - since) / 1000 }, place);
 }
 
 function back() {
@@ -153,7 +153,7 @@ $("other").addEventListener("click", () => {
   try { localStorage.removeItem(KEY); } catch { /* nothing is remembered */ }
   location.reload();
 });
-$("note").addEventListener("input", () => draft($("note").value));
+$("note").addEventListener("input", () => drafts("setItem", draftOf(state.shown), $("note").value));
 $("last").addEventListener("click", back);
 document.addEventListener("keydown", (event) => {
   if (!state || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !$("keys").checked) return;

@@ -11,9 +11,7 @@ from collections.abc import Sequence
 
 from harness.claims import Claim
 from harness.evaluation.rated import Judgement
-from harness.gates.evidence import Evidence, Loud
-
-LOUDEST = 3  # prompts named with a verdict
+from harness.gates.evidence.difference import LOUDEST, Evidence, Loud
 
 
 def rating_evidence(claim: Claim, said: Sequence[Judgement], other: str | None) -> Evidence:
